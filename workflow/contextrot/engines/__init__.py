@@ -1,0 +1,59 @@
+"""Engines serve a model. One module here is one engine, with one context manager: `serve(model, log_path) -> Endpoint`.
+
+Each also has a pydantic model `Options` of its `engine_options` in config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contextrot import modules
+
+if TYPE_CHECKING:
+    from contextrot.settings import ModelSettings
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where requests go.
+
+    Attributes:
+        engine: the engine's name.
+        model: the model as the server names it.
+        provider: litellm's name of the provider; an OpenAI-compatible server is `hosted_vllm`.
+        base_url: URL up to `/v1`, None for a provider that litellm knows.
+        api_key: from the environment; never written or shown.
+        extra_body: fields added to each request (such as chat_template_kwargs).
+        reset: clears the engine's state (prefix and KV cache), or restarts the server; called between attempts.
+        alive: raises EngineError if the server has stopped by itself.
+        details: what is worth recording: versions, command, ports.
+    """
+
+    engine: str
+    model: str
+    provider: str
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    extra_body: dict[str, Any] = field(default_factory=dict)
+    reset: Callable[[], None] = lambda: None
+    alive: Callable[[], None] = lambda: None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def names() -> tuple[str, ...]:
+    """Names of all engines."""
+    return tuple(name for name in modules.names(__name__) if name != "process")
+
+
+def serve(model: ModelSettings, log_path: str | Path) -> AbstractContextManager[Endpoint]:
+    """Starts the model's engine; on leaving the context the server is stopped whatever happened.
+
+    Raises:
+        ConfigError: for an engine option that the engine does not have.
+        EngineError: if the server cannot be started.
+    """
+    return modules.load(__name__, "engine", model.engine).serve(model, Path(log_path))

@@ -1,0 +1,47 @@
+"""Every word that this project itself puts before a model, in one place.
+
+The tasks fill these templates with `str.format`; the embedded model is trained on the same ones.
+"""
+
+NEEDLE_IN_A_HAYSTACK = """\
+Read the document and answer the question in one sentence, using only the document.
+
+<document>
+{haystack}
+</document>
+
+Question: {question}"""
+
+REPEATED_WORDS = """\
+Repeat the following text exactly, and write nothing else:
+
+{text}"""
+
+DATED_SESSIONS = """\
+These are earlier chat sessions with the user.
+
+{sessions}
+
+Current date: {date}
+Question: {question}"""
+
+DATED_SESSION = """\
+Session of {date}
+{turns}"""
+
+SENTIMENT = """\
+Is this film review positive or negative?
+{text}"""
+
+MULTIPLE_CHOICE = """\
+{question}
+A. {a}
+B. {b}
+C. {c}
+D. {d}
+Answer with one letter."""
+
+SHORT_POST_QUESTION = """\
+Post: {post}
+Question: {question}
+Answer in a few words."""

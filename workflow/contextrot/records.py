@@ -1,0 +1,241 @@
+"""The rows of every parquet file, their types, and how they are read and written.
+
+A file is written whole to a temporary name beside its place and then renamed, so that a killed job leaves no half file.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from contextrot.errors import DataError, StoreError
+
+OUTCOMES = ("answered", "truncated", "refused", "empty", "over_window", "failed")
+SCORED_OUTCOMES = ("answered", "truncated", "refused", "empty")
+
+
+@dataclass
+class Sample:
+    """One thing asked of a model.
+
+    Attributes:
+        sample_id: stable and readable; seeds everything random in the sample.
+        messages: the chat so far, `{"role", "content"}` each, ending with the user's prompt; empty if `fits_window` is false.
+        references: the gold answers, one for each thing asked for (nearly always one).
+        max_output_tokens: limit of each answer.
+        target_tokens: the asked length of the rendered prompt, None where the task asks for none.
+        prompt_tokens: length of the rendered prompt by the model's tokenizer, None if it was not built.
+        fits_window: whether prompt and answer fit the model's window; if not, the sample is never sent.
+        later_prompts: the user's prompts after the first answer, each sent when the one before was answered.
+        condition: the task's own columns (name -> scalar or list), the same names in every sample of a task.
+    """
+
+    sample_id: str
+    messages: list[dict[str, str]]
+    references: list[str]
+    max_output_tokens: int
+    prompt_tokens: int | None
+    target_tokens: int | None = None
+    fits_window: bool = True
+    later_prompts: list[str] = field(default_factory=list)
+    condition: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Response:
+    """One answer (or the lack of one) to one turn of a sample.
+
+    Attributes:
+        sample_id, turn: which; turns count from 0.
+        outcome: one of OUTCOMES.
+        text: the answer; None if there was none. An error is never stored here.
+        reasoning: what a thinking model thought, where the server tells.
+        finish_reason: as the server gave it.
+        prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens: as the *server* counted them.
+        first_token_seconds, total_seconds: from sending the successful request; as first measured if cached.
+        attempts: requests made for this answer.
+        cached: whether it came from the request store.
+        cost_usd: None if the price is unknown.
+        engine, model: the engine, and the model as the server names it.
+        error_type, error_message: the last error of a failed row.
+        details: JSON text with what a task wants kept beside the answer (log-probabilities, context management).
+    """
+
+    sample_id: str
+    turn: int
+    outcome: str
+    text: str | None = None
+    reasoning: str | None = None
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    first_token_seconds: float | None = None
+    total_seconds: float | None = None
+    attempts: int = 0
+    cached: bool = False
+    cost_usd: float | None = None
+    engine: str | None = None
+    model: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    details: str | None = None
+
+
+@dataclass
+class Judgement:
+    """One judge's verdict on one reference of one answer.
+
+    Attributes:
+        sample_id, turn, item: which answer, and which of the sample's references.
+        judge: the judge's name in config.
+        verdict: right or wrong; None if the judge gave no clear verdict (`unjudged`).
+        explanation: what the verdict rests on: the rule that matched, or the judge's own words.
+    """
+
+    sample_id: str
+    turn: int
+    item: int
+    judge: str
+    verdict: bool | None
+    explanation: str | None = None
+
+
+def write_atomically(path: str | Path, write: Callable[[Path], Any]) -> None:
+    """Calls `write` with a temporary path in the same folder, then renames it to `path`.
+
+    Raises:
+        StoreError: if the folder or the disk does not take the file.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary:
+            with suppress(OSError):
+                temporary.unlink()
+        raise StoreError(f"cannot write {path}: {error.strerror or error}. Free space or permissions, then run again.") from error
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes UTF-8 text atomically."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_table(path: str | Path, table: Any) -> None:
+    """Writes a pyarrow table, or a pandas data frame, as parquet (zstd), or as CSV if the path ends so; atomically."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    if path.suffix == ".csv":
+        frame = table if hasattr(table, "to_csv") else table.to_pandas()
+        write_atomically(path, lambda temporary: frame.to_csv(temporary, index=False))
+        return
+    if not isinstance(table, pa.Table):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+
+
+def write_samples(path: str | Path, samples: Sequence[Sample]) -> None:
+    """Writes samples, each key of `condition` as a column of its own, in the order of the list.
+
+    Raises:
+        DataError: if two samples share an id, or their conditions differ in names.
+    """
+    import pyarrow as pa
+
+    names = [name for name in samples[0].condition] if samples else []
+    seen: set[str] = set()
+    for sample in samples:
+        if sample.sample_id in seen:
+            raise DataError(f"two samples are named {sample.sample_id!r}; sample ids must be unique.")
+        seen.add(sample.sample_id)
+        if list(sample.condition) != names:
+            raise DataError(f"sample {sample.sample_id!r} has the conditions {list(sample.condition)}, the first has {names}.")
+    message = pa.struct([("role", pa.string()), ("content", pa.large_string())])
+    columns = {
+        "sample_id": pa.array([s.sample_id for s in samples], pa.string()),
+        **{name: pa.array([s.condition[name] for s in samples]) for name in names},
+        "target_tokens": pa.array([s.target_tokens for s in samples], pa.int64()),
+        "prompt_tokens": pa.array([s.prompt_tokens for s in samples], pa.int64()),
+        "max_output_tokens": pa.array([s.max_output_tokens for s in samples], pa.int64()),
+        "fits_window": pa.array([s.fits_window for s in samples], pa.bool_()),
+        "references": pa.array([s.references for s in samples], pa.list_(pa.string())),
+        "messages": pa.array([s.messages for s in samples], pa.list_(message)),
+        "later_prompts": pa.array([s.later_prompts for s in samples], pa.list_(pa.string())),
+    }
+    write_table(path, pa.table(columns))
+
+
+def read_samples(path: str | Path, columns: list[str] | None = None) -> list[Sample]:
+    """The samples of a file; what is not a field of Sample goes to `condition`.
+
+    Args:
+        columns: read only these of the large columns `messages` and `later_prompts`; None reads all.
+    """
+    known = {f.name for f in fields(Sample)}
+    skip = {"messages", "later_prompts"} - set(columns) if columns is not None else set()
+    samples = []
+    for row in _read(path, skip):
+        for name in skip:
+            row[name] = []
+        values = {name: row.pop(name) for name in list(row) if name in known}
+        samples.append(Sample(**values, condition=row))
+    return samples
+
+
+def _read(path: str | Path, skip: set[str] = frozenset()) -> Iterable[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        names = [name for name in pq.read_schema(path).names if name not in skip]
+        return pq.read_table(path, columns=names).to_pylist()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist; ask snakemake for it by that path.") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path} is not a parquet file of this workflow ({error}); delete it and run again.") from error
+
+
+def write_responses(path: str | Path, responses: Sequence[Response]) -> None:
+    """Writes responses in the order of the list."""
+    _write_records(path, Response, responses)
+
+
+def read_responses(path: str | Path) -> list[Response]:
+    """The responses of a file."""
+    return [Response(**row) for row in _read(path)]
+
+
+def write_judgements(path: str | Path, judgements: Sequence[Judgement]) -> None:
+    """Writes judgements in the order of the list."""
+    _write_records(path, Judgement, judgements)
+
+
+def read_judgements(path: str | Path) -> list[Judgement]:
+    """The judgements of a file."""
+    return [Judgement(**row) for row in _read(path)]
+
+
+def _write_records(path: str | Path, kind: type, rows: Sequence[Any]) -> None:
+    import pyarrow as pa
+
+    types = {"str": pa.large_string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+    schema = pa.schema([(f.name, types[f.type.split(" ")[0]]) for f in fields(kind)])
+    write_table(path, pa.Table.from_pylist([asdict(row) for row in rows], schema=schema))

@@ -1,0 +1,317 @@
+"""The config files as typed settings. Anything unknown or mistyped is an error that says what is known.
+
+Four places say what a task's parameters are; the later wins:
+the task's defaults, the experiment's `parameters`, its `tiers[tier]`, the model's `overrides[experiment or task]`
+(whose own `tiers[tier]` comes last of all).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+
+from contextrot import engines, judges, tasks
+from contextrot.errors import ConfigError, ContextRotError, unknown
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+
+
+def _comma_list(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+NameList = Annotated[list[Name], BeforeValidator(_comma_list)]
+
+
+class Section(BaseModel):
+    """A part of the config files: unknown keys are errors, values given as text on the command line are converted."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
+
+
+class Price(Section):
+    """What a hosted model costs, in USD for a million tokens."""
+
+    input_usd_per_million_tokens: float = Field(ge=0)
+    """Price of prompt tokens."""
+    output_usd_per_million_tokens: float = Field(ge=0)
+    """Price of completion tokens, reasoning included."""
+    cached_input_usd_per_million_tokens: float | None = Field(None, ge=0)
+    """Price of prompt tokens that the provider had cached; without it they cost as any other."""
+
+
+class ModelSettings(Section):
+    """One model: one block in config/models.yaml."""
+
+    title: str | None = None
+    """Name shown in figures and tables; the block's own name without it."""
+    engine: str
+    """How the model is served: vllm, transformers, external or simulated."""
+    name: str
+    """Hugging Face id, folder, or the name that the server or provider knows; `{data}` is the project's data folder."""
+    revision: str | None = None
+    """Pinned revision of a Hugging Face model, for vllm and transformers."""
+    tokenizer: str | None = None
+    """Folder or Hugging Face id of the tokenizer, or `tiktoken:ENCODING`; the same as `name` without it."""
+    window: int = Field(gt=0)
+    """Context window, tokens: prompt and answer together."""
+    max_output_tokens: int = Field(gt=0)
+    """The longest answer that the model may give, tokens; a task may ask for less."""
+    reasoning_tokens: int = Field(0, ge=0)
+    """Room for thinking beside the answer's own limit, tokens."""
+    reasoning_effort: str | None = None
+    """Passed to thinking models: low, medium, high."""
+    base_url: str | None = None
+    """For `external`: URL of an OpenAI-compatible server that already runs, such as http://127.0.0.1:11434/v1."""
+    provider: str | None = None
+    """For `external` without base_url: a provider that litellm knows: openai, anthropic, gemini, openrouter."""
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; the key itself never stands in a config file."""
+    tokens_per_minute: int | None = Field(None, gt=0)
+    """Rate limit, prompt and completion tokens; default 50,000 for base_url, 200,000 for a provider, none for our own servers."""
+    requests_per_minute: int | None = Field(None, gt=0)
+    """Rate limit, requests."""
+    concurrency: int = Field(8, gt=0)
+    """Requests under way at once."""
+    timeout_seconds: float = Field(600, gt=0)
+    """A request without an answer after this time is tried again."""
+    sampling: dict[str, Any] = Field(default_factory=lambda: {"temperature": 0})
+    """Sampling parameters of every request: temperature, top_p, seed, ... as the OpenAI API names them."""
+    price: Price | None = None
+    """Price where litellm's table has none, or another."""
+    engine_options: dict[str, Any] = Field(default_factory=dict)
+    """Options of the engine; checked against its own list."""
+    gpu: int = Field(0, ge=0)
+    """GPUs that one inference job asks for."""
+    shards: int = Field(1, ge=1)
+    """Jobs that one experiment's inference is split into."""
+    overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Parameters of a task or experiment for this model alone, by its name; may hold `tiers`."""
+
+    @property
+    def hosted(self) -> bool:
+        """Whether a provider elsewhere answers, and bills."""
+        return self.engine == "external" and self.base_url is None
+
+
+class ExperimentSettings(Section):
+    """One experiment: a task with parameters; one block in config/experiments.yaml."""
+
+    task: str
+    """Name of a module in workflow/contextrot/tasks."""
+    title: str | None = None
+    """Name shown in figures and tables."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Parameters of the task; see the task's own list in config/README.md."""
+    tiers: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    """Parameters that differ in a tier."""
+    judges: NameList | None = None
+    """Judges by name; the first gives the score. Default: the config's `default_judges`."""
+    shards: int | None = Field(None, ge=1)
+    """Overrides the model's number of inference jobs."""
+
+
+class JudgeSettings(Section):
+    """One judge: one entry of `judges` in config/config.yaml."""
+
+    kind: str
+    """`match`, `llm`, or another module of workflow/contextrot/judges."""
+    model: Name | None = None
+    """For `llm`: the model, by its name in config/models.yaml."""
+    rubric: str | None = None
+    """For `llm`: which instructions the judge follows, `chroma` or `official`."""
+
+
+class Settings(Section):
+    """config/config.yaml."""
+
+    tier: Name = "test"
+    """How much is sampled: one of `tiers`."""
+    tiers: dict[Name, str] = Field(default_factory=lambda: {"test": "a subset of each experiment", "full": "everything"})
+    """The tiers, each with one line that says what it is."""
+    models: NameList = ["embedded"]
+    """Models to run, by their names in config/models.yaml; on the command line a comma list."""
+    experiments: NameList = []
+    """Experiments to run, by their names in config/experiments.yaml; none means all."""
+    seed: int = Field(20261121, ge=0)
+    """Seeds all samples and all resampling."""
+    judges: dict[Name, JudgeSettings] = Field(default_factory=lambda: {"match": JudgeSettings(kind="match")})
+    """The judges that experiments may name."""
+    default_judges: NameList = ["match"]
+    """Judges of experiments that name none; the first gives the score."""
+    request_store: str = ".cache/responses"
+    """Folder of the request store."""
+    budget_usd: float | None = Field(None, ge=0)
+    """Requests stop, cleanly and resumably, before a model's experiment has cost more than this."""
+    max_attempts: int = Field(5, ge=1)
+    """Attempts for one request, the first included."""
+    retry_deadline_seconds: float = Field(1800, gt=0)
+    """No request is tried again after this time."""
+    allow_failed: bool = False
+    """Whether rows that failed after all attempts may go on to the scores (counted apart) instead of failing the job."""
+    model_definitions: str = "config/models.yaml"
+    """File of the models, from the workflow's own folder."""
+    experiment_definitions: str = "config/experiments.yaml"
+    """File of the experiments, from the workflow's own folder."""
+
+
+class Project:
+    """Settings with the definitions of models and experiments they point to, all checked.
+
+    Args:
+        config: the merged config, as Snakemake gives it.
+        root: the folder of the Snakefile; `data` is below it.
+
+    Raises:
+        ConfigError: for anything unknown, mistyped or missing.
+    """
+
+    def __init__(self, config: Mapping[str, Any], root: Path = Path(".")) -> None:
+        self.root = root
+        self.settings = validate(Settings, config, "config/config.yaml or --config")
+        s = self.settings
+        definitions = _read_definitions(root / s.model_definitions)
+        self.models = {
+            name: validate(ModelSettings, block, f"model {name!r} in {s.model_definitions}") for name, block in definitions.items()
+        }
+        definitions = _read_definitions(root / s.experiment_definitions)
+        self.experiments = {
+            name: validate(ExperimentSettings, block, f"experiment {name!r} in {s.experiment_definitions}")
+            for name, block in definitions.items()
+        }
+        if s.tier not in s.tiers:
+            raise unknown("tier", s.tier, s.tiers, "config/config.yaml or --config tier=")
+        for name in s.models:
+            if name not in self.models:
+                raise unknown("model", name, self.models, "`models`")
+        for name in s.experiments:
+            if name not in self.experiments:
+                raise unknown("experiment", name, self.experiments, "`experiments`")
+        for name, judge in s.judges.items():
+            if judge.kind not in judges.names():
+                raise unknown("kind of judge", judge.kind, judges.names(), f"judge {name!r}")
+            if judge.kind == "llm" and judge.model not in self.models:
+                raise unknown("model", judge.model, self.models, f"judge {name!r}")
+        for name, model in self.models.items():
+            if model.engine not in engines.names():
+                raise unknown("engine", model.engine, engines.names(), f"model {name!r}")
+            for target in model.overrides:
+                if target not in self.experiments and target not in tasks.names():
+                    raise unknown("experiment or task", target, [*self.experiments, *tasks.names()], f"overrides of model {name!r}")
+        for name, experiment in self.experiments.items():
+            if experiment.task not in tasks.names():
+                raise unknown("task", experiment.task, tasks.names(), f"experiment {name!r}")
+            for tier in experiment.tiers:
+                if tier not in s.tiers:
+                    raise unknown("tier", tier, s.tiers, f"experiment {name!r}")
+            for judge in self.judges_of(name):
+                if judge not in s.judges:
+                    raise unknown("judge", judge, s.judges, f"experiment {name!r}")
+        for model in self.selected_models:
+            for experiment in self.selected_experiments:
+                self.parameters(s.tier, model, experiment)
+
+    @property
+    def selected_models(self) -> list[str]:
+        """Names of the models to run."""
+        return self.settings.models
+
+    @cached_property
+    def selected_experiments(self) -> list[str]:
+        """Names of the experiments to run."""
+        return self.settings.experiments or list(self.experiments)
+
+    def task_class(self, experiment: str) -> type[tasks.Task]:
+        """The task that an experiment runs."""
+        return tasks.load(self.experiments[experiment].task)
+
+    def task(self, tier: str, model: str, experiment: str) -> tasks.Task:
+        """The experiment's task with its parameters for a tier and model."""
+        return self.task_class(experiment)(self.parameters(tier, model, experiment))
+
+    def parameters(self, tier: str, model: str, experiment: str) -> tasks.Parameters:
+        """The parameters in force for one tier, model and experiment.
+
+        Raises:
+            ConfigError: for a parameter that the task does not have, or of another type.
+        """
+        block = self.experiments[experiment]
+        merged = {**block.parameters, **block.tiers.get(tier, {})}
+        for target in (block.task, experiment) if block.task != experiment else (experiment,):
+            override = dict(self.models[model].overrides.get(target, {}))
+            by_tier = override.pop("tiers", {})
+            merged |= override | by_tier.get(tier, {})
+        where = f"the parameters of experiment {experiment!r} (task {block.task!r}) for model {model!r}"
+        return validate(self.task_class(experiment).Parameters, merged, where)
+
+    def judges_of(self, experiment: str) -> list[str]:
+        """Names of an experiment's judges; none for a task that scores by itself."""
+        if not self.task_class(experiment).judged:
+            return []
+        named = self.experiments[experiment].judges
+        return self.settings.default_judges if named is None else named
+
+    def shards(self, model: str, experiment: str) -> int:
+        """Number of inference jobs of one experiment."""
+        return self.experiments[experiment].shards or self.models[model].shards
+
+    def title(self, name: str) -> str:
+        """The display name of a model or experiment."""
+        block = self.models.get(name) or self.experiments.get(name)
+        return (block.title if block else None) or name
+
+
+def validate(kind: type[BaseModel], values: Mapping[str, Any], where: str) -> Any:
+    """`values` as an instance of `kind`.
+
+    Raises:
+        ConfigError: with one line for each key that is unknown, missing or of another type.
+    """
+    try:
+        return kind(**(values or {}))
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            key = ".".join(map(str, problem["loc"]))
+            if problem["type"] == "extra_forbidden":
+                lines.append(str(unknown("key", key, _keys(kind, problem["loc"]), where)))
+            elif problem["type"] == "missing":
+                lines.append(f"{where}: {key!r} is missing.")
+            else:
+                message = re.sub(r"^Value error, ", "", problem["msg"])
+                lines.append(f"{where}: {key} = {problem['input']!r} is not accepted: {message}.")
+        raise ConfigError("\n".join(lines)) from None
+    except ContextRotError:
+        raise
+    except TypeError as error:
+        raise ConfigError(f"{where}: must be a mapping of keys to values ({error}).") from error
+
+
+def _keys(kind: type[BaseModel], location: tuple) -> list[str]:
+    """The keys that would have been accepted where an unknown one stood."""
+    for part in location[:-1]:
+        annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
+        candidates = [a for a in [annotation, *getattr(annotation, "__args__", ())] if isinstance(a, type)]
+        kind = next((a for a in candidates if issubclass(a, BaseModel)), kind)
+    return list(kind.model_fields)
+
+
+def _read_definitions(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist; it defines the models or experiments.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must map names to blocks, but holds a {type(content).__name__}.")
+    for name in content:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", str(name)):
+            raise ConfigError(f"{path}: the name {name!r} is not accepted; use letters, digits, '_', '.', '-'.")
+    return content

@@ -1,0 +1,138 @@
+"""What a task is. One module here is one task: a class derived from Task, found by listing this package.
+
+A task says what is asked (`samples`), how an answer is scored (`score`), over which conditions scores are
+averaged (`groupings`) and what is drawn (`figures`). Modules here import neither torch, litellm, pandas nor
+matplotlib at top level: Snakemake loads them whenever it parses the workflow.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from contextrot import modules
+from contextrot.records import Response, Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from contextrot.figures import FigureContext
+    from contextrot.tokenizers import Tokenizer
+
+
+class Parameters(BaseModel):
+    """Base of a task's parameters; each has a default and a line of documentation under it."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class SampleContext:
+    """What a task needs to build its samples.
+
+    Args:
+        tokenizer: the model's own.
+        window: the model's context window, tokens.
+        max_output_tokens: the longest answer that the model may give, tokens.
+        data: the project's data folder.
+        rng: gives the generator of a name: `rng("haystack", 3)`.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        window: int,
+        max_output_tokens: int,
+        data: Path,
+        rng: Callable[..., np.random.Generator],
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.window = window
+        self.max_output_tokens = max_output_tokens
+        self.data = data
+        self.rng = rng
+
+    def output_tokens(self, wanted: int) -> int:
+        """The answer's limit: what the task wants, capped by the model's own limit."""
+        return min(wanted, self.max_output_tokens)
+
+    def fits(self, prompt_tokens: int, output_tokens: int) -> bool:
+        """Whether prompt and answer fit the window together."""
+        return prompt_tokens + output_tokens <= self.window
+
+
+class Task:
+    """Base of all tasks.
+
+    Attributes:
+        version: raise it when samples change; only this (not an edit of the module) makes snakemake build samples and ask
+            the model again.
+        judged: whether judges decide if an answer is right; otherwise `score` alone does.
+        groupings: each a tuple of condition columns, over which `measures` are averaged.
+        measures: columns of the scores that are averaged; those with values 0 and 1 get a Wilson interval.
+        length_column: the condition column that is the context's length (or count, or history), for rot curves.
+        figures: figure name -> function(FigureContext) -> matplotlib figure; the functions import matplotlib themselves.
+    """
+
+    Parameters: ClassVar[type[Parameters]] = Parameters
+    version: ClassVar[int] = 1
+    judged: ClassVar[bool] = True
+    groupings: ClassVar[list[tuple[str, ...]]] = [()]
+    measures: ClassVar[list[str]] = ["score"]
+    length_column: ClassVar[str | None] = None
+    figures: ClassVar[dict[str, Callable[[FigureContext], Any]]] = {}
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+
+    def data_files(self, data: Path) -> list[Path]:
+        """Files below the data folder that the samples are built from; their content is tracked by snakemake."""
+        return []
+
+    def samples(self, context: SampleContext) -> list[Sample]:
+        """All samples, in a fixed order: the same config gives the same samples on every machine."""
+        raise TypeError(f"{type(self).__name__} does not say what its samples are")
+
+    def request_options(self, sample: Sample) -> dict[str, Any]:
+        """Parameters of the request beside the sampling ones of the model (such as logprobs)."""
+        return {}
+
+    def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
+        """The task's measures of one answer, `score` (0 to 1) among them.
+
+        Called for outcomes that count (records.SCORED_OUTCOMES) only.
+
+        Args:
+            verdicts: the first judge's verdict on each of the sample's references (None: unjudged); empty for a task that
+                is not judged.
+        """
+        return {"score": sum(bool(v) for v in verdicts) / len(verdicts)}
+
+    def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
+        """Scores averaged over each grouping; override to add metrics of the task's own (same columns)."""
+        from contextrot.scoring import aggregate
+
+        return aggregate(scores, self.groupings, self.measures)
+
+
+def names() -> tuple[str, ...]:
+    """Names of all tasks."""
+    return modules.names(__name__)
+
+
+def load(name: str) -> type[Task]:
+    """The task of that name: the class derived from Task that its module defines.
+
+    Raises:
+        ConfigError: if there is no such module.
+    """
+    module = modules.load(__name__, "task", name)
+    return next(
+        kind
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Task) and kind.__module__ == module.__name__
+    )
