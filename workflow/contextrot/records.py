@@ -160,7 +160,7 @@ def write_samples(path: str | Path, samples: Sequence[Sample]) -> None:
     """
     import pyarrow as pa
 
-    names = [name for name in samples[0].condition] if samples else []
+    names = list(samples[0].condition) if samples else []
     seen: set[str] = set()
     for sample in samples:
         if sample.sample_id in seen:

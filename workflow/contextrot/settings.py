@@ -172,13 +172,14 @@ class Project:
         ConfigError: for anything unknown, mistyped or missing.
     """
 
-    def __init__(self, config: Mapping[str, Any], root: Path = Path(".")) -> None:
+    def __init__(self, config: Mapping[str, Any], root: Path = Path()) -> None:
         self.root = root
         self.settings = validate(Settings, config, "config/config.yaml or --config")
         s = self.settings
         definitions = _read_definitions(root / s.model_definitions)
         self.models = {
-            name: validate(ModelSettings, block, f"model {name!r} in {s.model_definitions}") for name, block in definitions.items()
+            name: validate(ModelSettings, self._located(block), f"model {name!r} in {s.model_definitions}")
+            for name, block in definitions.items()
         }
         definitions = _read_definitions(root / s.experiment_definitions)
         self.experiments = {
@@ -216,6 +217,18 @@ class Project:
         for model in self.selected_models:
             for experiment in self.selected_experiments:
                 self.parameters(s.tier, model, experiment)
+
+    @property
+    def data(self) -> Path:
+        """The project's data folder."""
+        return self.root / "data"
+
+    def _located(self, block: Any) -> Any:
+        """A model's block with `{data}` in its name and tokenizer replaced by the data folder."""
+        if not isinstance(block, dict):
+            return block
+        paths = {key: str(block[key]).replace("{data}", str(self.data)) for key in ("name", "tokenizer") if block.get(key)}
+        return {**block, **paths}
 
     @property
     def selected_models(self) -> list[str]:
@@ -290,7 +303,7 @@ def validate(kind: type[BaseModel], values: Mapping[str, Any], where: str) -> An
     except ContextRotError:
         raise
     except TypeError as error:
-        raise ConfigError(f"{where}: must be a mapping of keys to values ({error}).") from error
+        raise ConfigError(f"{where}: must be a mapping of keys to values, not {values!r}.") from error
 
 
 def _keys(kind: type[BaseModel], location: tuple) -> list[str]:

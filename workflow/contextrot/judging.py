@@ -1,0 +1,70 @@
+"""Responses to judgements: every answer, against each of its references, by one judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contextrot import judges
+from contextrot.records import Sample, read_responses, read_samples, write_judgements
+
+if TYPE_CHECKING:
+    from contextrot.settings import JudgeSettings, Project
+    from contextrot.tasks import Task
+
+JUDGED_OUTCOMES = ("answered", "truncated")
+"""Outcomes with a text to judge; the others count as not right without asking a judge."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One answer beside one gold answer.
+
+    Attributes:
+        sample: without its messages.
+        turn, item: which answer of the sample, which of its references.
+    """
+
+    sample: Sample
+    turn: int
+    item: int
+    reference: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class JudgingContext:
+    """What a judge may need beside the pairs.
+
+    Attributes:
+        name: the judge's name in config.
+        settings: the judge's block in config.
+        project: all settings, for the models a judge may ask.
+        task: the task whose answers are judged.
+        log_path: where a judge that starts a server writes its log.
+    """
+
+    name: str
+    settings: JudgeSettings
+    project: Project
+    task: Task
+    log_path: Path
+
+
+def judge_responses(samples_path: Path, responses_path: Path, output: Path, context: JudgingContext) -> None:
+    """Writes judgements/{judge}.parquet."""
+    samples = {sample.sample_id: sample for sample in read_samples(samples_path, columns=[])}
+    pairs = [
+        Pair(samples[response.sample_id], response.turn, item, reference, response.text or "")
+        for response in read_responses(responses_path)
+        if response.outcome in JUDGED_OUTCOMES
+        for item, reference in enumerate(samples[response.sample_id].references)
+    ]
+    write_judgements(output, judge_pairs(pairs, context))
+
+
+def judge_pairs(pairs: Sequence[Pair], context: JudgingContext):
+    """One judgement for each pair, in their order, by the judge that the context names."""
+    return judges.load(context.settings.kind).judge(pairs, context)
