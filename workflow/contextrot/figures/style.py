@@ -1,0 +1,122 @@
+"""One look for every figure: sizes, fonts, colours, title, and files that are the same bytes on every run."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contextrot.errors import ConfigError
+from contextrot.records import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from contextrot.figures import FigureContext
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C2B")
+"""Colour-blind-safe. Source: M. Okabe and K. Ito (2008), Color Universal Design; its yellow is darkened to be seen on white."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+FORMATS = ("png", "svg", "pdf")
+WARNING_COLOR = "#D55E00"
+NOTE_INCHES = 0.24
+
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.labelsize": 8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 8,
+    "errorbar.capsize": 2,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "figure.titlesize": 9,
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.5,
+    "hatch.linewidth": 0.6,
+    "image.cmap": "viridis",
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "contextrot",
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+}
+"""For a journal's column: a panel is 3.6 inches wide, and no text is smaller than 6 points."""
+
+
+def use_style() -> None:
+    """Draws without a display, in the project's style, whatever the user's own matplotlibrc says."""
+    import matplotlib
+    from cycler import cycler
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams.update(matplotlib.rcParamsDefault | {"backend": "agg"})
+    matplotlib.rcParams.update(STYLE)
+    matplotlib.rcParams["axes.prop_cycle"] = cycler(color=COLORS) + cycler(marker=MARKERS)
+
+
+def new_figure(
+    context: FigureContext,
+    columns: int = 1,
+    rows: int = 1,
+    panel_width: float = 3.6,
+    panel_height: float = 2.7,
+    title: str | None = None,
+    **subplots: Any,
+) -> tuple[Figure, Any]:
+    """A figure with the title "model — experiment" and, where the context has one, its note (SIMULATED) in a band on top.
+
+    Args:
+        context: gives the title and the note.
+        columns, rows: how many panels.
+        panel_width, panel_height: size of one panel, inches.
+        title: instead of "model — experiment".
+        subplots: more arguments of matplotlib's `Figure.subplots`, such as sharey.
+
+    Returns:
+        The figure and, as from `pyplot.subplots`, one axes, a row or column of them, or an array (rows, columns).
+    """
+    use_style()
+    from matplotlib.figure import Figure
+
+    width, height = columns * panel_width, rows * panel_height + 0.3
+    if context.note:
+        height += NOTE_INCHES
+    figure = Figure(figsize=(width, height), layout="constrained")
+    if context.note:
+        band = NOTE_INCHES / height
+        figure.get_layout_engine().set(rect=(0, 0, 1, 1 - band))
+        figure.text(
+            0.5, 1 - band / 2, context.note, ha="center", va="center", size=8, weight="bold", color="white",
+            bbox={"facecolor": WARNING_COLOR, "edgecolor": "none", "pad": 2.5}, gid="note",
+        )  # fmt: skip
+    if title is None:
+        title = f"{context.model_title} — {context.experiment_title}"
+    figure.suptitle(textwrap.fill(title, max(20, int(width * 14.5))), weight="bold")
+    return figure, figure.subplots(rows, columns, **subplots)
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Writes a figure in the format of the path's ending, atomically; the same figure gives the same bytes.
+
+    Raises:
+        ConfigError: for an ending other than png, svg or pdf.
+        StoreError: if the file cannot be written.
+    """
+    kind = Path(path).suffix.lstrip(".").lower()
+    if kind not in FORMATS:
+        raise ConfigError(f"{path}: a figure cannot be written as {kind!r}. Endings that can: {', '.join(FORMATS)}.")
+    metadata = {
+        "png": {"Software": None},
+        "svg": {"Date": None, "Creator": "contextrot"},
+        "pdf": {"CreationDate": None, "Creator": "contextrot", "Producer": None},
+    }[kind]
+    write_atomically(path, lambda temporary: figure.savefig(temporary, format=kind, metadata=metadata))
