@@ -26,6 +26,7 @@ class Endpoint:
         model: the model as the server names it.
         provider: litellm's name of the provider; an OpenAI-compatible server is `hosted_vllm`.
         base_url: URL up to `/v1`, None for a provider that litellm knows.
+        answers_as: the model's name in the server's answers, where it is another than `model`.
         api_key: from the environment; never written or shown.
         extra_body: fields added to each request (such as chat_template_kwargs).
         reset: clears the engine's state (prefix and KV cache), or restarts the server; called between attempts.
@@ -37,6 +38,7 @@ class Endpoint:
     model: str
     provider: str
     base_url: str | None = None
+    answers_as: str | None = None
     api_key: str | None = field(default=None, repr=False)
     extra_body: dict[str, Any] = field(default_factory=dict)
     reset: Callable[[], None] = lambda: None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -65,6 +65,47 @@ class SampleContext:
         return prompt_tokens + output_tokens <= self.window
 
 
+class Asker(Protocol):
+    """One sample's line to the model: what `Task.converse` is given.
+
+    Attributes:
+        window: the model's context window, tokens.
+        tokenizer: the model's own, loaded when it is first looked at.
+    """
+
+    window: int
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    async def __call__(
+        self,
+        messages: list[dict[str, str]],
+        turn: int,
+        *,
+        max_output_tokens: int | None = None,
+        prompt_tokens: int | None = None,
+        repeat: int = 0,
+    ) -> Response:
+        """Asks once and gives the answer with its outcome; faults of the network and server are retried within.
+
+        An answer that was asked before with the same arguments comes from the request store (`cached` is true).
+
+        Args:
+            messages: the whole chat, ending with the user's prompt.
+            turn: becomes the response's turn.
+            max_output_tokens: limit of the answer; the sample's own without it.
+            prompt_tokens: length of the rendered chat where it was counted already.
+            repeat: asks the same again: each number has an answer of its own in the store.
+        """
+
+    async def reset(self) -> None:
+        """Clears the engine's state (prefix and KV cache, or a restart) once no request is under way.
+
+        Does nothing if the last answer came from the store.
+        """
+
+
 class Task:
     """Base of all tasks.
 
@@ -101,6 +142,24 @@ class Task:
         """Parameters of the request beside the sampling ones of the model (such as logprobs)."""
         return {}
 
+    async def converse(self, sample: Sample, ask: Asker) -> list[Response]:
+        """Holds one sample's conversation: one response for each turn, 1 + len(later_prompts) of them, in their order.
+
+        Override it for multi-turn context management or recovery. It must decide from the sample and the answers alone,
+        because it is replayed from the request store when a run is resumed. Turns that cannot be asked because an earlier
+        one has no text keep that one's outcome, so that no turn leaves the denominator.
+        """
+        messages, responses = list(sample.messages), []
+        for turn, prompt in enumerate([None, *sample.later_prompts]):
+            if prompt is not None:
+                last = responses[-1]
+                if not last.text:
+                    responses.append(not_asked(last, turn))
+                    continue
+                messages += [{"role": "assistant", "content": last.text}, {"role": "user", "content": prompt}]
+            responses.append(await ask(messages, turn))
+        return responses
+
     def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
         """The task's measures of one answer, `score` (0 to 1) among them.
 
@@ -117,6 +176,19 @@ class Task:
         from contextrot.scoring import aggregate
 
         return aggregate(scores, self.groupings, self.measures)
+
+
+def not_asked(earlier: Response, turn: int) -> Response:
+    """The row of a turn that was never asked because the conversation ended at an earlier one."""
+    return Response(
+        sample_id=earlier.sample_id,
+        turn=turn,
+        outcome=earlier.outcome,
+        engine=earlier.engine,
+        model=earlier.model,
+        error_type=earlier.error_type or "not_asked",
+        error_message=earlier.error_message or f"not asked: turn {earlier.turn} has the outcome {earlier.outcome!r} and no text",
+    )
 
 
 def names() -> tuple[str, ...]:
