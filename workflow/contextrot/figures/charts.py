@@ -113,6 +113,7 @@ def heatmap(
     """
     import numpy as np
     from matplotlib.patches import Patch, Rectangle
+    from matplotlib.transforms import ScaledTranslation
 
     values = value.to_numpy(float)  # (rows, columns)
     rows, columns = values.shape
@@ -156,7 +157,8 @@ def heatmap(
         if shown
     ]
     if hatched:
-        ax.legend(handles=hatched, loc="upper left", bbox_to_anchor=(0, -0.22), ncols=2, borderaxespad=0)
+        below = ax.transAxes + ScaledTranslation(0, -(42 if columns > 8 else 28) / 72, ax.figure.dpi_scale_trans)
+        ax.legend(handles=hatched, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=2, borderaxespad=0)
 
 
 def bars_with_interval(
@@ -186,8 +188,9 @@ def bars_with_interval(
     ax.errorbar(places, value, yerr=_bars(value, low, high), fmt="none", ecolor="#333333", elinewidth=0.9)
     for place, count, known in zip(places, n, drawn, strict=True):
         text = f"n={int(count)}" if known else "none"
-        ax.annotate(text, (place, 0), (0, 2), textcoords="offset points", ha="center", va="bottom", size=6,
-                    color="white" if known and series == 1 else "#333333", rotation=0 if series == 1 else 90)  # fmt: skip
+        ax.annotate(text, (place, 0), (0, -3), xycoords=("data", "axes fraction"), textcoords="offset points",
+                    ha="center", va="top", size=6, color="#333333", rotation=0 if series <= 2 else 90)  # fmt: skip
+    ax.tick_params(axis="x", length=0, pad=12 if series <= 2 else 22)
     ax.grid(False, axis="x")
     if index == series - 1:
         crowded = len(labels) > 4 and max(map(len, labels)) > 8

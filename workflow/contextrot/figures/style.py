@@ -19,7 +19,8 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 FORMATS = ("png", "svg", "pdf")
 WARNING_COLOR = "#D55E00"
-NOTE_INCHES = 0.24
+NOTE_INCHES = 0.2
+TITLE_CHARACTERS_PER_INCH = 12
 
 STYLE = {
     "axes.axisbelow": True,
@@ -86,21 +87,23 @@ def new_figure(
     """
     use_style()
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
-    width, height = columns * panel_width, rows * panel_height + 0.3
-    if context.note:
-        height += NOTE_INCHES
-    figure = Figure(figsize=(width, height), layout="constrained")
-    if context.note:
-        band = NOTE_INCHES / height
-        figure.get_layout_engine().set(rect=(0, 0, 1, 1 - band))
-        figure.text(
-            0.5, 1 - band / 2, context.note, ha="center", va="center", size=8, weight="bold", color="white",
-            bbox={"facecolor": WARNING_COLOR, "edgecolor": "none", "pad": 2.5}, gid="note",
-        )  # fmt: skip
     if title is None:
         title = f"{context.model_title} — {context.experiment_title}"
-    figure.suptitle(textwrap.fill(title, max(20, int(width * 14.5))), weight="bold")
+    width = columns * panel_width
+    title = textwrap.fill(title, max(20, int(width * TITLE_CHARACTERS_PER_INCH)))
+    title_inches = 0.06 + 0.155 * (title.count("\n") + 1)
+    note_inches = NOTE_INCHES if context.note else 0.0
+    height = rows * panel_height + title_inches + note_inches
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - (title_inches + note_inches) / height))
+    figure.suptitle(title, y=1 - (note_inches + 0.05) / height, va="top", weight="bold")
+    if context.note:
+        figure.add_artist(Rectangle((0, 1 - NOTE_INCHES / height), 1, NOTE_INCHES / height, color=WARNING_COLOR, lw=0))
+        figure.text(
+            0.5, 1 - NOTE_INCHES / 2 / height, context.note, ha="center", va="center", color="white", weight="bold", gid="note"
+        )
     return figure, figure.subplots(rows, columns, **subplots)
 
 
