@@ -166,14 +166,14 @@ class Project:
 
     Args:
         config: the merged config, as Snakemake gives it.
-        root: the folder of the Snakefile; `data` is below it.
+        root: the folder of the Snakefile, where `data` is; found from this file without it.
 
     Raises:
         ConfigError: for anything unknown, mistyped or missing.
     """
 
-    def __init__(self, config: Mapping[str, Any], root: Path = Path()) -> None:
-        self.root = root
+    def __init__(self, config: Mapping[str, Any], root: Path | None = None) -> None:
+        self.root = root = project_root() if root is None else root
         self.settings = validate(Settings, config, "config/config.yaml or --config")
         s = self.settings
         definitions = _read_definitions(root / s.model_definitions)
@@ -278,6 +278,12 @@ class Project:
         """The display name of a model or experiment."""
         block = self.models.get(name) or self.experiments.get(name)
         return (block.title if block else None) or name
+
+
+def project_root() -> Path:
+    """The folder of the Snakefile; empty if it is the working folder, so that paths in results name no machine's folders."""
+    root = Path(__file__).resolve().parents[2]
+    return Path() if root == Path.cwd() else root
 
 
 def validate(kind: type[BaseModel], values: Mapping[str, Any], where: str) -> Any:

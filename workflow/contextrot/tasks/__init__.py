@@ -117,6 +117,7 @@ class Task:
         measures: columns of the scores that are averaged; those with values 0 and 1 get a Wilson interval.
         length_column: the condition column that is the context's length (or count, or history), for rot curves.
         figures: figure name -> function(FigureContext) -> matplotlib figure; the functions import matplotlib themselves.
+        figure_inputs: figure name -> files of the experiment's folder that it reads beside scores and metrics.
     """
 
     Parameters: ClassVar[type[Parameters]] = Parameters
@@ -126,6 +127,7 @@ class Task:
     measures: ClassVar[list[str]] = ["score"]
     length_column: ClassVar[str | None] = None
     figures: ClassVar[dict[str, Callable[[FigureContext], Any]]] = {}
+    figure_inputs: ClassVar[dict[str, list[str]]] = {}
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import Field
@@ -18,6 +18,11 @@ from contextrot.errors import ConfigError, DataError, unknown
 from contextrot.haystack import Insertion, SentencePool
 from contextrot.records import Sample
 from contextrot.tasks import Parameters, SampleContext, Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from contextrot.figures import FigureContext
 
 
 class NeedleParameters(Parameters):
@@ -110,33 +115,39 @@ class NeedleInAHaystack(Task):
             },
         )
 
-    @staticmethod
-    def draw_heatmap(context: Any) -> Any:
-        """Share of right answers by length and depth."""
-        from contextrot.figures.charts import heatmap
-        from contextrot.figures.style import new_figure
-        from contextrot.scoring import select
 
-        cells = select(context.metrics, "score", "length", "depth")
-        figure, axes = new_figure(context)
-        heatmap(axes, cells, x="length", y="depth", x_label="Prompt length (tokens)", y_label="Needle depth (%)")
-        return figure
+def draw_heatmap(context: FigureContext) -> Figure:
+    """Share of right answers by length and depth."""
+    from contextrot.figures.charts import heatmap
+    from contextrot.figures.style import new_figure
+    from contextrot.scoring import select
 
-    @staticmethod
-    def draw_accuracy(context: Any) -> Any:
-        """Share of right answers against length, with 95 % intervals."""
-        from contextrot.figures.charts import line_with_interval, token_axis
-        from contextrot.figures.style import new_figure
-        from contextrot.scoring import select
+    cells = select(context.metrics, "score", "length", "depth").assign(never_sent=lambda rows: rows["over_window"] > 0)
+    table = {column: cells.pivot(index="depth", columns="length", values=column) for column in ("value", "n", "never_sent")}
+    figure, axes = new_figure(context)
+    heatmap(
+        axes, table["value"], table["n"], table["never_sent"], "needle depth (%)", "prompt length (tokens)", "right answers (share)",
+        row_format="{:g}".format,
+    )  # fmt: skip
+    return figure
 
-        rows = select(context.metrics, "score", "length").dropna(subset=["value"])
-        figure, axes = new_figure(context)
-        line_with_interval(axes, rows["length"], rows["value"], rows["low"], rows["high"], rows["n"])
-        token_axis(axes, "Prompt length (tokens)")
-        axes.set(ylabel="Right answers (share)", ylim=(-0.02, 1.02))
-        return figure
 
-    figures = {"heatmap": draw_heatmap.__func__, "accuracy_by_length": draw_accuracy.__func__}
+def draw_accuracy_by_length(context: FigureContext) -> Figure:
+    """Share of right answers against length, with 95 % intervals."""
+    from contextrot.figures.charts import line_with_interval, score_axis, token_axis
+    from contextrot.figures.style import new_figure
+    from contextrot.scoring import select
+
+    rows = select(context.metrics, "score", "length").dropna(subset=["value"])
+    figure, axes = new_figure(context)
+    line_with_interval(axes, rows["length"], rows["value"], rows["low"], rows["high"], rows["n"])
+    token_axis(axes, rows["length"], label="prompt length (tokens, log scale)")
+    score_axis(axes, "right answers (share, 95 % interval)")
+    axes.legend()
+    return figure
+
+
+NeedleInAHaystack.figures = {"heatmap": draw_heatmap, "accuracy_by_length": draw_accuracy_by_length}
 
 
 def read_needles(path: Path) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,34 @@
+"""How a language model's answers, internals and speed change as its context grows.
+
+Stages in order: samples -> responses -> judgements -> scores -> metrics -> figures -> report; see README.md.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+ROOT = Path(str(workflow.current_basedir))
+sys.path.insert(0, str(ROOT / "workflow"))
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT / "workflow"), os.environ.get("PYTHONPATH")])))
+
+
+configfile: ROOT / "config" / "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/samples.smk"
+include: "rules/judging.smk"
+include: "rules/scoring.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        metrics_of_selection(),
+        figures_of_selection(),
+    localrule: True

@@ -1,0 +1,54 @@
+# scores.parquet, metrics.csv -> figures/{figure}.png (or .svg, .pdf); each also by a short target such as niah_heatmap.
+
+
+def figure_sources(wildcards):
+    extra = project.task_class(wildcards.experiment).figure_inputs.get(wildcards.figure, [])
+    return [f"{EXPERIMENT}/{name}" for name in extra]
+
+
+def figure_code(wildcards):
+    """Hash of the code that draws, so that an edit of it draws again."""
+    task = project.experiments[wildcards.experiment].task
+    return code_hash("figures/*.py", "stats.py", "scoring.py", f"tasks/{task}.py")
+
+
+rule draw_figure:
+    input:
+        scores=f"{EXPERIMENT}/scores.parquet",
+        metrics=f"{EXPERIMENT}/metrics.csv",
+        extra=figure_sources,
+    output:
+        report(
+            f"{EXPERIMENT}/figures/{{figure}}.{{format}}",
+            caption="../workflow/report/figure.rst",
+            category="{model}",
+            subcategory="{experiment}",
+            labels={"figure": "{figure}", "tier": "{tier}"},
+        ),
+    params:
+        code=figure_code,
+        titles=lambda wildcards: [project.title(wildcards.model), project.title(wildcards.experiment)],
+    log:
+        f"{LOGS}/draw_figure-{{figure}}-{{format}}.log",
+    benchmark:
+        f"{BENCHMARKS}/draw_figure-{{figure}}-{{format}}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    conda:
+        "../envs/contextrot.yaml"
+    message:
+        "Drawing {wildcards.figure} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/draw_figure.py"
+
+
+for experiment in project.experiments:
+    for figure in project.task_class(experiment).figures:
+
+        rule:
+            name:
+                re.sub(r"\W", "_", f"{experiment}_{figure}")
+            input:
+                [f"results/{project.settings.tier}/{model}/{experiment}/figures/{figure}.png" for model in project.selected_models],
+            localrule: True

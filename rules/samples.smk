@@ -1,0 +1,33 @@
+# data/ and config -> samples.parquet: what is asked, exact in tokens.
+
+
+def sample_sources(wildcards):
+    model = model_of(wildcards)
+    tokenizer = files_of_folder(model.tokenizer or model.name, "tokenizer*.json", "chat_template*")
+    return [*map(str, task_of(wildcards).data_files(project.data)), *tokenizer]
+
+
+rule build_samples:
+    input:
+        sample_sources,
+    output:
+        f"{EXPERIMENT}/samples.parquet",
+    params:
+        version=lambda wildcards: task_of(wildcards).version,
+        parameters=lambda wildcards: task_of(wildcards).parameters.model_dump_json(),
+        tokenizer=lambda wildcards: [model_of(wildcards).tokenizer or model_of(wildcards).name, model_of(wildcards).revision],
+        limits=lambda wildcards: [model_of(wildcards).window, model_of(wildcards).max_output_tokens],
+        seed=project.settings.seed,
+    log:
+        f"{LOGS}/build_samples.log",
+    benchmark:
+        f"{BENCHMARKS}/build_samples.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    conda:
+        "../envs/contextrot.yaml"
+    message:
+        "Building the samples of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/build_samples.py"

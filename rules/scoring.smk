@@ -1,0 +1,57 @@
+# samples.parquet, responses.parquet, judgements/ -> scores.parquet (one row an answer) -> metrics.csv (n and intervals).
+
+
+def judgements_of(wildcards):
+    return [f"{EXPERIMENT}/judgements/{judge}.parquet" for judge in project.judges_of(wildcards.experiment)]
+
+
+def task_code(wildcards):
+    """Hash of the code that scores, so that an edit of it scores again."""
+    task = project.experiments[wildcards.experiment].task
+    return code_hash("scoring.py", "stats.py", "tasks/__init__.py", f"tasks/{task}.py")
+
+
+rule score_responses:
+    input:
+        samples=f"{EXPERIMENT}/samples.parquet",
+        responses=f"{EXPERIMENT}/responses.parquet",
+        judgements=judgements_of,
+    output:
+        f"{EXPERIMENT}/scores.parquet",
+    params:
+        code=task_code,
+    log:
+        f"{LOGS}/score_responses.log",
+    benchmark:
+        f"{BENCHMARKS}/score_responses.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    conda:
+        "../envs/contextrot.yaml"
+    message:
+        "Scoring {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/score_responses.py"
+
+
+rule summarize_scores:
+    input:
+        scores=f"{EXPERIMENT}/scores.parquet",
+    output:
+        f"{EXPERIMENT}/metrics.csv",
+    params:
+        code=task_code,
+    log:
+        f"{LOGS}/summarize_scores.log",
+    benchmark:
+        f"{BENCHMARKS}/summarize_scores.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    conda:
+        "../envs/contextrot.yaml"
+    message:
+        "Summarizing the scores of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/summarize_scores.py"
