@@ -144,6 +144,6 @@ class SentencePool:
         total = max(int(before[-1]), 1)
         boundaries = [int(np.abs(before - insertion.depth * total).argmin()) for insertion in insertions]
         pieces = [self.pieces[i] for i in chosen]
-        for boundary, insertion in sorted(zip(boundaries, insertions, strict=True), key=lambda pair: -pair[0]):
-            pieces.insert(boundary, " " + insertion.text)
+        for i in sorted(range(len(insertions)), key=lambda i: (boundaries[i], i), reverse=True):
+            pieces.insert(boundaries[i], " " + insertions[i].text)
         return "".join(pieces)[1:], [float(before[boundary]) / total for boundary in boundaries]

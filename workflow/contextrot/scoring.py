@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from contextrot.tasks import Task
 
 
-def score_responses(
-    task: Task, samples_path: Path, responses_path: Path, judgement_paths: Sequence[Path], output: Path
-) -> None:
+def score_responses(task: Task, samples_path: Path, responses_path: Path, judgement_paths: Sequence[Path], output: Path) -> None:
     """Writes scores.parquet: condition columns, outcome, token counts and the task's measures, one row an answer.
 
     Args:

@@ -204,7 +204,9 @@ class Project:
                 raise unknown("engine", model.engine, engines.names(), f"model {name!r}")
             for target in model.overrides:
                 if target not in self.experiments and target not in tasks.names():
-                    raise unknown("experiment or task", target, [*self.experiments, *tasks.names()], f"overrides of model {name!r}")
+                    raise unknown(
+                        "experiment or task", target, [*self.experiments, *tasks.names()], f"overrides of model {name!r}"
+                    )
         for name, experiment in self.experiments.items():
             if experiment.task not in tasks.names():
                 raise unknown("task", experiment.task, tasks.names(), f"experiment {name!r}")

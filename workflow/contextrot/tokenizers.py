@@ -45,7 +45,9 @@ class HuggingFaceTokenizer:
 
         folder = Path(name)
         if (folder.is_absolute() or name.startswith(("./", "../", "data/"))) and not (folder / "tokenizer_config.json").exists():
-            raise DataError(f"{name} holds no tokenizer (tokenizer_config.json is missing); check `name` or `tokenizer` of the model.")
+            raise DataError(
+                f"{name} holds no tokenizer (tokenizer_config.json is missing); check `name` or `tokenizer` of the model."
+            )
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
         except (OSError, ValueError) as error:
@@ -92,7 +94,9 @@ class TiktokenTokenizer:
         try:
             self._encoding = tiktoken.get_encoding(encoding)
         except ValueError as error:
-            raise ConfigError(f"tiktoken has no encoding {encoding!r}. Known: {', '.join(tiktoken.list_encoding_names())}.") from error
+            raise ConfigError(
+                f"tiktoken has no encoding {encoding!r}. Known: {', '.join(tiktoken.list_encoding_names())}."
+            ) from error
         except OSError as error:
             raise DataError(f"tiktoken's encoding {encoding!r} could not be downloaded: {error}") from error
 

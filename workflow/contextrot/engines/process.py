@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from contextrot.errors import EngineError
@@ -148,19 +149,15 @@ class Server:
         if self.process is None:
             return
         for number, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
-            except ProcessLookupError:
-                pass
             try:
                 self.process.wait(timeout=patience)
             except subprocess.TimeoutExpired:
                 continue
             break
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process = None
 
     def restart(self) -> None:

@@ -95,7 +95,9 @@ class NeedleInAHaystack(Task):
             insertions = [Insertion(needle["needle"], depth / 100)]
             haystack = pool.compose(order, insertions, length, lambda text: context.tokenizer.count_chat(messages(text)))
             if haystack is None:
-                raise ConfigError(f"length {length} is too short for the prompt of needle set {needle['name']!r}; ask for more tokens.")
+                raise ConfigError(
+                    f"length {length} is too short for the prompt of needle set {needle['name']!r}; ask for more tokens."
+                )
         return Sample(
             sample_id=f"{needle['name']}-{length:07d}-{depth:05.1f}-{repeat}",
             messages=messages(haystack.text) if haystack else [],
