@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -127,11 +127,14 @@ def fit_conversation(
         fitted = [*head, *first, *kept, prompt]
         if kept and not fits(fitted):
             at = next((i for i, m in enumerate(kept) if m["role"] == "assistant"), None)
-            cut = at is not None and cut_beginning(
-                kept[at]["content"], lambda text: fits([*head, *first, *_with_content(kept, at, text), prompt])
-            )
-            fitted = [*head, *first, *_with_content(kept, at, cut[0]), prompt] if cut else [*head, prompt]
-            dropped = dropped if cut else len(turns)
+            if at is not None:
+                cut = cut_beginning(
+                    kept[at]["content"], lambda text: fits([*head, *first, *_with_content(kept, at, text), prompt])
+                )
+            if cut:
+                fitted = [*head, *first, *_with_content(kept, at, cut[0]), prompt]
+            else:
+                fitted, dropped = [*head, prompt], len(turns)
     after = tokenizer.count_chat(fitted) if fitted is not messages else before
     return fitted, Decision(
         policy=policy,
@@ -178,16 +181,13 @@ def cut_beginning(text: str, fits: Callable[[str], bool]) -> tuple[str, str, int
     Returns:
         What is left, the kind of boundary, and the number of characters cut; None if not even the last word fits.
     """
+    end = len(text.rstrip())
     for kind, pattern in BOUNDARIES.items():
-        starts = [at for at in _starts(text, pattern) if text[at:].strip()]
+        starts = [match.end() for match in pattern.finditer(text) if 0 < match.end() < end]
         number = fewest_dropped(len(starts), lambda n, starts=starts: fits(text[starts[n] :]))
         if number < len(starts):
             return text[starts[number] :], kind, starts[number]
     return None
-
-
-def _starts(text: str, pattern: re.Pattern[str]) -> Iterator[int]:
-    return (match.end() for match in pattern.finditer(text) if 0 < match.end() < len(text))
 
 
 def _answers_with_next_prompt(turns: list[list[Message]]) -> list[list[Message]]:
