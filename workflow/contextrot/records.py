@@ -16,6 +16,7 @@ from typing import Any
 from contextrot.errors import DataError, StoreError
 
 OUTCOMES = ("answered", "truncated", "refused", "empty", "over_window", "failed")
+ROW_GROUP_BYTES = 16_000_000
 SCORED_OUTCOMES = ("answered", "truncated", "refused", "empty")
 
 
@@ -149,7 +150,8 @@ def write_table(path: str | Path, table: Any) -> None:
         return
     if not isinstance(table, pa.Table):
         table = pa.Table.from_pandas(table, preserve_index=False)
-    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+    rows = max(1, int(table.num_rows * ROW_GROUP_BYTES / max(table.nbytes, 1)))
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary, rows, compression="zstd", use_dictionary=False))
 
 
 def write_samples(path: str | Path, samples: Sequence[Sample]) -> None:
