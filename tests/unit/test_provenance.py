@@ -1,0 +1,139 @@
+import json
+import subprocess
+
+import pytest
+
+from contextrot import provenance
+from contextrot.provenance import code_hash, git_state, responses_summary, run_metadata, sample_count
+from contextrot.records import Response, write_responses
+from contextrot.settings import Project
+
+MODELS = """
+hosted:
+  engine: external
+  name: some-model
+  base_url: http://user:hunter2@127.0.0.1:1/v1?api_key=hunter3
+  api_key_env: SOME_API_KEY
+  tokenizer: tiktoken:o200k_base
+  window: 4096
+  max_output_tokens: 100
+"""
+EXPERIMENTS = """
+niah:
+  task: niah
+  parameters: {lengths: [500, 1000], depths: [0, 50, 100]}
+  tiers: {test: {lengths: [500]}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    root = Project({}).root.resolve()
+    (tmp_path / "models.yaml").write_text(MODELS)
+    (tmp_path / "experiments.yaml").write_text(EXPERIMENTS)
+    config = {
+        "models": ["hosted"],
+        "model_definitions": str(tmp_path / "models.yaml"),
+        "experiment_definitions": str(tmp_path / "experiments.yaml"),
+    }
+    monkeypatch.chdir(tmp_path)
+    return Project(config, root)
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    (tmp_path / "tasks").mkdir()
+    for name in ("stats.py", "scoring.py", "tasks/niah.py"):
+        (tmp_path / name).write_text("a = 1\n")
+    monkeypatch.setattr(provenance, "LIBRARY", tmp_path)
+    return tmp_path
+
+
+def test_an_edit_changes_the_hash_and_an_edit_elsewhere_does_not(library):
+    before = code_hash("stats.py", "tasks/*.py")
+    (library / "scoring.py").write_text("a = 2\n")
+    assert code_hash("stats.py", "tasks/*.py") == before
+    (library / "tasks" / "niah.py").write_text("a = 2\n")
+    assert code_hash("stats.py", "tasks/*.py") != before
+
+
+def test_touching_a_file_or_naming_it_twice_does_not_change_the_hash(library):
+    before = code_hash("tasks")
+    (library / "tasks" / "niah.py").touch()
+    assert code_hash("tasks", "tasks/niah.py") == before
+
+
+def test_a_hash_of_a_file_that_was_moved_away_is_an_error(library):
+    with pytest.raises(ValueError, match="'gone.py'"):
+        code_hash("gone.py")
+
+
+def test_two_files_that_swap_their_content_have_another_hash(library):
+    (library / "stats.py").write_text("b = 1\n")
+    before = code_hash("stats.py", "scoring.py")
+    (library / "stats.py").write_text("a = 1\n")
+    (library / "scoring.py").write_text("b = 1\n")
+    assert code_hash("stats.py", "scoring.py") != before
+
+
+def test_samples_of_the_full_tier_are_counted_without_building_prompts(project):
+    assert sample_count(project, "test", "hosted", "niah") == 3
+    assert sample_count(project, "full", "hosted", "niah") == 6
+
+
+def test_a_dirty_checkout_is_told_from_a_clean_one_and_from_none(tmp_path):
+    def git(*arguments):
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        subprocess.run(["git", "-C", tmp_path, *identity, *arguments], check=True, capture_output=True)
+
+    assert git_state(tmp_path) == {"git_commit": None, "git_dirty": None}
+    git("init")
+    (tmp_path / "file").write_text("1")
+    git("add", "file")
+    git("commit", "-m", "one")
+    state = git_state(tmp_path)
+    assert len(state["git_commit"]) == 40
+    assert state["git_dirty"] is False
+    (tmp_path / "file").write_text("2")
+    assert git_state(tmp_path)["git_dirty"] is True
+
+
+def test_metadata_hold_named_variables_and_no_secret(project, monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "sk-very-secret")
+    monkeypatch.setenv("HF_TOKEN", "hf_very_secret")
+    monkeypatch.setenv("HF_HOME", "/cache/hf")
+    monkeypatch.setenv("LIGHTNING_STUDIO_URL", "https://studio.example.org/a/b?token=hunter4")
+    monkeypatch.delenv("LIGHTNING_RUN_URL", raising=False)
+    metadata = run_metadata(project, "test")
+    written = json.dumps(metadata)
+    for secret in ("sk-very-secret", "hf_very_secret", "hunter"):
+        assert secret not in written
+    assert metadata["environment"] == {"HF_HOME": "/cache/hf", "LIGHTNING_STUDIO_URL": "https://studio.example.org/a/b"}
+    assert metadata["models"]["hosted"]["base_url"] == "http://127.0.0.1:1/v1"
+    assert metadata["models"]["hosted"]["max_output_tokens"] == 100
+    assert metadata["seed"] == project.settings.seed
+
+
+def test_an_option_of_the_engine_that_is_a_key_is_not_shown():
+    options = {"api_key": "hunter2", "max_tokens": 5, "extra_args": ["--api-key", "hunter3", "--port", "1"]}
+    shown = provenance._public(options)
+    assert shown == {"api_key": "(not shown)", "max_tokens": 5, "extra_args": ["--api-key", "(not shown)", "--port", "1"]}
+
+
+def test_metadata_say_how_many_samples_of_how_many(project):
+    run = run_metadata(project, "test")["runs"][0]
+    assert (run["samples"], run["samples_in_full"]) == (None, 6)
+
+
+def test_responses_are_summed_with_unknown_prices_counted_and_not_as_zero(tmp_path):
+    rows = [
+        Response("a", 0, "answered", "x", engine="external", model="m", prompt_tokens=10, completion_tokens=2, attempts=1),
+        Response("b", 0, "failed", error_type="Timeout", attempts=5),
+        Response("c", 0, "over_window"),
+    ]
+    write_responses(tmp_path / "responses.parquet", rows)
+    summary = responses_summary(tmp_path / "responses.parquet")
+    assert summary["outcomes"] == {"answered": 1, "failed": 1, "over_window": 1}
+    assert summary["cost_usd"] is None
+    assert summary["answers_without_price"] == 1
+    assert (summary["attempts"], summary["prompt_tokens"], summary["server_models"]) == (6, 10.0, ["m"])
