@@ -1,0 +1,96 @@
+"""Dry runs: which jobs a config asks for, and what is said when a config is wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+
+def job_counts(output: str) -> dict[str, int]:
+    return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", output, re.MULTILINE)}
+
+
+def test_the_test_tier_of_one_experiment_asks_for_each_stage_once(snakemake):
+    done = snakemake(
+        "-n", "results/test/embedded/niah/figures/heatmap.png", "results/test/embedded/niah/figures/accuracy_by_length.png"
+    )
+    assert done.returncode == 0, done.stderr
+    counts = job_counts(done.stdout)
+    for rule in (
+        "build_samples",
+        "collect_responses",
+        "gather_responses",
+        "judge_responses",
+        "score_responses",
+        "summarize_scores",
+    ):
+        assert counts[rule] == 1
+    assert counts["draw_figure"] == 2
+
+
+def test_a_figure_by_its_short_target(snakemake):
+    done = snakemake("-n", "niah_heatmap", "--config", "models=embedded")
+    assert done.returncode == 0, done.stderr
+    assert "results/test/embedded/niah/figures/heatmap.png" in done.stdout
+
+
+def test_selection_by_comma_lists(snakemake):
+    done = snakemake("-n", "--config", "models=embedded", "experiments=niah")
+    assert done.returncode == 0, done.stderr
+    assert set(re.findall(r"results/test/(\w+)/(\w+)/scores", done.stdout)) == {("embedded", "niah")}
+
+
+def test_a_second_copy_of_a_task_is_one_module_and_one_block(root, snakemake, tmp_path, monkeypatch):
+    """The workflow is copied with one more module and one more block; nothing else changes."""
+    import shutil
+    import subprocess
+    import sys
+
+    copy = tmp_path / "project"
+    shutil.copytree(
+        root, copy, ignore=shutil.ignore_patterns(".venv*", ".git", "results", ".snakemake", ".cache", "logs"), symlinks=True
+    )
+    module = copy / "workflow/contextrot/tasks/needle_again.py"
+    module.write_text((copy / "workflow/contextrot/tasks/niah.py").read_text())
+    with (copy / "config/experiments.yaml").open("a") as experiments:
+        experiments.write("\nagain:\n  task: needle_again\n  parameters: {lengths: [256], depths: [50]}\n")
+    target = "results/test/embedded/again/figures/heatmap.png"
+    command = [sys.executable, "-m", "snakemake", "-n", target]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert job_counts(done.stdout)["collect_responses"] == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("tier=tset", ["unknown tier 'tset'", "test, full"]),
+        ("models=embeded", ["unknown model 'embeded'", "Did you mean 'embedded'?"]),
+        ("experiments=niha", ["unknown experiment 'niha'", "Did you mean 'niah'?"]),
+        ("seeed=1", ["unknown key 'seeed'", "Did you mean 'seed'?"]),
+        ("seed=one", ["seed = 'one'"]),
+    ],
+)
+def test_a_wrong_config_is_one_message_before_any_job(snakemake, option, words):
+    done = snakemake("--config", option)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in output
+    for word in words:
+        assert all(part in output for part in word.split(", ")), output
+
+
+def test_a_misspelt_parameter_is_refused_before_any_job(snakemake, tmp_path):
+    path = tmp_path / "experiments.yaml"
+    path.write_text(yaml.safe_dump({"niah": {"task": "niah", "parameters": {"lenghts": [256]}}}))
+    done = snakemake("--config", f"experiment_definitions={path}")
+    assert done.returncode != 0
+    assert "Did you mean 'lengths'?" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_workflow_is_free_of_lint(snakemake):
+    done = snakemake("--lint")
+    assert done.returncode == 0, done.stdout + done.stderr
