@@ -45,6 +45,11 @@ def task_of(wildcards):
         raise WorkflowError(str(error))
 
 
+def growing(megabytes):
+    """Memory that grows with each attempt, so that a job that ran out of it gets more."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
 def files_of_folder(name, *patterns):
     """Files of a local model or tokenizer folder; none for a Hugging Face id."""
     folder = Path(name)

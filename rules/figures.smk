@@ -33,7 +33,7 @@ rule draw_figure:
     benchmark:
         f"{BENCHMARKS}/draw_figure-{{figure}}-{{format}}.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(2000),
         runtime=30,
     conda:
         "../envs/contextrot.yaml"

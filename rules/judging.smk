@@ -19,7 +19,7 @@ rule judge_responses:
     benchmark:
         f"{BENCHMARKS}/judge_responses-{{judge}}.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(2000),
         runtime=60,
     conda:
         "../envs/contextrot.yaml"

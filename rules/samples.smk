@@ -23,7 +23,7 @@ rule build_samples:
     benchmark:
         f"{BENCHMARKS}/build_samples.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=30,
     conda:
         "../envs/contextrot.yaml"

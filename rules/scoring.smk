@@ -25,7 +25,7 @@ rule score_responses:
     benchmark:
         f"{BENCHMARKS}/score_responses.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(2000),
         runtime=30,
     conda:
         "../envs/contextrot.yaml"
@@ -47,7 +47,7 @@ rule summarize_scores:
     benchmark:
         f"{BENCHMARKS}/summarize_scores.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=growing(2000),
         runtime=30,
     conda:
         "../envs/contextrot.yaml"
