@@ -1,0 +1,190 @@
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from contextrot.errors import ConfigError
+from contextrot.random_streams import generator_for
+from contextrot.records import Response
+from contextrot.settings import validate
+from contextrot.tasks import SampleContext
+from contextrot.tasks.repeated_words import (
+    RepeatedWords,
+    RepeatedWordsParameters,
+    measure,
+    position_bin,
+    positions,
+    units_of,
+)
+
+
+def task(**parameters):
+    return RepeatedWords(validate(RepeatedWordsParameters, parameters, "a test"))
+
+
+def context(tokenizer, window=200_000, max_output_tokens=32_000):
+    return SampleContext(tokenizer, window, max_output_tokens, Path("data"), partial(generator_for, 1))
+
+
+def text(common, modified, count, index):
+    return " ".join(modified if i == index else common for i in range(count))
+
+
+def test_every_position_below_100_words():
+    assert positions(25) == list(range(25))
+    assert positions(75) == list(range(75))
+
+
+@pytest.mark.parametrize(("count", "step", "number"), [(100, 1, 100), (250, 2, 126), (750, 7, 108), (10_000, 100, 101)])
+def test_from_100_words_evenly_spaced_plus_the_last(count, step, number):
+    found = positions(count)
+    assert found[:3] == [0, step, 2 * step]
+    assert found[-1] == count - 1
+    assert len(found) == number
+
+
+def test_three_positions_are_the_first_the_middle_and_the_last():
+    assert positions(25, 3) == [0, 12, 24]
+    assert positions(5_000, 3) == [0, 2500, 4999]
+    assert positions(2, 3) == [0, 1]
+
+
+def test_the_last_position_is_in_the_last_bin_and_not_in_a_bin_of_its_own():
+    assert position_bin(0, 25) == 0
+    assert position_bin(24, 25) == 19
+    assert {position_bin(i, 10_000) for i in positions(10_000)} == set(range(20))
+
+
+def test_a_perfect_copy_scores_1_everywhere():
+    assert measure(text("apple", "apples", 25, 7), "apple", "apples", 25, 7) == {
+        "score": 1.0,
+        "levenshtein": 1.0,
+        "modified_word_present": 1.0,
+        "position_accuracy": 1.0,
+        "word_count_delta": 0.0,
+        "refusal": 0.0,
+    }
+
+
+def test_levenshtein_is_divided_by_the_longer_text():
+    given = measure("ab ab ab", "ab", "cd", 2, 0)
+    # "cd ab" (5 characters) to "ab ab ab" (8): insert "ab " before, then cd -> ab: at least 5 edits; 1 - 5/8.
+    assert given["levenshtein"] == pytest.approx(1 - 5 / 8)
+
+
+def test_an_empty_answer_scores_0_and_is_no_refusal():
+    given = measure("", "apple", "apples", 25, 3)
+    assert given["score"] == given["levenshtein"] == 0
+    assert given["refusal"] == 0
+    assert given["word_count_delta"] == 25
+    assert given["position_accuracy"] is None
+
+
+def test_a_refusal_counts_as_0_in_the_score_and_is_kept_out_of_the_other_measures():
+    given = measure("I am sorry, but I can't repeat the word apple so often.", "apple", "apples", 100, 3)
+    assert given["refusal"] == 1
+    assert given["score"] == 0
+    assert given["levenshtein"] is None and given["word_count_delta"] is None
+
+
+def test_a_refusal_by_the_provider_is_a_refusal_whatever_its_text():
+    sample = task(counts=[25]).samples(context(Characters()))[0]
+    given = RepeatedWords(RepeatedWordsParameters()).score(sample, Response(sample.sample_id, 0, "refused", text=None), [])
+    assert given["refusal"] == 1
+
+
+def test_a_copy_with_a_preamble_is_no_refusal():
+    given = measure("Here is the text: " + text("apple", "apples", 25, 3), "apple", "apples", 25, 3)
+    assert given["refusal"] == 0
+    assert given["position_accuracy"] == 0
+    assert given["word_count_delta"] == -4
+
+
+def test_the_repeated_word_does_not_count_as_the_changed_one_that_it_contains():
+    assert measure(text("apples", "apples", 25, 0), "apples", "apple", 25, 24)["modified_word_present"] == 0
+
+
+def test_the_changed_word_at_the_last_position_is_found():
+    given = measure(text("apple", "apples", 25, 24), "apple", "apples", 25, 24)
+    assert given["modified_word_present"] == given["position_accuracy"] == 1
+
+
+def test_a_full_stop_at_the_end_does_not_hide_the_last_word():
+    assert measure(text("apple", "apples", 25, 24) + ".", "apple", "apples", 25, 24)["position_accuracy"] == 1
+
+
+def test_case_alone_tells_words_apart():
+    assert measure(text("golden", "golden", 25, 3), "golden", "Golden", 25, 3)["modified_word_present"] == 0
+
+
+def test_phrases_are_found_as_a_whole_and_positions_count_phrases():
+    assert units_of("Golden Gate Bridge Golden Gate Park Golden", "Golden Gate Bridge", "Golden Gate Park") == [
+        "Golden Gate Bridge",
+        "Golden Gate Park",
+        None,
+    ]
+    answer = text("Golden Gate Bridge", "Golden Gate Park", 25, 9)
+    assert measure(answer, "Golden Gate Bridge", "Golden Gate Park", 25, 9)["position_accuracy"] == 1
+
+
+def test_position_accuracy_looks_at_the_first_occurrence():
+    answer = text("apple", "apples", 25, 3).split()
+    answer[1] = "apples"
+    assert measure(" ".join(answer), "apple", "apples", 25, 3)["position_accuracy"] == 0
+
+
+def test_the_answers_limit_is_twice_the_text_and_capped_by_the_model(o200k):
+    samples = task(counts=[100, 500], positions=2).samples(context(o200k, max_output_tokens=600))
+    by_count = {sample.condition["count"]: sample for sample in samples}
+    assert by_count[100].max_output_tokens == 2 * by_count[100].condition["text_tokens"]
+    assert by_count[500].max_output_tokens == 600
+    assert by_count[500].fits_window
+
+
+def test_a_text_longer_than_the_longest_answer_is_counted_but_not_sent(o200k):
+    sample = task(counts=[1000], positions=2).samples(context(o200k, max_output_tokens=600))[0]
+    assert not sample.fits_window
+    assert sample.messages == []
+    assert sample.prompt_tokens > 1000
+
+
+def test_a_text_that_fits_the_window_only_without_its_copy_is_not_sent(o200k):
+    assert not task(counts=[1000], positions=2).samples(context(o200k, window=1500))[0].fits_window
+
+
+def test_the_same_sample_has_the_same_id_whatever_else_is_asked(o200k):
+    few = {s.sample_id: s.messages for s in task(counts=[25], positions=3).samples(context(o200k))}
+    many = {s.sample_id: s.messages for s in task(counts=[25, 50]).samples(context(o200k))}
+    assert few.items() <= many.items()
+
+
+def test_pairs_may_be_written_as_text():
+    assert task(pairs=["orange | San  Francisco", ["a", "b"]]).parameters.pairs == [("orange", "San Francisco"), ("a", "b")]
+
+
+@pytest.mark.parametrize("pair", ["apple", ["apple", "apple"], ["", "b"]])
+def test_a_pair_that_is_none_is_refused_with_its_value(pair):
+    with pytest.raises(ConfigError, match="pairs"):
+        task(pairs=[pair])
+
+
+def test_ten_thousand_words_are_built_and_scored(o200k):
+    sample = task(counts=[10_000], positions=2).samples(context(o200k))[1]
+    words = sample.references[0].split()
+    assert len(words) == 10_000 and words[-1] == "apples"
+    answer = " ".join(words[:9_000])
+    given = measure(answer, "apple", "apples", 10_000, 9_999)
+    assert given["word_count_delta"] == 1_000
+    assert given["levenshtein"] == pytest.approx(len(answer) / len(sample.references[0]))
+
+
+class Characters:
+    """A tokenizer with one token for each character."""
+
+    exact = True
+
+    def encode(self, text):
+        return [ord(c) for c in text]
+
+    def count_chat(self, messages):
+        return sum(len(m["content"]) for m in messages)
