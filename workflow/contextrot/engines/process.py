@@ -95,6 +95,11 @@ class Server:
 
     def start(self) -> None:
         """Starts the process and waits until it is healthy."""
+        self.launch()
+        self.wait_until_healthy()
+
+    def launch(self) -> None:
+        """Starts the process. The calling thread must outlive it: the kernel takes the end of that thread for its parent's."""
         if self.fixed_port and port_in_use(self.fixed_port):
             raise EngineError(
                 f"{self.name}: port {self.fixed_port} is in use; stop what listens there, or leave out `port` for a free one."
@@ -116,6 +121,9 @@ class Server:
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
                 start_new_session=True,
             )
+
+    def wait_until_healthy(self) -> None:
+        """Waits until the server answers."""
         deadline = time.monotonic() + self.startup_seconds
         while not self._healthy():
             self.alive()
