@@ -25,18 +25,18 @@ rule draw_figure:
             subcategory="{experiment}",
             labels={"figure": "{figure}", "tier": "{tier}"},
         ),
-    params:
-        code=figure_code,
-        titles=lambda wildcards: [project.title(wildcards.model), project.title(wildcards.experiment)],
     log:
         f"{LOGS}/draw_figure-{{figure}}-{{format}}.log",
     benchmark:
         f"{BENCHMARKS}/draw_figure-{{figure}}-{{format}}.tsv"
+    conda:
+        "../envs/contextrot.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=30,
-    conda:
-        "../envs/contextrot.yaml"
+    params:
+        code=figure_code,
+        titles=lambda wildcards: [project.title(wildcards.model), project.title(wildcards.experiment)],
     message:
         "Drawing {wildcards.figure} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
     script:
@@ -50,5 +50,8 @@ for experiment in project.experiments:
             name:
                 re.sub(r"\W", "_", f"{experiment}_{figure}")
             input:
-                [f"results/{project.settings.tier}/{model}/{experiment}/figures/{figure}.png" for model in project.selected_models],
+                [
+                    f"results/{project.settings.tier}/{model}/{experiment}/figures/{figure}.png"
+                    for model in project.selected_models
+                ],
             localrule: True

@@ -11,18 +11,18 @@ rule judge_responses:
         responses=f"{EXPERIMENT}/responses.parquet",
     output:
         f"{EXPERIMENT}/judgements/{{judge}}.parquet",
-    params:
-        judge=lambda wildcards: judge_of(wildcards).model_dump_json(),
-        code=code_hash("judging.py", "judges/*.py"),
     log:
         f"{LOGS}/judge_responses-{{judge}}.log",
     benchmark:
         f"{BENCHMARKS}/judge_responses-{{judge}}.tsv"
+    conda:
+        "../envs/contextrot.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=60,
-    conda:
-        "../envs/contextrot.yaml"
+    params:
+        judge=lambda wildcards: judge_of(wildcards).model_dump_json(),
+        code=code_hash("judging.py", "judges/*.py"),
     message:
         "Judging {wildcards.experiment} of {wildcards.model} by {wildcards.judge} ({wildcards.tier})"
     script:

@@ -12,21 +12,21 @@ rule build_samples:
         sample_sources,
     output:
         f"{EXPERIMENT}/samples.parquet",
+    log:
+        f"{LOGS}/build_samples.log",
+    benchmark:
+        f"{BENCHMARKS}/build_samples.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=30,
     params:
         version=lambda wildcards: task_of(wildcards).version,
         parameters=lambda wildcards: task_of(wildcards).parameters.model_dump_json(),
         tokenizer=lambda wildcards: [model_of(wildcards).tokenizer or model_of(wildcards).name, model_of(wildcards).revision],
         limits=lambda wildcards: [model_of(wildcards).window, model_of(wildcards).max_output_tokens],
         seed=project.settings.seed,
-    log:
-        f"{LOGS}/build_samples.log",
-    benchmark:
-        f"{BENCHMARKS}/build_samples.tsv"
-    resources:
-        mem_mb=growing(4000),
-        runtime=30,
-    conda:
-        "../envs/contextrot.yaml"
     message:
         "Building the samples of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
     script:

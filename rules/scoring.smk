@@ -18,17 +18,17 @@ rule score_responses:
         judgements=judgements_of,
     output:
         f"{EXPERIMENT}/scores.parquet",
-    params:
-        code=task_code,
     log:
         f"{LOGS}/score_responses.log",
     benchmark:
         f"{BENCHMARKS}/score_responses.tsv"
+    conda:
+        "../envs/contextrot.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=30,
-    conda:
-        "../envs/contextrot.yaml"
+    params:
+        code=task_code,
     message:
         "Scoring {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:
@@ -40,17 +40,17 @@ rule summarize_scores:
         scores=f"{EXPERIMENT}/scores.parquet",
     output:
         f"{EXPERIMENT}/metrics.csv",
-    params:
-        code=task_code,
     log:
         f"{LOGS}/summarize_scores.log",
     benchmark:
         f"{BENCHMARKS}/summarize_scores.tsv"
+    conda:
+        "../envs/contextrot.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=30,
-    conda:
-        "../envs/contextrot.yaml"
+    params:
+        code=task_code,
     message:
         "Summarizing the scores of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:
