@@ -98,6 +98,7 @@ class Judgement:
         judge: the judge's name in config.
         verdict: right or wrong; None if the judge gave no clear verdict (`unjudged`).
         explanation: what the verdict rests on: the rule that matched, or the judge's own words.
+        rating: for a judge that rates instead of deciding, its number; it becomes the scores' column of that reference's name.
     """
 
     sample_id: str
@@ -106,6 +107,7 @@ class Judgement:
     judge: str
     verdict: bool | None
     explanation: str | None = None
+    rating: float | None = None
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], Any]) -> None:

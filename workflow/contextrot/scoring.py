@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contextrot.errors import DataError
-from contextrot.records import OUTCOMES, SCORED_OUTCOMES, read_judgements, read_responses, read_samples, write_table
+from contextrot.records import OUTCOMES, SCORED_OUTCOMES, Response, read_judgements, read_responses, read_samples, write_table
 from contextrot.stats import mean_interval
 
 if TYPE_CHECKING:
@@ -28,9 +28,14 @@ def score_responses(task: Task, samples_path: Path, responses_path: Path, judgem
     import pandas as pd
 
     samples = {sample.sample_id: sample for sample in read_samples(samples_path, columns=[])}
-    verdicts = [{(j.sample_id, j.turn, j.item): j.verdict for j in read_judgements(path)} for path in judgement_paths]
+    judgements = [read_judgements(path) for path in judgement_paths]
+    verdicts = [{(j.sample_id, j.turn, j.item): j.verdict for j in by_judge} for by_judge in judgements]
+    ratings = {
+        (j.sample_id, j.turn, j.item): j.rating for by_judge in reversed(judgements) for j in by_judge if j.rating is not None
+    }
     judges = [Path(path).stem for path in judgement_paths]
     rows = []
+    answers: dict[str, list[Response]] = {}
     for response in read_responses(responses_path):
         sample = samples.get(response.sample_id)
         if sample is None:
@@ -46,7 +51,9 @@ def score_responses(task: Task, samples_path: Path, responses_path: Path, judgem
             "total_seconds": response.total_seconds,
             "outcome": response.outcome,
             "unjudged": False,
+            **task.columns(response),
         }
+        earlier = answers.setdefault(response.sample_id, [])
         if response.outcome in SCORED_OUTCOMES:
             given = []
             for judge, by_answer in zip(judges, verdicts, strict=True):
@@ -59,7 +66,11 @@ def score_responses(task: Task, samples_path: Path, responses_path: Path, judgem
                 row[f"verdict_{judge}"] = sum(known) / len(known) if known else None
             first = given[0] if given else []
             row["unjudged"] = any(v is None for v in first)
-            row |= task.score(sample, response, first)
+            row |= task.score_turn(sample, response, first, earlier)
+            for item, reference in enumerate(sample.references):
+                if (key := (sample.sample_id, response.turn, item)) in ratings:
+                    row[reference] = ratings[key]
+        earlier.append(response)
         rows.append(row)
     frame = pd.DataFrame(rows)
     for measure in task.measures:

@@ -266,11 +266,11 @@ class Project:
         return validate(self.task_class(experiment).Parameters, merged, where)
 
     def judges_of(self, experiment: str) -> list[str]:
-        """Names of an experiment's judges; none for a task that scores by itself."""
-        if not self.task_class(experiment).judged:
-            return []
+        """Names of an experiment's judges: those it names, else the default ones, or none for a task that scores by itself."""
         named = self.experiments[experiment].judges
-        return self.settings.default_judges if named is None else named
+        if named is not None:
+            return named
+        return self.settings.default_judges if self.task_class(experiment).judged else []
 
     def shards(self, model: str, experiment: str) -> int:
         """Number of inference jobs of one experiment."""

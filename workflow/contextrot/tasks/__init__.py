@@ -86,6 +86,7 @@ class Asker(Protocol):
         max_output_tokens: int | None = None,
         prompt_tokens: int | None = None,
         repeat: int = 0,
+        options: dict[str, Any] | None = None,
     ) -> Response:
         """Asks once and gives the answer with its outcome; faults of the network and server are retried within.
 
@@ -97,6 +98,7 @@ class Asker(Protocol):
             max_output_tokens: limit of the answer; the sample's own without it.
             prompt_tokens: length of the rendered chat where it was counted already.
             repeat: asks the same again: each number has an answer of its own in the store.
+            options: request parameters over those of `Task.request_options`.
         """
 
     async def reset(self) -> None:
@@ -172,6 +174,16 @@ class Task:
                 is not judged.
         """
         return {"score": sum(bool(v) for v in verdicts) / len(verdicts)}
+
+    def score_turn(
+        self, sample: Sample, response: Response, verdicts: list[bool | None], earlier: list[Response]
+    ) -> dict[str, Any]:
+        """As `score`; override it instead where an answer is compared with the sample's `earlier` ones."""
+        return self.score(sample, response, verdicts)
+
+    def columns(self, response: Response) -> dict[str, Any]:
+        """Columns of the scores taken from a response whatever its outcome, such as what its `details` hold."""
+        return {}
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
         """Scores averaged over each grouping; override to add metrics of the task's own (same columns)."""
