@@ -45,3 +45,12 @@ SHORT_POST_QUESTION = """\
 Post: {post}
 Question: {question}
 Answer in a few words."""
+
+HEADLINE = """\
+Write a headline for this text.
+{document}"""
+
+STORY_LENGTH = """\
+{prompt}
+
+Write about {words} words."""

@@ -1,0 +1,47 @@
+"""Log-likelihoods of given answers: which label a model finds likeliest, and how an answer's likelihood changes.
+
+The log-likelihood of an answer is the sum of the log-probabilities of *all* its tokens after the prompt, not length-normalised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contextrot.tokenizers import HuggingFaceTokenizer
+
+
+def prompt_ids(tokenizer: HuggingFaceTokenizer, messages: list[dict[str, str]]) -> list[int]:
+    """Tokens of the chat as the server renders it, up to where the answer begins."""
+    return tokenizer.encode(tokenizer.render_chat(messages))
+
+
+def answer_ids(tokenizer: HuggingFaceTokenizer, messages: list[dict[str, str]], answer: str) -> list[int]:
+    """Tokens of an answer as they follow the prompt.
+
+    The chat template decides what stands between prompt and answer (Llama 2 puts a space there), so the answer is rendered as the
+    assistant's message and cut out of it; prompt and answer are tokenised together where the prompt's tokens stay the same.
+    """
+    prompt = tokenizer.render_chat(messages)
+    text = answer
+    whole = tokenizer.render_chat([*messages, {"role": "assistant", "content": answer}])
+    if whole.startswith(prompt) and (place := whole.find(answer, len(prompt))) >= 0:
+        text = whole[len(prompt) : place + len(answer)]
+    before, together = tokenizer.encode(prompt), tokenizer.encode(prompt + text)
+    return together[len(before) :] if together[: len(before)] == before else tokenizer.encode(text)
+
+
+def likeliest(labels: Sequence[str], log_likelihoods: Sequence[float]) -> str | None:
+    """The label with the highest log-likelihood, the first of equals; None without labels."""
+    if not labels:
+        return None
+    return max(zip(labels, log_likelihoods, strict=True), key=lambda pair: pair[1])[0]
+
+
+def sensitivity(zero_shot: float | None, with_history: float | None) -> float | None:
+    """tau of one item: log P(r0 | u) - log P(r0 | u, history), r0 being the zero-shot answer; None if either is not known.
+
+    Source: Gupta et al. (2024), LLM Task Interference (arXiv 2402.18216); its tau is the mean of this over items.
+    """
+    return None if zero_shot is None or with_history is None else zero_shot - with_history
