@@ -71,5 +71,5 @@ def figures_of_selection():
     return [
         f"results/{tier}/{model}/{experiment}/figures/{figure}.png"
         for model, experiment in selection()
-        for figure in project.task_class(experiment).figures
+        for figure in project.figures_of(model, experiment)
     ]

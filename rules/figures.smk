@@ -1,6 +1,14 @@
 # scores.parquet, metrics.csv -> figures/{figure}.png (or .svg, .pdf); each also by a short target such as niah_heatmap.
 
 
+from contextrot.captions import experiment_facts, figure_facts, result_labels
+
+
+def labels_of(result):
+    """A function that gives a result's columns in the report's menu."""
+    return lambda wildcards: result_labels(result.format(**wildcards), EXPERIMENT.format(**wildcards))
+
+
 def figure_sources(wildcards):
     extra = project.task_class(wildcards.experiment).figure_inputs.get(wildcards.figure, [])
     return [f"{EXPERIMENT}/{name}" for name in extra]
@@ -23,7 +31,7 @@ rule draw_figure:
             caption="../workflow/report/figure.rst",
             category="{model}",
             subcategory="{experiment}",
-            labels={"figure": "{figure}", "tier": "{tier}"},
+            labels=labels_of("{figure}"),
         ),
     log:
         f"{LOGS}/draw_figure-{{figure}}-{{format}}.log",
@@ -36,7 +44,7 @@ rule draw_figure:
         runtime=30,
     params:
         code=figure_code,
-        titles=lambda wildcards: [project.title(wildcards.model), project.title(wildcards.experiment)],
+        facts=lambda w: figure_facts(project, w.tier, w.model, w.experiment, w.figure),
     message:
         "Drawing {wildcards.figure} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
     script:
@@ -53,5 +61,6 @@ for experiment in project.experiments:
                 [
                     f"results/{project.settings.tier}/{model}/{experiment}/figures/{figure}.png"
                     for model in project.selected_models
+                    if figure in project.figures_of(model, experiment)
                 ],
             localrule: True

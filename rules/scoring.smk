@@ -5,6 +5,11 @@ def judgements_of(wildcards):
     return [f"{EXPERIMENT}/judgements/{judge}.parquet" for judge in project.judges_of(wildcards.experiment)]
 
 
+def added_scores(wildcards):
+    task, model = project.task_class(wildcards.experiment), project.models[wildcards.model]
+    return [f"{EXPERIMENT}/{name}" for name in task.score_inputs] if model.has_weights else []
+
+
 def task_code(wildcards):
     """Hash of the code that scores, so that an edit of it scores again."""
     task = project.experiments[wildcards.experiment].task
@@ -16,6 +21,7 @@ rule score_responses:
         samples=f"{EXPERIMENT}/samples.parquet",
         responses=f"{EXPERIMENT}/responses.parquet",
         judgements=judgements_of,
+        added=added_scores,
     output:
         f"{EXPERIMENT}/scores.parquet",
     log:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -24,7 +26,7 @@ def growing_histories(turns: int = 8, seed: int = 0) -> list[Probe]:
     start, question = [1, 2], draw(9)
     history = [draw(int(rng.integers(4, 12))) for _ in range(turns)]
     answers = [[7], [8, 9], [8, 9, 10]]
-    return [Probe(start + sum(history[:h], []) + question, answers) for h in range(turns + 1)]
+    return [Probe([*start, *chain.from_iterable(history[:h]), *question], answers) for h in range(turns + 1)]
 
 
 @pytest.mark.parametrize("final_norm", [False, True])

@@ -16,11 +16,19 @@ if TYPE_CHECKING:
     from contextrot.tasks import Task
 
 
-def score_responses(task: Task, samples_path: Path, responses_path: Path, judgement_paths: Sequence[Path], output: Path) -> None:
+def score_responses(
+    task: Task,
+    samples_path: Path,
+    responses_path: Path,
+    judgement_paths: Sequence[Path],
+    output: Path,
+    added_paths: Sequence[Path] = (),
+) -> None:
     """Writes scores.parquet: condition columns, outcome, token counts and the task's measures, one row an answer.
 
     Args:
         judgement_paths: the first judge's file gives the score; each judge's verdict share is a column `verdict_{judge}`.
+        added_paths: parquet files with one row a sample, whose columns are added.
 
     Raises:
         DataError: if an answer has no judgement, or a response no sample.
@@ -73,6 +81,8 @@ def score_responses(task: Task, samples_path: Path, responses_path: Path, judgem
         earlier.append(response)
         rows.append(row)
     frame = pd.DataFrame(rows)
+    for path in added_paths if rows else ():
+        frame = frame.merge(pd.read_parquet(path), on="sample_id", how="left", validate="many_to_one")
     for measure in task.measures:
         if measure not in frame:
             frame[measure] = pd.Series(dtype="float64")

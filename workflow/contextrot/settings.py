@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
@@ -95,6 +95,11 @@ class ModelSettings(Section):
     """Parameters of a task or experiment for this model alone, by its name; may hold `tiers`."""
 
     @property
+    def has_weights(self) -> bool:
+        """Whether the model's weights can be loaded here, so that its layers can be looked at."""
+        return self.engine in ("transformers", "vllm")
+
+    @property
     def hosted(self) -> bool:
         """Whether a provider elsewhere answers, and bills."""
         return self.engine == "external" and self.base_url is None
@@ -128,6 +133,21 @@ class JudgeSettings(Section):
     """For `llm`: which instructions the judge follows, `chroma` or `official`."""
 
 
+class HiddenStateSettings(Section):
+    """How the layers of local models are looked at."""
+
+    final_norm: bool = False
+    """Whether each layer's state goes through the model's final norm before the unembedding projects it."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of the model; auto is the checkpoint's own."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a CUDA GPU where there is one."""
+    batch_tokens: int = Field(2048, gt=0)
+    """Tokens of one pass through the model; more is faster on a GPU and takes more memory."""
+    share_prefixes: bool = True
+    """Whether tokens that prompts share are computed once; off recomputes every prompt and answer alone."""
+
+
 class Settings(Section):
     """config/config.yaml."""
 
@@ -153,6 +173,8 @@ class Settings(Section):
     """Attempts for one request, the first included."""
     retry_deadline_seconds: float = Field(1800, gt=0)
     """No request is tried again after this time."""
+    hidden_states: HiddenStateSettings = HiddenStateSettings()
+    """How the layers of local models are looked at."""
     allow_failed: bool = False
     """Whether rows that failed after all attempts may go on to the scores (counted apart) instead of failing the job."""
     model_definitions: str = "config/models.yaml"
@@ -264,6 +286,13 @@ class Project:
             merged |= override | by_tier.get(tier, {})
         where = f"the parameters of experiment {experiment!r} (task {block.task!r}) for model {model!r}"
         return validate(self.task_class(experiment).Parameters, merged, where)
+
+    def figures_of(self, model: str, experiment: str) -> list[str]:
+        """Names of the figures that can be drawn: those of a model's layers need its weights."""
+        task = self.task_class(experiment)
+        inside = {"cosines.parquet", "likelihoods.parquet"}
+        weights = self.models[model].has_weights
+        return [name for name in task.figures if weights or not inside & set(task.figure_inputs.get(name, []))]
 
     def judges_of(self, experiment: str) -> list[str]:
         """Names of an experiment's judges: those it names, else the default ones, or none for a task that scores by itself."""

@@ -7,4 +7,5 @@ from contextrot.settings import Project
 with reporting_errors(snakemake.log[0]):
     task = Project(snakemake.config).task(**snakemake.wildcards)
     files = snakemake.input
-    score_responses(task, files.samples, files.responses, files.get("judgements", []), snakemake.output[0])
+    added = files.get("added", [])
+    score_responses(task, files.samples, files.responses, files.get("judgements", []), snakemake.output[0], added)

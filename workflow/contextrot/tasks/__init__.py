@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from contextrot import modules
+from contextrot.errors import ConfigError
 from contextrot.records import Response, Sample
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from contextrot.chroma_csv import Recorded
     from contextrot.figures import FigureContext
     from contextrot.tokenizers import Tokenizer
 
@@ -63,6 +66,25 @@ class SampleContext:
     def fits(self, prompt_tokens: int, output_tokens: int) -> bool:
         """Whether prompt and answer fit the window together."""
         return prompt_tokens + output_tokens <= self.window
+
+
+@dataclass(frozen=True)
+class StateRequest:
+    """One prompt whose end is looked at inside a local model.
+
+    Attributes:
+        sample_id: whose prompt.
+        group: prompts of one group share beginnings, and are computed together.
+        labels: answers whose likelihoods are compared.
+        zero_shot_answer: the model's own answer without a history, whose likelihood is followed.
+        base_id: the sample whose layer states these are compared with.
+    """
+
+    sample_id: str
+    group: str
+    labels: list[str] = field(default_factory=list)
+    zero_shot_answer: str | None = None
+    base_id: str | None = None
 
 
 class Asker(Protocol):
@@ -120,6 +142,9 @@ class Task:
         length_column: the condition column that is the context's length (or count, or history), for rot curves.
         figures: figure name -> function(FigureContext) -> matplotlib figure; the functions import matplotlib themselves.
         figure_inputs: figure name -> files of the experiment's folder that it reads beside scores and metrics.
+        score_inputs: parquet files of the experiment's folder whose columns, by sample_id, are added to the scores; only for
+            models whose weights are here.
+        state_inputs: files of the experiment's folder that `state_requests` needs beside the samples.
     """
 
     Parameters: ClassVar[type[Parameters]] = Parameters
@@ -130,6 +155,8 @@ class Task:
     length_column: ClassVar[str | None] = None
     figures: ClassVar[dict[str, Callable[[FigureContext], Any]]] = {}
     figure_inputs: ClassVar[dict[str, list[str]]] = {}
+    score_inputs: ClassVar[list[str]] = []
+    state_inputs: ClassVar[list[str]] = []
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
@@ -184,6 +211,26 @@ class Task:
     def columns(self, response: Response) -> dict[str, Any]:
         """Columns of the scores taken from a response whatever its outcome, such as what its `details` hold."""
         return {}
+
+    def recorded_answers(self, data: Path) -> dict[str, Recorded]:
+        """Answers of an earlier run by sample id, for engine and judge `recorded`.
+
+        Raises:
+            ConfigError: if the task or its parameters name none.
+        """
+        raise ConfigError(f"task {type(self).__module__.rpartition('.')[2]!r} reads no recorded answers.")
+
+    def state_requests(self, samples: list[Sample], responses: dict[str, Response]) -> list[StateRequest]:
+        """Which prompts are looked at inside a local model: by default all that fit, those of one `prefix_group` together.
+
+        Args:
+            responses: the first answers by sample id; empty unless `state_inputs` names responses.parquet.
+        """
+        return [
+            StateRequest(sample.sample_id, str(sample.condition.get("prefix_group") or sample.sample_id))
+            for sample in samples
+            if sample.fits_window
+        ]
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
         """Scores averaged over each grouping; override to add metrics of the task's own (same columns)."""
