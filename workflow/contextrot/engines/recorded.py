@@ -1,0 +1,51 @@
+"""Engine `recorded`: the answers of an earlier run, read from a file, so that they are judged and plotted as any others.
+
+Nothing is served or asked. The task says where the answers are (`Task.recorded_answers`); a sample without one is `failed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pydantic import BaseModel, ConfigDict
+
+from contextrot.errors import EngineError
+from contextrot.records import Response, Sample
+from contextrot.settings import ModelSettings, project_root
+from contextrot.tasks import Task
+
+
+class Options(BaseModel):
+    """This engine has no options."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+def serve(model: ModelSettings, log_path: Path) -> NoReturn:
+    """Raises EngineError: a recorded model cannot be asked anything new."""
+    raise EngineError(
+        f"model {model.name!r} has only recorded answers and cannot be asked; choose another model, or another engine."
+    )
+
+
+def answers(samples: Sequence[Sample], task: Task, model: ModelSettings) -> dict[str, list[Response]]:
+    """The recorded response of each sample, by its id.
+
+    Raises:
+        ConfigError: if the task has no recorded answers.
+        DataError: if their file is missing or not in its format.
+    """
+    recorded = task.recorded_answers(project_root() / "data")
+    found = {}
+    for sample in samples:
+        name = sample.sample_id
+        if name in recorded:
+            found[name] = [recorded[name].response(name, "recorded", model.name)]
+        else:
+            message = "the file of recorded answers has no row for this sample"
+            found[name] = [
+                Response(name, 0, "failed", engine="recorded", model=model.name, error_type="missing", error_message=message)
+            ]
+    return found
