@@ -24,6 +24,7 @@ include: "rules/samples.smk"
 include: "rules/judging.smk"
 include: "rules/scoring.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 rule all:
@@ -31,4 +32,5 @@ rule all:
     input:
         metrics_of_selection(),
         figures_of_selection(),
+        reports_of_tier(project.settings.tier),
     localrule: True

@@ -1,0 +1,163 @@
+# scores, metrics, responses -> tables, summary.{csv,md,html}, run_metadata.json, inspect logs, report.html
+
+
+report: "../workflow/report/workflow.rst"
+
+
+def of_tier(pattern):
+    """A function of the wildcards that gives a path of every selected model and experiment."""
+
+    def paths(wildcards):
+        return [pattern.format(tier=wildcards.tier, model=model, experiment=experiment) for model, experiment in selection()]
+
+    return paths
+
+
+def reports_of_tier(tier):
+    """What is written once for a whole tier."""
+    return [f"results/{tier}/{name}" for name in ("report.html", "summary.md", "run_metadata.json")]
+
+
+def facts_of(shows):
+    """A function that gives what the caption of an experiment's table says."""
+    return lambda w: experiment_facts(project, w.tier, w.model, w.experiment) | {"shows": shows}
+
+
+def figures_of_tier(wildcards):
+    return [
+        f"results/{wildcards.tier}/{model}/{experiment}/figures/{figure}.png"
+        for model, experiment in selection()
+        for figure in project.figures_of(model, experiment)
+    ]
+
+
+def config_of_tier(wildcards):
+    """The main workflow's config (another one's, if this is used as a module), with the tier of the report."""
+    main = workflow.globals["config"]
+    return main | {"tier": wildcards.tier} if main is config else main
+
+
+rule tabulate_metrics:
+    input:
+        metrics=f"{EXPERIMENT}/metrics.csv",
+    output:
+        report(
+            f"{EXPERIMENT}/metrics.html",
+            caption="../workflow/report/table.rst",
+            category="{model}",
+            subcategory="{experiment}",
+            labels=labels_of("table of metrics"),
+        ),
+    log:
+        f"{LOGS}/tabulate_metrics.log",
+    benchmark:
+        f"{BENCHMARKS}/tabulate_metrics.tsv"
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    params:
+        code=code_hash("html_table.py", "summary.py"),
+        facts=facts_of("The numbers behind the figures: each measure over each grouping of the conditions."),
+    message:
+        "Tabulating the metrics of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/tabulate_metrics.py"
+
+
+rule list_failures:
+    input:
+        samples=f"{EXPERIMENT}/samples.parquet",
+        responses=f"{EXPERIMENT}/responses.parquet",
+        judgements=judgements_of,
+        scores=f"{EXPERIMENT}/scores.parquet",
+    output:
+        report(
+            f"{EXPERIMENT}/failures.html",
+            caption="../workflow/report/table.rst",
+            category="{model}",
+            subcategory="{experiment}",
+            labels=labels_of("table of failures"),
+        ),
+    log:
+        f"{LOGS}/list_failures.log",
+    benchmark:
+        f"{BENCHMARKS}/list_failures.tsv"
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    params:
+        code=code_hash("html_table.py", "failures.py"),
+        facts=facts_of("Answers that are not simply right, with what was asked, expected and answered."),
+    message:
+        "Listing what went wrong in {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/list_failures.py"
+
+
+rule write_run_metadata:
+    input:
+        of_tier(f"{EXPERIMENT}/metrics.csv"),
+    output:
+        "results/{tier}/run_metadata.json",
+    log:
+        "logs/{tier}/write_run_metadata.log",
+    benchmark:
+        "benchmarks/runs/{tier}/write_run_metadata.tsv"
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    message:
+        "Noting what ran, where and with which versions ({wildcards.tier})"
+    script:
+        "../workflow/scripts/write_run_metadata.py"
+
+
+rule write_summary:
+    input:
+        of_tier(f"{EXPERIMENT}/metrics.csv"),
+    output:
+        csv="results/{tier}/summary.csv",
+        markdown="results/{tier}/summary.md",
+        html=report(
+            "results/{tier}/summary.html",
+            caption="../workflow/report/summary.rst",
+            category="Summary",
+            labels={"result": "summary of the tier"},
+        ),
+    log:
+        "logs/{tier}/write_summary.log",
+    benchmark:
+        "benchmarks/runs/{tier}/write_summary.tsv"
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    params:
+        code=code_hash("html_table.py", "summary.py"),
+    message:
+        "Summarizing tier {wildcards.tier}"
+    script:
+        "../workflow/scripts/write_summary.py"
+
+
+rule write_report:
+    input:
+        "results/{tier}/summary.html",
+        of_tier(f"{EXPERIMENT}/metrics.html"),
+        of_tier(f"{EXPERIMENT}/failures.html"),
+        figures_of_tier,
+    output:
+        "results/{tier}/report.html",
+    log:
+        "logs/{tier}/write_report.log",
+    benchmark:
+        "benchmarks/runs/{tier}/write_report.tsv"
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    params:
+        snakefile=str(workflow.main_snakefile),
+        config=config_of_tier,
+    message:
+        "Writing the report of tier {wildcards.tier}"
+    script:
+        "../workflow/scripts/write_report.py"

@@ -1,0 +1,196 @@
+"""One table of a tier: model x experiment, with scores at the ends of the lengths, effective length, failures, cost, time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contextrot.html_table import html_table
+from contextrot.provenance import responses_summary
+from contextrot.records import write_table, write_text
+from contextrot.scoring import select
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from contextrot.settings import Project
+
+EMBEDDED = "models/embedded"
+NO_ANSWER = ("truncated", "refused", "empty", "over_window", "failed")
+
+
+def note_of(project: Project, model: str) -> str:
+    """What must be said wherever a model's results are shown; empty for a model that can be taken at its word."""
+    settings = project.models[model]
+    if settings.engine == "simulated":
+        return "SIMULATED: answers drawn from a known curve, not from a model"
+    if settings.name.endswith(EMBEDDED):
+        return "Embedded demonstration model: shows the method, says nothing about large models"
+    return ""
+
+
+def summarize_experiment(project: Project, tier: str, model: str, experiment: str) -> dict[str, Any]:
+    """One row of the summary; what is not known is None."""
+    import pandas as pd
+
+    folder = Path("results") / tier / model / experiment
+    task = project.task_class(experiment)
+    metrics = pd.read_csv(folder / "metrics.csv")
+    row: dict[str, Any] = {
+        "model": model,
+        "experiment": experiment,
+        "model_title": project.title(model),
+        "experiment_title": project.title(experiment),
+        "engine": project.models[model].engine,
+        "judge": ", ".join(project.judges_of(experiment)) or None,
+        "length": task.length_column,
+        **_mean("overall", select(metrics, "score")),
+    }
+    by_length = pd.DataFrame()
+    if task.length_column:
+        by_length = (
+            select(metrics, "score", task.length_column)
+            .dropna(subset=["value", task.length_column])
+            .sort_values(task.length_column)
+        )
+    for name, rows in (("shortest", by_length.head(1)), ("longest", by_length.tail(1))):
+        row[f"{name}_length"] = rows[task.length_column].iloc[0] if len(rows) else None
+        row |= _mean(name, rows)
+    row |= _mean("effective_length", select(metrics, "effective_length"))
+    row |= {"samples": None, "answers": None, **dict.fromkeys(NO_ANSWER), "cost_usd": None, "request_seconds": None}
+    if (folder / "responses.parquet").exists():
+        responses = responses_summary(folder / "responses.parquet")
+        row |= {name: responses[name] for name in ("answers", "cost_usd", "request_seconds")}
+        row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
+    if (folder / "samples.parquet").exists():
+        import pyarrow.parquet as pq
+
+        row["samples"] = pq.read_metadata(folder / "samples.parquet").num_rows
+    row["note"] = note_of(project, model) or None
+    return row
+
+
+def summarize_tier(project: Project, tier: str) -> pd.DataFrame:
+    """One row for each selected model and experiment."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            summarize_experiment(project, tier, model, experiment)
+            for model in project.selected_models
+            for experiment in project.selected_experiments
+        ]
+    )
+
+
+def readable(summary: pd.DataFrame) -> pd.DataFrame:
+    """The summary for people: titles, means with their intervals and n, failures in words."""
+    import pandas as pd
+
+    rows = []
+    for row in summary.to_dict("records"):
+        rows.append(
+            {
+                "Model": row["model_title"],
+                "Experiment": row["experiment_title"],
+                "Score": _interval(row, "overall"),
+                "At the shortest": _at(row, "shortest"),
+                "At the longest": _at(row, "longest"),
+                "Effective length": _interval(row, "effective_length", "{:,.0f}"),
+                "Not answered": _failures(row),
+                "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown"),
+                "Time of requests": _known(row["request_seconds"], "{}", "unknown", duration),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def write_summary(project: Project, tier: str, csv: str | Path, markdown: str | Path, html: str | Path) -> None:
+    """Writes the summary in three forms: for programs, for a README or paper, and for the report."""
+    summary = summarize_tier(project, tier)
+    table = readable(summary)
+    notes = sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if row["note"]})
+    about = [
+        f"Tier {tier}: {project.settings.tiers[tier]}.",
+        "Mean scores from 0 to 1 with 95 % intervals (Wilson's for shares, Student's t for other means); n is the number of "
+        "answers that count, and an answer that was cut, refused or empty counts as given. "
+        "Requests over the model's window are never sent.",
+    ]
+    write_table(csv, summary)
+    write_text(
+        markdown, "\n\n".join([f"# Summary, tier {tier}", *(f"**{note}**" for note in notes), _markdown(table), *about]) + "\n"
+    )
+    write_text(html, html_table(table, f"Summary, tier {tier}", about, " ".join(notes), ["Model", "Experiment"]))
+
+
+def write_metrics_page(metrics_path: str | Path, facts: Mapping[str, str], output: str | Path) -> None:
+    """Writes an experiment's metrics as an HTML page, without columns that are empty or the same in every row.
+
+    Args:
+        facts: see captions.experiment_facts.
+    """
+    import pandas as pd
+
+    metrics = pd.read_csv(metrics_path)
+    told = ["grouping", "measure", "value", "low", "high", "n"]
+    table = metrics[[c for c in metrics if c in told or (metrics[c].notna().any() and not (metrics[c].fillna(0) == 0).all())]]
+    about = [
+        f"{facts['question']} Engine: {facts['engine']}. Judge: {facts['judge']}. Tier: {facts['tier']}.",
+        "Each measure is averaged over each grouping of the conditions: value with its 95 % interval (low, high), n answers that "
+        "count, and the number of each outcome. Columns that are 0 or empty throughout are left out.",
+    ]
+    title = f"{facts['model']} — {facts['experiment']}: metrics"
+    write_text(output, html_table(table, title, about, facts["note"], ["grouping", "measure"]))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 45 s, 12 min, 3 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _mean(name: str, rows: pd.DataFrame) -> dict[str, Any]:
+    """Value, interval and n of the first row, or nothing known."""
+    first = rows.iloc[0] if len(rows) else {}
+    key = name if name.startswith("effective") else f"{name}_score"
+    return {key: first.get("value"), f"{key}_low": first.get("low"), f"{key}_high": first.get("high"), f"{key}_n": first.get("n")}
+
+
+def _interval(row: dict[str, Any], name: str, number: str = "{:.2f}") -> str:
+    key = name if name.startswith("effective") else f"{name}_score"
+    value, low, high, n = (row[f"{key}{part}"] for part in ("", "_low", "_high", "_n"))
+    if _missing(value):
+        return ""
+    text = number.format(value)
+    if not _missing(low) and not _missing(high):
+        text += f" [{number.format(low)}, {number.format(high)}]"
+    return text if _missing(n) else f"{text}, n = {n:.0f}"
+
+
+def _at(row: dict[str, Any], name: str) -> str:
+    length, score = row[f"{name}_length"], _interval(row, name)
+    return "" if _missing(length) or not score else f"{length:,.0f}: {score}"
+
+
+def _failures(row: dict[str, Any]) -> str:
+    if _missing(row["answers"]):
+        return ""
+    counts = [f"{row[outcome]:.0f} {outcome.replace('_', ' ')}" for outcome in NO_ANSWER if row[outcome]]
+    return f"{', '.join(counts) or 'none'} of {row['answers']:.0f}"
+
+
+def _known(value: Any, form: str, otherwise: str, convert: Any = lambda value: value) -> str:
+    return otherwise if _missing(value) else form.format(convert(value))
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value != value
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    """The table as GitHub and pandoc read it; a `|` in a title does not end a cell."""
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)

@@ -1,0 +1,8 @@
+"""Summarizes one tier."""
+
+from contextrot.reporting import reporting_errors
+from contextrot.settings import Project
+from contextrot.summary import write_summary
+
+with reporting_errors(snakemake.log[0]):
+    write_summary(Project(snakemake.config), snakemake.wildcards.tier, **dict(snakemake.output.items()))
