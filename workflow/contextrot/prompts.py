@@ -54,3 +54,17 @@ STORY_LENGTH = """\
 {prompt}
 
 Write about {words} words."""
+
+SERVING = """\
+Text {code}:
+
+{text}
+
+Go on with the text."""
+
+SERVING_SHARED_PREFIX = """\
+Text {code}:
+
+{text}
+
+Go on with the text in version {index}."""
