@@ -1,0 +1,143 @@
+"""Content-addressed store of finished requests: a request that was paid for is never sent twice.
+
+One JSON file for each answer, `ab/abcdef....json` below the store's folder, named by the SHA-256 of everything that changes
+the answer. It is a memo, not a state: deleting it (or any file in it) only costs those requests again.
+
+A file is written under a temporary name, flushed to the disk and renamed, which is atomic on local and network file
+systems; so any number of processes may share a store, and a killed one leaves at most a temporary file that nobody reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from contextrot.errors import StoreError
+from contextrot.records import OUTCOMES, Response
+
+FORMAT = "contextrot response 1"
+_NOT_STORED = ("sample_id", "turn", "cached")
+_FIELDS = {f.name for f in fields(Response)} - set(_NOT_STORED)
+_SAMPLED_BYTES = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+def request_key(request: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of a request in a canonical form: the order of keys and 0 against 0.0 make no difference."""
+    text = json.dumps(_plain(request), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def weights_fingerprint(folder: Path) -> str:
+    """Changes when a model folder's weights, tokenizer or settings change; the same wherever the folder stands.
+
+    Small files are hashed whole, large ones by their size, first and last MiB, so that 100 GB of weights take no time.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in (".json", ".jinja", ".safetensors", ".model")):
+        size = path.stat().st_size
+        digest.update(f"{path.name}\0{size}\0".encode())
+        with path.open("rb") as file:
+            if size <= 32 * _SAMPLED_BYTES:
+                digest.update(file.read())
+            else:
+                digest.update(file.read(_SAMPLED_BYTES))
+                file.seek(-_SAMPLED_BYTES, os.SEEK_END)
+                digest.update(file.read())
+    return digest.hexdigest()
+
+
+class RequestStore:
+    """The store in one folder.
+
+    Attributes:
+        damaged: files that were found truncated or foreign; each was reported once and counted as a miss.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.damaged = 0
+
+    def path(self, key: str) -> Path:
+        """Where the answer to a request is."""
+        return self.folder / key[:2] / f"{key}.json"
+
+    def get(self, key: str) -> Response | None:
+        """The stored answer, with `cached` set and without sample and turn; None if there is none that can be read."""
+        path = self.path(key)
+        try:
+            record = json.loads(path.read_bytes())
+            if record["format"] != FORMAT or record["key"] != key or record["response"]["outcome"] not in OUTCOMES:
+                raise ValueError("it is not an answer of this store")
+            values = {name: value for name, value in record["response"].items() if name in _FIELDS}
+            return Response(sample_id="", turn=0, cached=True, **values)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            self.damaged += 1
+            log.warning("request store: %s cannot be read and is asked again (%s)", path, error)
+            return None
+
+    def put(self, key: str, request: Mapping[str, Any], response: Response) -> None:
+        """Keeps an answer.
+
+        Args:
+            request: what to keep of the request, for a person who reads the file.
+
+        Raises:
+            StoreError: if the folder or disk does not take it.
+        """
+        kept = {name: value for name, value in asdict(response).items() if name not in _NOT_STORED and value is not None}
+        record = {"format": FORMAT, "key": key, "request": request, "response": kept}
+        content = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        path = self.path(key)
+        temporary = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+            with open(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except OSError as error:
+            if temporary:
+                with suppress(OSError):
+                    Path(temporary).unlink()
+            raise StoreError(
+                f"the request store {self.folder} does not take an answer: {error.strerror or error}. "
+                "Free space or permissions (or set `request_store`), then run again; finished answers are kept."
+            ) from error
+
+    def size(self) -> tuple[int, int]:
+        """Number of stored answers, and their bytes on the disk."""
+        sizes = [path.stat().st_size for path in self.folder.glob("??/*.json")]
+        return len(sizes), sum(sizes)
+
+
+def describe_store(folder: str | Path) -> str:
+    """The store's size, and how to clear it, for a person."""
+    answers, size = RequestStore(folder).size()
+    return (
+        f"{folder}: {answers:,} stored answers, {size / 2**20:,.1f} MiB.\n"
+        f"To clear it: rm -r {folder}   (nothing else breaks; the requests are asked, and paid, again)"
+    )

@@ -1,0 +1,352 @@
+"""Asks a model, and gives back an outcome: what was asked before comes from the store, faults are tried again by their kind.
+
+Outcomes: `answered`; `truncated` (the output limit came first, also during thinking); `refused` (the provider's filter or
+the model's refusal field); `empty`; `over_window` (the server says the prompt is too long); `failed` (no attempt
+brought an answer). Retries happen here and in no other layer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+
+from contextrot import modules
+from contextrot.cache import RequestStore, request_key, weights_fingerprint
+from contextrot.engines import Endpoint
+from contextrot.engines.external import KEY_VARIABLES
+from contextrot.errors import ContextRotError, EngineError, RequestError
+from contextrot.prices import Pricing, pricing_of
+from contextrot.ratelimit import AdaptiveConcurrency, TokenBucket
+from contextrot.records import Response
+from contextrot.settings import ModelSettings, Settings
+from contextrot.transport import Failure, Reply, Transport, transport_for
+
+RETRIED = frozenset({"rate_limited", "server", "timeout", "connection", "malformed", "cut_stream", "no_choices"})
+PERHAPS_BILLED = frozenset({"timeout", "malformed", "cut_stream", "no_choices", "wrong_model"})
+LOCAL_TOKENS_PER_MINUTE = 50_000
+HOSTED_TOKENS_PER_MINUTE = 200_000
+LONGEST_PAUSE_SECONDS = 60.0
+MOST_RESTARTS = 3
+MOST_FAILURES_IN_A_ROW = 20
+
+log = logging.getLogger(__name__)
+
+
+class NotInStore(Exception):
+    """The answer is not in the store, and there is no endpoint to ask."""
+
+
+class Client:
+    """Requests to one model.
+
+    Args:
+        endpoint: where they go; None answers from the store alone (NotInStore otherwise).
+        model: its settings; they decide the key under which an answer is stored, so that no server is needed to look it up.
+        settings: attempts, deadline, request store.
+        store: finished answers.
+        usage: an object with `reserve`, `release`, `record` and `lost` (usage.Ledger).
+        pause_seconds: first pause before another try; doubles up to a minute.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint | None,
+        model: ModelSettings,
+        settings: Settings,
+        store: RequestStore,
+        usage: Any,
+        *,
+        pause_seconds: float = 1.0,
+    ) -> None:
+        self.endpoint, self.model, self.settings, self.store, self.usage = endpoint, model, settings, store, usage
+        self.pricing: Pricing | None = pricing_of(model)
+        self.concurrency = AdaptiveConcurrency(model.concurrency)
+        self.stopped: ContextRotError | None = None
+        self._identity = model_identity(model)
+        self._transport: Transport | None = transport_for(endpoint) if endpoint else None
+        self._bucket = _bucket(model, Path(settings.request_store)) if endpoint else None
+        self._pause = wait_exponential_jitter(initial=pause_seconds, max=LONGEST_PAUSE_SECONDS, jitter=pause_seconds)
+        self._restarts = 0
+        self._failures_in_a_row = 0
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._transport:
+            await self._transport.close()
+
+    @property
+    def needs_prompt_tokens(self) -> bool:
+        """Whether rate limit or budget depend on the prompt's length."""
+        return self.endpoint is not None and (self._bucket.counts_tokens or self.usage.budget_usd is not None)
+
+    async def ask(
+        self,
+        messages: list[dict[str, str]],
+        max_output_tokens: int,
+        options: dict[str, Any] | None = None,
+        prompt_tokens: int | None = None,
+        repeat: int = 0,
+        use_store: bool = True,
+    ) -> Response:
+        """One answer, without sample id and turn (the caller fills them in).
+
+        Args:
+            messages: the whole chat.
+            max_output_tokens: limit of the answer; the model's room for thinking is added to it.
+            options: request parameters beside the model's sampling.
+            prompt_tokens: length of the rendered chat, for rate limit and budget.
+            repeat: each number has an answer of its own in the store.
+            use_store: whether an earlier answer will do; a new one is stored in any case.
+
+        Raises:
+            RequestError: if no further request makes sense (key, model name, budget), or too many failed in a row.
+            EngineError: if the server cannot be brought back.
+            StoreError: if the store takes no answer.
+            NotInStore: without an endpoint.
+        """
+        body = request_body(self.model, messages, max_output_tokens, options or {})
+        key = request_key({**self._identity, "body": body, "repeat": repeat})
+        if use_store:
+            stored = self.store.get(key) if self.endpoint is None else await asyncio.to_thread(self.store.get, key)
+            if stored is not None:
+                self.usage.record(key, stored)
+                return stored
+        if self.endpoint is None:
+            raise NotInStore(key)
+        self._check_stopped()
+        try:
+            response = await self._ask_server(body, prompt_tokens)
+            if response.outcome == "failed":
+                self._count_failure(response)
+                return response
+            self._failures_in_a_row = 0
+            if response.outcome != "over_window":
+                await asyncio.to_thread(self.store.put, key, self._kept(body, repeat), response)
+            self.usage.record(key, response)
+        except ContextRotError as error:
+            self.stopped = self.stopped or error
+            raise
+        return response
+
+    async def reset(self) -> None:
+        """Clears the engine's state once no request is under way."""
+        if self.endpoint is not None:
+            async with self.concurrency.exclusive():
+                await asyncio.to_thread(self.endpoint.reset)
+
+    async def _ask_server(self, body: dict[str, Any], prompt_tokens: int | None) -> Response:
+        if prompt_tokens is None:
+            prompt_tokens = sum(len(m["content"]) for m in body["messages"]) // 3
+        limit = body.get("max_tokens") or body.get("max_completion_tokens") or 0
+        worst_usd = self.pricing.cost(prompt_tokens, limit) if self.pricing else 0.0
+        await self.usage.reserve(worst_usd)
+        try:
+            attempts, result = await self._try(body, prompt_tokens)
+            response = self._response(result, attempts)
+            if response.completion_tokens is not None:
+                self._bucket.spend(response.completion_tokens + (response.prompt_tokens or prompt_tokens) - prompt_tokens)
+            return response
+        finally:
+            await self.usage.release(worst_usd)
+
+    async def _try(self, body: dict[str, Any], prompt_tokens: int) -> tuple[int, Reply | Failure]:
+        """The attempts made, and the reply or the last failure."""
+        first_sent: list[float] = []
+
+        def give_up(state: RetryCallState) -> bool:
+            late = (
+                bool(first_sent)
+                and time.monotonic() - first_sent[0] + state.upcoming_sleep > self.settings.retry_deadline_seconds
+            )
+            return late or state.attempt_number >= self.settings.max_attempts
+
+        attempts = 0
+        retrying = AsyncRetrying(
+            stop=give_up,
+            wait=self._wait,
+            retry=retry_if_exception(lambda e: isinstance(e, Failure) and e.kind in RETRIED),
+            reraise=True,
+        )
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    await self._bucket.acquire(prompt_tokens)
+                    async with self.concurrency.slot():
+                        self._check_stopped()
+                        attempts += 1
+                        sent_at = time.monotonic()
+                        first_sent.append(sent_at)
+                        failure, reply = await self._send(body)
+                    if failure is None:
+                        self.concurrency.answered()
+                        return attempts, reply
+                    await self._after(failure, prompt_tokens, sent_at)
+                    raise failure
+        except Failure as failure:
+            return attempts, failure
+        raise AssertionError("tenacity ends with a result or an error")
+
+    async def _send(self, body: dict[str, Any]) -> tuple[Failure | None, Reply]:
+        try:
+            reply = await self._transport.send({"model": self.endpoint.model, **body}, self.model.timeout_seconds)
+        except Failure as failure:
+            failure.message = self._redact(failure.message)
+            return failure, Reply()
+        if self.endpoint.base_url and reply.model and not _same_model(self.endpoint, reply.model):
+            return Failure(
+                "wrong_model",
+                f"asked for model {self.endpoint.model!r}, the server answers as {reply.model!r}; correct `name`, or set "
+                "engine_options.answers_as to that name if it is the same model",
+            ), reply
+        return None, reply
+
+    async def _after(self, failure: Failure, prompt_tokens: int, sent_at: float) -> None:
+        """What a failed attempt means for all others."""
+        log.warning("attempt failed: %s (status %s): %s", failure.kind, failure.status, failure.message[:300])
+        if failure.kind == "rate_limited":
+            self.concurrency.rejected(sent_at)
+            if failure.retry_after:
+                self._bucket.pause(min(failure.retry_after, self.settings.retry_deadline_seconds))
+        elif failure.kind in ("denied", "no_credit"):
+            raise RequestError(self._advice(failure))
+        elif failure.kind in ("connection", "cut_stream", "timeout"):
+            await self._revive()
+        if failure.kind in PERHAPS_BILLED and self.pricing:
+            self.usage.lost(self.pricing.cost(prompt_tokens, 0))
+
+    async def _revive(self) -> None:
+        """Restarts a server of ours that has died; once for all requests that it took with it."""
+        try:
+            await asyncio.to_thread(self.endpoint.alive)
+            return
+        except EngineError as death:
+            log.warning("%s", death)
+        async with self.concurrency.exclusive():
+            try:
+                await asyncio.to_thread(self.endpoint.alive)
+            except EngineError as death:
+                self._restarts += 1
+                if self._restarts > MOST_RESTARTS:
+                    raise EngineError(f"{death} It was restarted {MOST_RESTARTS} times.") from death
+                await asyncio.to_thread(self.endpoint.reset)
+
+    def _wait(self, state: RetryCallState) -> float:
+        failure = state.outcome.exception()
+        if failure.kind == "rate_limited":
+            return failure.retry_after if failure.retry_after is not None else min(4 * self._pause(state), LONGEST_PAUSE_SECONDS)
+        return self._pause(state)
+
+    def _response(self, result: Reply | Failure, attempts: int) -> Response:
+        response = Response("", 0, "failed", attempts=attempts, engine=self.endpoint.engine, model=self.endpoint.model)
+        if isinstance(result, Failure):
+            response.outcome = {"over_window": "over_window", "content_filter": "refused"}.get(result.kind, "failed")
+            response.error_type, response.error_message = result.kind, result.message
+            return response
+        response.outcome, response.text, response.reasoning = classify(result)
+        response.finish_reason, response.model = result.finish_reason, result.model or self.endpoint.model
+        response.prompt_tokens, response.completion_tokens = result.prompt_tokens, result.completion_tokens
+        response.cached_tokens, response.reasoning_tokens = result.cached_tokens, result.reasoning_tokens
+        response.first_token_seconds, response.total_seconds = result.first_token_seconds, result.total_seconds
+        if self.pricing and result.prompt_tokens is not None and result.completion_tokens is not None:
+            response.cost_usd = self.pricing.cost(result.prompt_tokens, result.completion_tokens, result.cached_tokens or 0)
+        if result.logprobs:
+            response.details = json.dumps({"logprobs": result.logprobs}, ensure_ascii=False)
+        return response
+
+    def _count_failure(self, response: Response) -> None:
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW and not self.settings.allow_failed:
+            raise RequestError(
+                f"{self._failures_in_a_row} requests in a row failed after all attempts, the last with {response.error_type}: "
+                f"{response.error_message}. Finished answers are kept; mend the cause and run the same command to go on."
+            )
+
+    def _check_stopped(self) -> None:
+        if self.stopped is not None:
+            raise self.stopped
+
+    def _advice(self, failure: Failure) -> str:
+        where = self.endpoint.base_url or self.endpoint.provider
+        said = f"{where} answered {failure.status}: {failure.message.rstrip('.')}."
+        variable = self.model.api_key_env or KEY_VARIABLES.get(self.model.provider or "", "the variable named in `api_key_env`")
+        if failure.kind == "no_credit":
+            return f"{said} The account has no credit left; top it up and run the same command to go on."
+        if failure.status == 404:
+            return f"{said} Check `name` ({self.model.name!r}) and `base_url` of the model."
+        return f"{said} Check the API key in {variable} (environment or .env), and that it may use model {self.model.name!r}."
+
+    def _redact(self, text: str) -> str:
+        return text.replace(self.endpoint.api_key, "[key]") if self.endpoint.api_key else text
+
+    def _kept(self, body: dict[str, Any], repeat: int) -> dict[str, Any]:
+        """What the store keeps of a request: all but the messages, which stand in the samples' file."""
+        return {**self._identity, "body": {k: v for k, v in body.items() if k != "messages"}, "repeat": repeat}
+
+
+def model_identity(model: ModelSettings) -> dict[str, Any]:
+    """All of a model's settings that change its answers, apart from the request itself."""
+    operational = getattr(modules.load("contextrot.engines", "engine", model.engine), "OPERATIONAL_OPTIONS", frozenset())
+    local = model.engine != "external" and Path(model.name).is_dir()
+    return {
+        "engine": model.engine,
+        "model": f"sha256:{weights_fingerprint(Path(model.name))}" if local else model.name,
+        "revision": model.revision,
+        "server": model.base_url or model.provider,
+        "engine_options": {name: value for name, value in model.engine_options.items() if name not in operational},
+    }
+
+
+def request_body(
+    model: ModelSettings, messages: list[dict[str, str]], max_output_tokens: int, options: dict[str, Any]
+) -> dict[str, Any]:
+    """The chat-completion request without model name and streaming."""
+    limit = "max_completion_tokens" if model.provider in ("openai", "azure") else "max_tokens"
+    body = {"messages": messages, limit: max_output_tokens + model.reasoning_tokens, **model.sampling, **options}
+    if model.reasoning_effort:
+        body["reasoning_effort"] = model.reasoning_effort
+    elif model.reasoning_tokens and model.provider in ("anthropic", "gemini", "vertex_ai", "bedrock"):
+        body["thinking"] = {"type": "enabled", "budget_tokens": model.reasoning_tokens}
+    return body
+
+
+def classify(reply: Reply) -> tuple[str, str | None, str | None]:
+    """Outcome, answer and reasoning of a reply; thoughts that a server leaves in the text (`<think>`) are taken out of it."""
+    text, reasoning = reply.text, reply.reasoning
+    if not reasoning and (thinking := re.match(r"\s*<think>(.*?)(?:</think>(.*)|$)", text, re.DOTALL)):
+        reasoning, text = thinking[1], thinking[2] or ""
+    text, reasoning = text if text.strip() else "", reasoning or None
+    if reply.refusal or reply.finish_reason in ("content_filter", "refusal"):
+        return "refused", reply.refusal or text or None, reasoning
+    if reply.finish_reason in ("length", "max_tokens"):
+        return "truncated", text or None, reasoning
+    return ("answered", text, reasoning) if text else ("empty", None, reasoning)
+
+
+def _same_model(endpoint: Endpoint, answered: str) -> bool:
+    """Whether the server's name is the one asked for; versions and folders around it are no difference."""
+
+    def plain(name: str) -> str:
+        return name.rstrip("/").rsplit("/", 1)[-1].lower()
+
+    asked = plain(endpoint.answers_as or endpoint.model)
+    return plain(answered).startswith(asked) or asked.startswith(plain(answered))
+
+
+def _bucket(model: ModelSettings, store: Path) -> TokenBucket:
+    """The model's rate limit, shared by jobs that run at once on the same store."""
+    tokens = model.tokens_per_minute
+    if tokens is None and model.engine == "external":
+        tokens = HOSTED_TOKENS_PER_MINUTE if model.hosted else LOCAL_TOKENS_PER_MINUTE
+    host = urlsplit(model.base_url).netloc if model.base_url else model.provider or model.engine
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{host}_{model.name}")[:150].lstrip(".")
+    return TokenBucket(tokens, model.requests_per_minute, store / "rate_limits" / f"{name}.json")

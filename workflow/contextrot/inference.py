@@ -1,0 +1,206 @@
+"""Asks one model all samples of one shard: from the store first, then from one engine, long contexts first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from contextrot import engines
+from contextrot.cache import RequestStore
+from contextrot.client import Client, NotInStore
+from contextrot.engines import recorded
+from contextrot.errors import ContextRotError, RequestError
+from contextrot.prices import pricing_of
+from contextrot.progress import Progress
+from contextrot.records import Response, Sample, read_samples, write_responses
+from contextrot.settings import ModelSettings, Settings
+from contextrot.shards import assign_shards, tokens_of
+from contextrot.tasks import Task
+from contextrot.tokenizers import Tokenizer, load_tokenizer
+from contextrot.usage import Ledger
+
+log = logging.getLogger(__name__)
+
+
+class SampleAsker:
+    """One sample's line to the model (tasks.Asker), over a client."""
+
+    def __init__(self, client: Client, sample: Sample, options: dict[str, Any], tokenizer: ModelTokenizer) -> None:
+        self._client, self._sample, self._options, self._tokenizer = client, sample, options, tokenizer
+        self._last: Response | None = None
+        self.window = client.model.window
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self._tokenizer.load()
+
+    async def __call__(
+        self,
+        messages: list[dict[str, str]],
+        turn: int,
+        *,
+        max_output_tokens: int | None = None,
+        prompt_tokens: int | None = None,
+        repeat: int = 0,
+        options: dict[str, Any] | None = None,
+    ) -> Response:
+        if prompt_tokens is None and messages == self._sample.messages:
+            prompt_tokens = self._sample.prompt_tokens
+        if prompt_tokens is None and self._client.needs_prompt_tokens:
+            prompt_tokens = self.tokenizer.count_chat(messages)
+        limit = self._sample.max_output_tokens if max_output_tokens is None else max_output_tokens
+        response = await self._client.ask(messages, limit, {**self._options, **(options or {})}, prompt_tokens, repeat)
+        response.sample_id, response.turn = self._sample.sample_id, turn
+        self._last = response
+        return response
+
+    async def reset(self) -> None:
+        if self._last is None or not self._last.cached:
+            await self._client.reset()
+
+
+class ModelTokenizer:
+    """The model's tokenizer, loaded when it is first needed."""
+
+    def __init__(self, model: ModelSettings) -> None:
+        self._model = model
+        self._loaded: Tokenizer | None = None
+
+    def load(self) -> Tokenizer:
+        if self._loaded is None:
+            arguments = self._model.engine_options.get("chat_template_kwargs")
+            self._loaded = load_tokenizer(self._model.tokenizer or self._model.name, self._model.revision, arguments)
+        return self._loaded
+
+
+def collect_responses(
+    samples_path: Path,
+    output: Path,
+    *,
+    task: Task,
+    model_name: str,
+    model: ModelSettings,
+    settings: Settings,
+    experiment: str,
+    shard: int,
+    shards: int,
+    log: Path,
+) -> None:
+    """Writes one row for each sample and turn of a shard, in the samples' order.
+
+    What is in the request store is taken from there; only if something is missing is the engine started, once.
+
+    Args:
+        output: `.../{experiment}/responses/{shard}-of-{shards}.parquet`; tokens are counted in the experiment's folder.
+        model_name: the model's name in config, for messages.
+        shard, shards: which part of the samples, counted from 1.
+        log: the engine's own log goes there too.
+
+    Raises:
+        RequestError: if rows failed after all attempts and settings.allow_failed is off, or no request makes sense any more.
+        EngineError: if the engine does not start.
+    """
+    samples = read_samples(samples_path)
+    mine = [sample for sample, place in zip(samples, assign_shards(samples, shards), strict=True) if place == shard]
+    rows = sum(1 + len(sample.later_prompts) for sample in mine)
+    budget = None if settings.budget_usd is None else settings.budget_usd / shards
+    usage = Ledger(Path(output).parent.parent, f"{shard}-of-{shards}", model_name, pricing_of(model), budget, rows)
+    name = f"{model_name} {experiment} {shard}/{shards}"
+    try:
+        answers = _collect(mine, task, model, settings, usage, Path(log), name)
+    except BaseException:
+        usage.stage = "stopped"
+        usage.write()
+        raise
+    responses = [response for sample in mine for response in answers[sample.sample_id]]
+    failed = [response for response in responses if response.outcome == "failed"]
+    usage.stage = "failed" if failed and not settings.allow_failed else "done"
+    usage.write()
+    if failed and not settings.allow_failed:
+        raise RequestError(
+            f"{len(failed)} of {len(responses)} rows of {name} failed after all attempts, such as {failed[0].sample_id!r} "
+            f"({failed[0].error_type}: {failed[0].error_message}). The other answers are kept: run the same command to ask only "
+            "these again, or set allow_failed to go on without them."
+        )
+    write_responses(output, responses)
+
+
+def _collect(
+    samples: Sequence[Sample], task: Task, model: ModelSettings, settings: Settings, usage: Ledger, log_path: Path, name: str
+) -> dict[str, list[Response]]:
+    """The responses of each sample, by its id."""
+    if model.engine == "recorded":
+        return recorded.answers(samples, task, model)
+    if any(sample.fits_window and not sample.messages for sample in samples):
+        raise RequestError(
+            f"{name}: the samples have recorded answers but no prompts, so only engine `recorded` can answer them."
+        )
+    store, tokenizer = RequestStore(settings.request_store), ModelTokenizer(model)
+    answers = {sample.sample_id: over_window(sample, model) for sample in samples if not sample.fits_window}
+    usage.rows_done = sum(map(len, answers.values()))
+    asked = sorted((s for s in samples if s.fits_window), key=tokens_of, reverse=True)
+    with Progress(name, usage) as progress:
+        offline = Client(None, model, settings, store, usage)
+        asyncio.run(_converse_all(offline, task, asked, tokenizer, answers, progress))
+        missing = [sample for sample in asked if sample.sample_id not in answers]
+        log.info("%s: %d of %d samples are in the request store, %d to ask", name, len(answers), len(samples), len(missing))
+        if missing:
+            with engines.serve(model, log_path) as endpoint:
+                log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)
+                asyncio.run(_ask_missing(endpoint, model, settings, store, usage, task, missing, tokenizer, answers, progress))
+    if store.damaged:
+        log.warning("%s: %d files of the request store could not be read; they were asked again", name, store.damaged)
+    return answers
+
+
+async def _ask_missing(
+    endpoint: engines.Endpoint, model: ModelSettings, settings: Settings, store: RequestStore, usage: Ledger, *rest: Any
+) -> None:
+    async with Client(endpoint, model, settings, store, usage) as client:
+        await _converse_all(client, *rest)
+
+
+async def _converse_all(
+    client: Client,
+    task: Task,
+    samples: Iterable[Sample],
+    tokenizer: ModelTokenizer,
+    answers: dict[str, list[Response]],
+    progress: Progress,
+) -> None:
+    """Holds the conversations side by side, each begun in the given order, and adds their responses to `answers`."""
+    queue: Iterator[Sample] = iter(samples)
+
+    async def work() -> None:
+        for sample in queue:
+            if client.stopped:
+                return
+            ask = SampleAsker(client, sample, task.request_options(sample), tokenizer)
+            try:
+                responses = await task.converse(sample, ask)
+            except NotInStore:
+                continue
+            except ContextRotError as error:
+                client.stopped = client.stopped or error
+                raise
+            answers[sample.sample_id] = responses
+            progress.advance(len(responses), sum(response.outcome == "failed" for response in responses))
+
+    workers = [asyncio.create_task(work()) for _ in range(client.model.concurrency if client.endpoint else 1)]
+    try:
+        results = await asyncio.gather(*workers, return_exceptions=True)
+    finally:
+        for worker in workers:
+            worker.cancel()
+    errors = [error for error in results if isinstance(error, BaseException)]
+    if errors:
+        raise next((error for error in errors if not isinstance(error, ContextRotError)), client.stopped or errors[0])
+
+
+def over_window(sample: Sample, model: ModelSettings) -> list[Response]:
+    """The rows of a sample that does not fit the window and is never sent."""
+    turns = range(1 + len(sample.later_prompts))
+    return [Response(sample.sample_id, turn, "over_window", engine=model.engine, model=model.name) for turn in turns]

@@ -1,0 +1,155 @@
+"""How fast requests go out: tokens and requests per minute, pauses that the server asks for, and how many at once.
+
+The bucket is kept as one number, the time at which it is next empty of debt (the generic cell rate algorithm), so it is
+exact, has no timer, and jobs that run at once can share it through a small locked file: each takes its place in one queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+BURST_SECONDS = 0.25  # idle time that may be caught up; larger bursts make providers answer 429
+
+log = logging.getLogger(__name__)
+
+
+class TokenBucket:
+    """Paces requests by tokens and by requests per minute.
+
+    Args:
+        tokens_per_minute, requests_per_minute: limits; None for none.
+        shared: file through which jobs on one model share the limits; None for this process alone.
+    """
+
+    def __init__(
+        self, tokens_per_minute: float | None = None, requests_per_minute: float | None = None, shared: Path | None = None
+    ) -> None:
+        self._rates = {"tokens": (tokens_per_minute or 0) / 60, "requests": (requests_per_minute or 0) / 60}
+        self._limited = any(self._rates.values())
+        self._shared = shared if self._limited else None
+        self._free_at: dict[str, float] = {}
+        self._turn = asyncio.Lock()
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether there is a limit of tokens."""
+        return bool(self._rates["tokens"])
+
+    async def acquire(self, tokens: int) -> None:
+        """Waits until a request of so many tokens may go out. First come, first served; one place per job in the queue."""
+        if not self._limited and not self._free_at:
+            return
+        async with self._turn:
+            with self._state() as free_at:
+                now = time.time()
+                start = max([now, free_at.get("pause", 0)])
+                for kind, amount in (("tokens", tokens), ("requests", 1)):
+                    if self._rates[kind]:
+                        begin = max(free_at.get(kind, now), now - BURST_SECONDS)
+                        free_at[kind] = begin + amount / self._rates[kind]
+                        start = max(start, begin)
+            if start > now:
+                await asyncio.sleep(start - now)
+
+    def spend(self, tokens: int) -> None:
+        """Debits tokens that are known only afterwards (the answer's)."""
+        if self._rates["tokens"] and tokens:
+            with self._state() as free_at:
+                free_at["tokens"] = free_at.get("tokens", time.time()) + tokens / self._rates["tokens"]
+
+    def pause(self, seconds: float) -> None:
+        """Holds all requests back, as the server asked for."""
+        with self._state() as free_at:
+            free_at["pause"] = max(free_at.get("pause", 0), time.time() + seconds)
+
+    @contextmanager
+    def _state(self) -> Iterator[dict[str, float]]:
+        if self._shared is None:
+            yield self._free_at
+            return
+        import fcntl
+
+        try:
+            self._shared.parent.mkdir(parents=True, exist_ok=True)
+            file = self._shared.open("a+", encoding="utf-8")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            log.warning(
+                "rate limit: %s cannot be shared between jobs (%s); this job keeps the limit by itself", self._shared, error
+            )
+            self._shared = None
+            yield self._free_at
+            return
+        with file:
+            file.seek(0)
+            try:
+                free_at = dict(json.loads(file.read()))
+            except (ValueError, TypeError):
+                free_at = {}
+            yield free_at
+            file.seek(0)
+            file.truncate()
+            file.write(json.dumps(free_at))
+
+
+class AdaptiveConcurrency:
+    """How many requests are under way at once: halved when the server says 429, raised again as answers come.
+
+    Args:
+        most: the limit that is never exceeded.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.limit = float(most)
+        self.active = 0
+        self._closed = False
+        self._last_cut = float("-inf")
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Holds one of the places."""
+        while self._closed or self.active >= int(self.limit):
+            async with self._changed:
+                await self._changed.wait()
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+            async with self._changed:
+                self._changed.notify_all()
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[None]:
+        """Waits until nothing is under way, and lets nothing start meanwhile."""
+        while self._closed:
+            async with self._changed:
+                await self._changed.wait()
+        self._closed = True
+        try:
+            while self.active:
+                async with self._changed:
+                    await self._changed.wait()
+            yield
+        finally:
+            self._closed = False
+            async with self._changed:
+                self._changed.notify_all()
+
+    def rejected(self, sent_at: float) -> None:
+        """A 429 to a request sent at that time (time.monotonic); those sent before the last cut count once."""
+        if sent_at > self._last_cut:
+            self._last_cut = time.monotonic()
+            self.limit = max(1.0, self.limit / 2)
+
+    def answered(self) -> None:
+        """An answer came: one place more for each full round."""
+        self.limit = min(float(self.most), self.limit + 1 / self.limit)

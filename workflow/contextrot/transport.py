@@ -1,0 +1,309 @@
+"""One request on the wire: sent once, the answer read from the stream, or a Failure that says what kind of fault it was.
+
+There are two ways. A server with a URL (our own vLLM and transformers servers, Ollama, any OpenAI-compatible one) is spoken
+to directly, because litellm costs about 9 ms of CPU a request: at most 110 requests a second, where a server that answers 64
+requests at once in 50 ms each needs 1,280. Providers go through litellm, which knows their dialects; their own
+latency and limits are far above its cost. Neither way retries anything: `client` alone does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from contextrot.engines import Endpoint
+
+OVER_WINDOW = re.compile(
+    r"context.?length|context.?window|context size|maximum.{0,20}length|max_model_len|(prompt|input).{0,40}(too long|exceed|longer than)",
+    re.IGNORECASE,
+)
+CONTENT_FILTER = re.compile(r"content.?(filter|policy|management)|safety|moderation|responsible.?ai", re.IGNORECASE)
+NO_CREDIT = re.compile(
+    r"insufficient.?(quota|credit|funds|balance)|exceeded your current quota|billing|credit balance", re.IGNORECASE
+)
+
+
+class Failure(Exception):
+    """A request that brought no answer.
+
+    Args:
+        kind: rate_limited, server, timeout, connection, malformed, cut_stream, no_choices (worth another try); over_window,
+            content_filter (outcomes); denied, no_credit (stop the job); bad_request, wrong_model.
+        message: what the server or the network said.
+        status: HTTP status, if one came.
+        retry_after: seconds that the server asked to wait.
+    """
+
+    def __init__(self, kind: str, message: str, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.kind, self.message, self.status, self.retry_after = kind, message, status, retry_after
+
+
+@dataclass
+class Reply:
+    """What a server answered; token counts are its own, None where it gave none."""
+
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    finish_reason: str | None = None
+    model: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    first_token_seconds: float | None = None
+    total_seconds: float = 0.0
+    logprobs: list[Any] = field(default_factory=list)
+
+    def add(self, chunk: dict[str, Any], seconds: float) -> None:
+        """Takes in one chunk of a stream, or a whole answer."""
+        if error := chunk.get("error"):
+            raise failure_of(_status_of(error), error)
+        self.model = chunk.get("model") or self.model
+        if usage := chunk.get("usage"):
+            self.prompt_tokens = usage.get("prompt_tokens", self.prompt_tokens)
+            self.completion_tokens = usage.get("completion_tokens", self.completion_tokens)
+            self.cached_tokens = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", self.cached_tokens)
+            self.reasoning_tokens = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens", self.reasoning_tokens)
+        for choice in (chunk.get("choices") or [])[:1]:
+            part = choice.get("delta") or choice.get("message") or {}
+            text, thought = part.get("content") or "", part.get("reasoning_content") or part.get("reasoning") or ""
+            if (text or thought) and self.first_token_seconds is None:
+                self.first_token_seconds = seconds
+            self.text += text
+            self.reasoning += thought
+            self.refusal += part.get("refusal") or ""
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+            self.logprobs += (choice.get("logprobs") or {}).get("content") or []
+
+
+class Transport(Protocol):
+    """Sends one request and reads its answer."""
+
+    async def send(self, body: dict[str, Any], timeout_seconds: float) -> Reply:
+        """The answer to a chat-completion body. Raises Failure."""
+
+    async def close(self) -> None:
+        """Closes the connections."""
+
+
+def transport_for(endpoint: Endpoint) -> Transport:
+    """The direct way for a URL, litellm for a provider."""
+    return DirectTransport(endpoint) if endpoint.base_url else LitellmTransport(endpoint)
+
+
+class DirectTransport:
+    """An OpenAI-compatible server, spoken to over HTTP with streaming, so that the time to the first token is known."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._session = None
+
+    async def send(self, body: dict[str, Any], timeout_seconds: float) -> Reply:
+        import aiohttp
+
+        if self._session is None:
+            headers = {"Authorization": f"Bearer {self._endpoint.api_key}"} if self._endpoint.api_key else {}
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+                timeout=aiohttp.ClientTimeout(total=None),
+                headers={"Content-Type": "application/json", **headers},
+            )
+        body = {**body, "stream": True, "stream_options": {"include_usage": True}, **self._endpoint.extra_body}
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        begin = time.perf_counter()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                async with self._session.post(f"{self._endpoint.base_url}/chat/completions", data=content) as answer:
+                    reply = await self._read(answer, begin)
+        except TimeoutError as error:
+            raise Failure("timeout", f"no complete answer within {timeout_seconds:.0f} s") from error
+        except aiohttp.ClientPayloadError as error:
+            raise Failure("cut_stream", f"the answer was cut off ({error})") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Failure("connection", f"{type(error).__name__}: {error}") from error
+        reply.total_seconds = time.perf_counter() - begin
+        return reply
+
+    async def _read(self, answer: Any, begin: float) -> Reply:
+        if answer.status != 200:
+            text = (await answer.read())[:4000].decode("utf-8", "replace")
+            raise failure_of(answer.status, _error_of(text), _seconds(answer.headers))
+        reply, choices, rest, ended = Reply(), False, b"", False
+        if "text/event-stream" not in answer.headers.get("Content-Type", ""):
+            chunk = _parse(await answer.read())
+            reply.add(chunk, time.perf_counter() - begin)
+            choices, reply.first_token_seconds = bool(chunk.get("choices")), None
+        else:
+            async for data in answer.content.iter_any():
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    if not line.startswith(b"data:"):
+                        continue
+                    payload = line[5:].strip()
+                    if payload == b"[DONE]":
+                        ended = True
+                        continue
+                    chunk = _parse(payload)
+                    reply.add(chunk, time.perf_counter() - begin)
+                    choices = choices or bool(chunk.get("choices"))
+            if not choices and not ended:
+                raise Failure("cut_stream", "the stream ended before it brought anything", answer.status)
+        if not choices:
+            raise Failure("no_choices", "the answer holds no choices", answer.status)
+        if reply.finish_reason is None:
+            raise Failure("cut_stream", "the answer ended without a finish reason", answer.status)
+        if reply.finish_reason in ("error", "abort"):
+            raise Failure("server", f"the server gave up (finish reason {reply.finish_reason!r})", answer.status)
+        return reply
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+class LitellmTransport:
+    """A provider, through litellm: its telemetry, price download and retries off."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+        import litellm
+
+        litellm.telemetry = False
+        litellm.suppress_debug_info = True
+        litellm.num_retries = 0
+        self._litellm = litellm
+
+    async def send(self, body: dict[str, Any], timeout_seconds: float) -> Reply:
+        body = dict(body)
+        name = body.pop("model")
+        if self._endpoint.extra_body:
+            body["extra_body"] = self._endpoint.extra_body
+        begin, reply, choices = time.perf_counter(), Reply(), False
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                stream = await self._litellm.acompletion(
+                    model=f"{self._endpoint.provider}/{name}",
+                    api_key=self._endpoint.api_key,
+                    api_base=self._endpoint.base_url,
+                    stream=True,
+                    stream_options={"include_usage": True},
+                    timeout=timeout_seconds,
+                    num_retries=0,
+                    max_retries=0,
+                    **body,
+                )
+                async for chunk in stream:
+                    values = chunk.model_dump()
+                    reply.add(values, time.perf_counter() - begin)
+                    choices = choices or bool(values.get("choices"))
+        except TimeoutError as error:
+            raise Failure("timeout", f"no complete answer within {timeout_seconds:.0f} s") from error
+        except Failure:
+            raise
+        except Exception as error:  # litellm raises each provider's own errors, and plain ones for broken bodies
+            raise _litellm_failure(error) from error
+        reply.total_seconds = time.perf_counter() - begin
+        if not choices:
+            raise Failure("no_choices", "the answer holds no choices")
+        if not (getattr(stream, "received_finish_reason", None) or getattr(stream, "intermittent_finish_reason", None)):
+            raise Failure("cut_stream", "the answer ended without a finish reason")  # litellm itself reports "stop" then
+        return reply
+
+    async def close(self) -> None:
+        closing = getattr(self._litellm, "close_litellm_async_clients", None)
+        if closing:
+            await closing()
+
+
+def failure_of(status: int | None, message: str | dict[str, Any], retry_after: float | None = None) -> Failure:
+    """The Failure that an HTTP status and error text mean."""
+    code = ""
+    if isinstance(message, dict):
+        code = f"{message.get('code') or ''} {message.get('type') or ''} "
+        message = str(message.get("message") or message)
+    text = code + message
+    if (status in (401, 403) and not CONTENT_FILTER.search(text)) or status == 404:
+        kind = "denied"
+    elif status == 402 or (status in (400, 429) and NO_CREDIT.search(text)):
+        kind = "no_credit"
+    elif status == 429:
+        kind = "rate_limited"
+    elif status in (408, 504):
+        kind = "timeout"
+    elif status is None or status >= 500 or status == 409:
+        kind = "server"
+    elif status in (400, 413, 422) and OVER_WINDOW.search(text):
+        kind = "over_window"
+    elif CONTENT_FILTER.search(text):
+        kind = "content_filter"
+    else:
+        kind = "bad_request"
+    return Failure(kind, message[:1000], status, retry_after)
+
+
+def _litellm_failure(error: Exception) -> Failure:
+    name, message = type(error).__name__, str(error)[:1000]
+    status = getattr(error, "status_code", None)
+    headers = getattr(getattr(error, "response", None), "headers", None) or getattr(error, "litellm_response_headers", None) or {}
+    named = {
+        "ContextWindowExceededError": "over_window",
+        "ContentPolicyViolationError": "content_filter",
+        "Timeout": "timeout",
+        "APIConnectionError": "connection",
+        "JSONDecodeError": "malformed",
+        "UnsupportedParamsError": "bad_request",
+    }
+    if name in named:
+        return Failure(named[name], message, status)
+    if not isinstance(status, int):
+        return Failure("connection", f"{name}: {message}")
+    return failure_of(500 if status == 200 else status, message, _seconds(headers))
+
+
+def _parse(payload: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(payload)
+    except ValueError as error:
+        raise Failure("malformed", f"the body is not JSON: {payload[:200]!r}", 200) from error
+    if not isinstance(value, dict):
+        raise Failure("malformed", f"the body is not a JSON object: {payload[:200]!r}", 200)
+    return value
+
+
+def _error_of(text: str) -> str | dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    error = value.get("error", value) if isinstance(value, dict) else text
+    return error if isinstance(error, dict) else str(error)
+
+
+def _status_of(error: Any) -> int | None:
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and code >= 400 else None
+
+
+def _seconds(headers: Any) -> float | None:
+    """Retry-After (or OpenAI's retry-after-ms) in seconds; both of its forms."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        value = headers.get("retry-after") or headers.get("Retry-After")
+        if value is None:
+            return None
+        if re.fullmatch(r"\s*[\d.]+\s*", value):
+            return float(value)
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None

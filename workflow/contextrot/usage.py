@@ -1,0 +1,245 @@
+"""Tokens and money of an experiment: counted per job, kept within the budget, shown live.
+
+Every job (a shard of the inference, a judge) has a *part*, `.usage/{part}.json` in the experiment's folder; the dashboard and
+its JSON twin are the sum of the parts. Totals are of the answers, whoever asked for them first: an answer from the
+request store counts with the tokens and the cost that it once had, so that a resumed run shows the same totals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from contextrot.errors import RequestError
+from contextrot.prices import Pricing
+from contextrot.records import Response, write_text
+
+CALLS_BETWEEN_WRITES = 10
+SECONDS_BETWEEN_WRITES = 1.0  # a server that answers a thousand times a second needs no thousand dashboards
+_LARGEST_DASHBOARD = 1 << 20
+_COUNTS = (
+    "calls",
+    "from_store",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "calls_of_unknown_cost",
+    "run_calls",
+    "run_tokens",
+)
+_RULE = "=" * 80
+
+log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """What one job has used.
+
+    Args:
+        folder: the experiment's results folder.
+        part: the job's name within it, such as `1-of-4` or `judge-llm`.
+        model: shown in the dashboard.
+        pricing: None if the price is unknown.
+        budget_usd: this job's share of the budget; None for none.
+        rows: number of rows (sample x turn) that the job will write, for progress; None if unknown.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        part: str,
+        model: str,
+        pricing: Pricing | None,
+        budget_usd: float | None = None,
+        rows: int | None = None,
+    ) -> None:
+        if budget_usd is not None and pricing is None:
+            raise RequestError(
+                f"budget_usd = {budget_usd:g} cannot be kept: the price of model {model!r} is unknown. "
+                "Set its `price` in the models file (0 for a free server), or unset budget_usd."
+            )
+        self.folder, self.part, self.model, self.pricing, self.budget_usd = Path(folder), part, model, pricing, budget_usd
+        self.rows, self.rows_done, self.rows_failed = rows, 0, 0
+        self.counts = dict.fromkeys(_COUNTS, 0)
+        self.spent_usd = 0.0
+        self.reserved_usd = 0.0
+        self.stage = "running"
+        self._seen: set[str] = set()
+        self._begin = time.time()
+        self._written_at = 0.0
+        self._released = asyncio.Condition()
+
+    async def reserve(self, worst_usd: float) -> None:
+        """Sets aside what a request may cost at most; waits for requests under way if only they stand in the way.
+
+        Raises:
+            RequestError: if the request might exceed the budget.
+        """
+        if self.budget_usd is not None:
+            while self.spent_usd + self.reserved_usd + worst_usd > self.budget_usd:
+                if not self.reserved_usd:
+                    raise RequestError(
+                        f"budget_usd is used up: {self.spent_usd:.4f} of {self.budget_usd:.4f} USD are spent, and the next request "
+                        f"may cost {worst_usd:.4f}. All finished answers are kept; raise budget_usd and run the same command to go on."
+                    )
+                async with self._released:
+                    await self._released.wait()
+        self.reserved_usd += worst_usd
+
+    async def release(self, worst_usd: float) -> None:
+        """Gives back what was set aside, after the answer was recorded."""
+        self.reserved_usd = max(0.0, self.reserved_usd - worst_usd)
+        if self.budget_usd is not None:
+            async with self._released:
+                self._released.notify_all()
+
+    def record(self, key: str, response: Response) -> None:
+        """Counts one answer, once per key of the request store; every few calls the dashboard is written."""
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        counts = self.counts
+        tokens = (response.prompt_tokens or 0) + (response.completion_tokens or 0)
+        counts["calls"] += 1
+        counts["input_tokens"] += response.prompt_tokens or 0
+        counts["output_tokens"] += response.completion_tokens or 0
+        counts["cached_tokens"] += response.cached_tokens or 0
+        if response.cost_usd is None:
+            counts["calls_of_unknown_cost"] += 1
+        else:
+            self.spent_usd += response.cost_usd
+        if response.cached:
+            counts["from_store"] += 1
+        else:
+            counts["run_calls"] += 1
+            counts["run_tokens"] += tokens
+            if counts["run_calls"] % CALLS_BETWEEN_WRITES == 0 and time.time() - self._written_at >= SECONDS_BETWEEN_WRITES:
+                self.write()
+
+    def lost(self, usd: float) -> None:
+        """Counts what a provider may have billed for a request whose answer never came."""
+        self.spent_usd += usd
+
+    def write(self) -> None:
+        """Writes this job's part, the dashboard and its JSON twin."""
+        self._written_at = time.time()
+        part = {
+            "part": self.part,
+            "model": self.model,
+            **self.counts,
+            "cost_usd": self.spent_usd if self.counts["calls_of_unknown_cost"] == 0 else None,
+            "known_cost_usd": self.spent_usd,
+            "started": self._begin,
+            "updated": self._written_at,
+            "elapsed_seconds": self._written_at - self._begin,
+            "rows": self.rows,
+            "rows_done": self.rows_done,
+            "rows_failed": self.rows_failed,
+            "stage": self.stage,
+        }
+        write_text(self.folder / ".usage" / f"{self.part}.json", json.dumps(part, indent=1))
+        totals = write_summary(self.folder)
+        _append(self.folder / "token_dashboard.txt", dashboard(self.folder, totals))
+
+
+def read_parts(folder: str | Path) -> list[dict[str, Any]]:
+    """The parts of an experiment, sorted by name; what cannot be read is left out."""
+    parts = []
+    for path in sorted(Path(folder).glob(".usage/*.json")):
+        with suppress(OSError, ValueError):
+            part = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(part, dict) and {"model", "started", "stage", *_COUNTS} <= set(part):
+                parts.append(part)
+    return parts
+
+
+def summarize(folder: str | Path) -> dict[str, Any]:
+    """Totals of an experiment, in all and by model; a cost is None as soon as one call's price is unknown."""
+    parts = read_parts(folder)
+    models = {name: _sum([p for p in parts if p["model"] == name]) for name in sorted({p["model"] for p in parts})}
+    experiment = Path(folder)
+    return {"experiment": "/".join(experiment.parts[-3:]), **_sum(parts), "models": models}
+
+
+def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    totals = {name: sum(p[name] for p in parts) for name in _COUNTS}
+    begin = min((p["started"] for p in parts), default=0.0)
+    end = max((p["updated"] for p in parts), default=0.0)
+    elapsed = end - begin
+    return {
+        **totals,
+        "total_tokens": totals["input_tokens"] + totals["output_tokens"],
+        "cost_usd": None if totals["calls_of_unknown_cost"] else sum(p["known_cost_usd"] for p in parts),
+        "known_cost_usd": sum(p["known_cost_usd"] for p in parts),
+        "updated": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end)) if parts else None,
+        "elapsed_seconds": elapsed,
+        "tokens_per_minute": totals["run_tokens"] / elapsed * 60 if elapsed > 0 else None,
+    }
+
+
+def write_summary(folder: str | Path) -> dict[str, Any]:
+    """Writes token_summary.json from the parts, and returns its content."""
+    totals = summarize(folder)
+    write_text(Path(folder) / "token_summary.json", json.dumps(totals, indent=2) + "\n")
+    return totals
+
+
+def dashboard(folder: str | Path, totals: dict[str, Any]) -> str:
+    """The totals as text for a terminal."""
+    rate = totals["tokens_per_minute"]
+    lines = [
+        _RULE,
+        f"Token Usage Dashboard - {totals['experiment']}",
+        f"Last updated: {totals['updated']}",
+        f"Elapsed time: {totals['elapsed_seconds'] / 60:.1f} minutes",
+        _RULE,
+        "",
+        "TOTALS:",
+        f"  API calls: {totals['calls']:,} ({totals['from_store']:,} of them answered from the request store)",
+        f"  Input tokens: {totals['input_tokens']:,}",
+        f"  Output tokens: {totals['output_tokens']:,}",
+        f"  Cached tokens: {totals['cached_tokens']:,}",
+        f"  Total tokens: {totals['total_tokens']:,}",
+        f"  Rate: {'unknown' if rate is None else format(rate, ',.0f')} tokens/min",
+        f"  Estimated cost: {_usd(totals)}",
+        "",
+        "PER-MODEL BREAKDOWN:",
+    ]
+    for name, model in totals["models"].items():
+        lines += [
+            f"  {name}:",
+            f"    Calls: {model['calls']:,}",
+            f"    Input: {model['input_tokens']:,} tokens",
+            f"    Output: {model['output_tokens']:,} tokens",
+            f"    Cached: {model['cached_tokens']:,} tokens",
+            f"    Total: {model['total_tokens']:,} tokens",
+            f"    Cost: {_usd(model)}",
+        ]
+    path = Path(folder) / "token_dashboard.txt"
+    return "\n".join([*lines, "", _RULE, f"To monitor live: tail -f {path}", _RULE, ""])
+
+
+def _usd(totals: dict[str, Any]) -> str:
+    if totals["cost_usd"] is None:
+        known = f" (known part ${totals['known_cost_usd']:.4f})" if totals["known_cost_usd"] else ""
+        return f"unknown{known}"
+    return f"${totals['cost_usd']:.4f}"
+
+
+def _append(path: Path, text: str) -> None:
+    """Adds a snapshot with one write: `tail -f` follows a file that grows, not one that is replaced."""
+    try:
+        mode = os.O_TRUNC if path.exists() and path.stat().st_size > _LARGEST_DASHBOARD else os.O_APPEND
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | mode, 0o644)
+        try:
+            os.write(handle, text.encode())
+        finally:
+            os.close(handle)
+    except OSError as error:
+        log.warning("%s could not be written: %s", path, error)
