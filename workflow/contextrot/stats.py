@@ -1,8 +1,17 @@
-"""Statistics of scores, over scipy and statsmodels. An empty group has no mean and no interval."""
+"""Statistics of scores, over scipy and statsmodels. An empty group has no mean and no interval.
+
+Curves over length (effective length, slope) are in `rot_curves`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+
+DRAWS = 2000
+"""Resamples for a bootstrap interval: the ends of a 95 % interval then rest on 50 draws each."""
 
 
 def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> tuple[float | None, float | None]:
@@ -35,3 +44,228 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float |
 
     half = float(t.ppf(0.5 + confidence / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
     return mean, mean - half, mean + half
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Two conditions or models on the same samples, right or wrong in each.
+
+    Attributes:
+        n: pairs.
+        only_first, only_second: pairs that are right in one alone (the discordant ones).
+        difference, difference_low, difference_high: share right in the first minus the second; None without pairs.
+        odds_ratio, odds_ratio_low, odds_ratio_high: only_first to only_second; None where it is infinite or has no data.
+        p_value: exact, two-sided; 1 if no pair is discordant, None without pairs.
+    """
+
+    n: int
+    only_first: int
+    only_second: int
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    odds_ratio: float | None = None
+    odds_ratio_low: float | None = None
+    odds_ratio_high: float | None = None
+    p_value: float | None = None
+
+
+def mcnemar(first: Sequence[bool], second: Sequence[bool], confidence: float = 0.95) -> PairedTest:
+    """McNemar's exact test with effect sizes.
+
+    Sources: Q. McNemar (1947), Note on the sampling error of the difference between correlated proportions or percentages;
+    the odds ratio's interval is Clopper and Pearson's for the share of one kind among the discordant pairs; the difference's
+    is Wald's after half a pair is added to each of the four cells (D. G. Bonett, R. M. Price (2012), Adjusted Wald confidence interval for a
+    difference of binomial proportions based on paired data), which has a width even if no pair is discordant.
+
+    Args:
+        first, second: shape (n,), the same samples in the same order.
+    """
+    a, b = np.asarray(first, bool), np.asarray(second, bool)
+    n, only_first, only_second = len(a), int((a & ~b).sum()), int((b & ~a).sum())
+    if n == 0:
+        return PairedTest(0, 0, 0)
+    from scipy.stats import norm
+    from statsmodels.stats.contingency_tables import mcnemar as exact
+    from statsmodels.stats.proportion import proportion_confint
+
+    both, neither = int((a & b).sum()), int((~a & ~b).sum())
+    p_value = float(exact([[both, only_first], [only_second, neither]], exact=True).pvalue) if only_first + only_second else 1.0
+    shares = ((only_first + 1) / (n + 2), (only_second + 1) / (n + 2))
+    center = shares[0] - shares[1]
+    half = norm.ppf(0.5 + confidence / 2) * np.sqrt((sum(shares) - center**2) / (n + 2))
+    low = high = None
+    if only_first + only_second:
+        low, high = proportion_confint(only_first, only_first + only_second, alpha=1 - confidence, method="beta")
+    return PairedTest(
+        n,
+        only_first,
+        only_second,
+        difference=(only_first - only_second) / n,
+        difference_low=float(max(-1, center - half)),
+        difference_high=float(min(1, center + half)),
+        odds_ratio=only_first / only_second if only_second else None,
+        odds_ratio_low=_odds(low),
+        odds_ratio_high=_odds(high),
+        p_value=p_value,
+    )
+
+
+def _odds(share: float | None) -> float | None:
+    return None if share is None or share >= 1 else float(share / (1 - share))
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Mean score of the first minus the second, over the samples that both have.
+
+    Attributes:
+        n: rows; clusters: samples.
+        difference, low, high, p_value: None without rows; `low` and `high` also None for a single sample that is not right or wrong.
+        test: how the p value was found.
+    """
+
+    n: int
+    clusters: int
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    test: str = ""
+
+
+def paired_difference(
+    first: Sequence[float],
+    second: Sequence[float],
+    clusters: Sequence[object],
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+    confidence: float = 0.95,
+) -> PairedDifference:
+    """Paired bootstrap of a difference of means, whole samples at a time.
+
+    The interval is the percentile one; where no sample differs between the two, the bootstrap has no width and the interval of
+    `mcnemar` is given. The p value is McNemar's exact one for scores that are right or wrong with one row a sample, else that of
+    `draws` random sign flips of whole samples.
+    Source: B. Efron, R. Tibshirani (1993), An Introduction to the Bootstrap, chapters 13 and 15.
+
+    Args:
+        first, second: scores, shape (n,), of the same rows in the same order.
+        clusters: shape (n,), the sample that each row is of.
+    """
+    a, b = np.asarray(first, float), np.asarray(second, float)
+    n = len(a)
+    if n == 0:
+        return PairedDifference(0, 0)
+    _, index = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+    totals, sizes = np.bincount(index, a - b), np.bincount(index).astype(float)
+    count = len(sizes)
+    binary = count == n and np.isin(np.concatenate([a, b]), (0.0, 1.0)).all()
+    exact = mcnemar(a == 1, b == 1, confidence) if binary else None
+    if exact is not None:
+        p_value, test = exact.p_value, "exact McNemar"
+    else:
+        signs = rng.choice((-1.0, 1.0), (draws, count))
+        beyond = np.abs(signs @ totals) >= abs(totals.sum()) - 1e-12
+        p_value, test = float((1 + beyond.sum()) / (1 + draws)), f"{draws} sign flips of samples"
+    low = high = None
+    if exact is not None and not totals.any():
+        low, high = exact.difference_low, exact.difference_high
+    elif count > 1:
+        picked = rng.multinomial(count, np.full(count, 1 / count), draws)  # (draws, samples)
+        means = picked @ totals / (picked @ sizes)
+        low, high = (float(v) for v in np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2]))
+    return PairedDifference(n, count, float(np.mean(a - b)), low, high, p_value, test)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """P values corrected for their number; a missing one stays missing and is not counted.
+
+    Source: S. Holm (1979), A simple sequentially rejective multiple test procedure.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    known = [i for i, p in enumerate(p_values) if p is not None and p == p]
+    adjusted: list[float | None] = [None] * len(p_values)
+    if known:
+        for i, p in zip(known, multipletests([p_values[i] for i in known], method="holm")[1], strict=True):
+            adjusted[i] = float(p)
+    return adjusted
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Place of one of several, 1 the best.
+
+    Attributes:
+        score: mean over the samples that all have.
+        rank: place by that mean; equal means share the mean of their places.
+        low, high: 95 % bootstrap interval of the place.
+        share_best: share of the resamples in which it is first (shared between equals).
+    """
+
+    score: float
+    rank: float
+    low: float
+    high: float
+    share_best: float
+
+
+def ranks(scores: np.ndarray, rng: np.random.Generator, draws: int = DRAWS, confidence: float = 0.95) -> list[Rank]:
+    """Ranks with their uncertainty, by a bootstrap of the samples, the same resample for all.
+
+    Args:
+        scores: shape (samples, competitors), no missing values.
+    """
+    from scipy.stats import rankdata
+
+    count, competitors = scores.shape
+    if count == 0:
+        return []
+    picked = rng.multinomial(count, np.full(count, 1 / count), draws)
+    # Rounded, so that means that are equal but for the order of summation share their rank.
+    means = np.round(picked @ scores / count, 12)  # (draws, competitors)
+    places = rankdata(-means, axis=1)
+    best = means == means.max(axis=1, keepdims=True)
+    low, high = np.quantile(places, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    mean = scores.mean(axis=0)
+    place = rankdata(-np.round(mean, 12))
+    share = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
+    return [Rank(*(float(v[i]) for v in (mean, place, low, high, share))) for i in range(competitors)]
+
+
+@dataclass(frozen=True)
+class Kappa:
+    """Agreement of two judges beyond chance; None where it is undefined (no items, or both always say the same one thing)."""
+
+    n: int
+    agreement: float | None = None
+    agreement_low: float | None = None
+    agreement_high: float | None = None
+    kappa: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def cohen_kappa(table: np.ndarray) -> Kappa:
+    """Cohen's kappa with its asymptotic 95 % interval, cut at -1 and 1, and the share of agreement with Wilson's.
+
+    Sources: J. Cohen (1960), A coefficient of agreement for nominal scales; J. L. Fleiss, J. Cohen, B. S. Everitt (1969), Large sample
+    standard errors of kappa and weighted kappa.
+
+    Args:
+        table: shape (k, k), counts: first judge's verdict by second's.
+    """
+    table = np.asarray(table, float)
+    n = int(table.sum())
+    if n == 0:
+        return Kappa(0)
+    agreed = float(np.trace(table))
+    share = (agreed / n, *wilson_interval(agreed, n))
+    chance = float(table.sum(axis=1) @ table.sum(axis=0)) / n**2
+    if chance >= 1 - 1e-12:
+        return Kappa(n, *share)
+    from statsmodels.stats.inter_rater import cohens_kappa
+
+    result = cohens_kappa(table)
+    return Kappa(n, *share, float(result.kappa), max(-1.0, float(result.kappa_low)), min(1.0, float(result.kappa_upp)))

@@ -1,0 +1,164 @@
+"""Each statistic against a published or hand-computed value."""
+
+import numpy as np
+import pytest
+
+from contextrot.stats import cohen_kappa, holm, mcnemar, mean_interval, paired_difference, ranks, wilson_interval
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_interval_matches_the_table_of_newcombe_1998(successes, n, low, high):
+    assert wilson_interval(successes, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_an_empty_group_has_no_mean_and_no_interval():
+    assert wilson_interval(0, 0) == (None, None)
+    assert mean_interval(np.array([])) == (None, None, None)
+
+
+def test_mean_of_fractions_gets_students_interval():
+    # mean 0.5, s = 0.2, t(0.975, 3) = 3.182446: 0.5 +- 3.182446 * 0.2 / 2
+    values = 0.5 + 0.2 * np.sqrt(3 / 4) * np.array([1, -1, 1, -1])
+    assert mean_interval(values) == pytest.approx((0.5, 0.5 - 0.3182446, 0.5 + 0.3182446))
+
+
+def test_one_fraction_alone_has_a_mean_but_no_interval():
+    assert mean_interval(np.array([0.4])) == (0.4, None, None)
+
+
+def pairs(both, only_first, only_second, neither):
+    first = [1] * (both + only_first) + [0] * (only_second + neither)
+    second = [1] * both + [0] * only_first + [1] * only_second + [0] * neither
+    return first, second
+
+
+def test_mcnemar_is_exact_and_two_sided():
+    # 1 of 6 discordant pairs: 2 * (C(6,0) + C(6,1)) / 2**6
+    result = mcnemar(*pairs(10, 1, 5, 4))
+    assert (result.n, result.only_first, result.only_second) == (20, 1, 5)
+    assert result.p_value == pytest.approx(14 / 64)
+    assert result.difference == pytest.approx(-4 / 20)
+    assert result.odds_ratio == pytest.approx(1 / 5)
+
+
+def test_mcnemar_difference_of_agrestis_approval_table():
+    # A. Agresti, Categorical Data Analysis: 0.040, 95 % interval (0.021, 0.059)
+    result = mcnemar(*pairs(794, 150, 86, 570))
+    assert result.difference == pytest.approx(0.040)
+    assert (result.difference_low, result.difference_high) == pytest.approx((0.021, 0.059), abs=5e-4)
+    assert result.p_value < 1e-4
+
+
+def test_odds_ratio_interval_is_clopper_pearsons_of_the_discordant_share():
+    # 5 of 6: (0.35877, 0.99579)
+    result = mcnemar(*pairs(0, 5, 1, 0))
+    assert result.odds_ratio_low == pytest.approx(0.35877 / (1 - 0.35877), rel=1e-3)
+    assert result.odds_ratio_high == pytest.approx(0.99579 / (1 - 0.99579), rel=1e-2)
+
+
+def test_an_infinite_odds_ratio_is_missing_but_its_lower_end_is_known():
+    result = mcnemar(*pairs(0, 4, 0, 4))
+    assert result.odds_ratio is None
+    assert result.odds_ratio_high is None
+    assert result.odds_ratio_low > 0
+
+
+def test_no_discordant_pair_is_p_1_with_an_interval_that_has_a_width():
+    result = mcnemar(*pairs(10, 0, 0, 0))
+    assert result.p_value == 1
+    assert result.difference_low < 0 < result.difference_high
+
+
+def test_mcnemar_of_nothing_is_missing_not_zero():
+    result = mcnemar([], [])
+    assert (result.n, result.difference, result.p_value) == (0, None, None)
+
+
+def test_paired_bootstrap_of_independent_rows_agrees_with_the_normal_interval():
+    rng = np.random.default_rng(1)
+    first, second = rng.random(400), rng.random(400)
+    found = paired_difference(first, second, np.arange(400), np.random.default_rng(2), draws=4000)
+    half = 1.96 * np.std(first - second, ddof=1) / 20
+    assert found.difference == pytest.approx(np.mean(first - second))
+    assert (found.low, found.high) == pytest.approx((found.difference - half, found.difference + half), abs=0.006)
+
+
+def test_paired_bootstrap_resamples_whole_samples_not_rows():
+    rng = np.random.default_rng(3)
+    effect = np.repeat(rng.normal(size=30), 20)  # all 20 rows of a sample say the same
+    found = paired_difference(effect, np.zeros(600), np.repeat(np.arange(30), 20), np.random.default_rng(4))
+    by_row = paired_difference(effect, np.zeros(600), np.arange(600), np.random.default_rng(4))
+    assert found.clusters == 30
+    assert (found.high - found.low) / (by_row.high - by_row.low) == pytest.approx(np.sqrt(20), rel=0.15)
+
+
+def test_right_or_wrong_scores_get_mcnemars_p_value():
+    first, second = pairs(10, 1, 5, 4)
+    found = paired_difference(first, second, range(20), np.random.default_rng(5))
+    assert found.test == "exact McNemar"
+    assert found.p_value == pytest.approx(14 / 64)
+
+
+def test_sign_flips_of_fractions_agree_with_all_their_combinations():
+    # differences 1, 2, 3, 4 (tenths): of 16 sign patterns 2 are as far from 0
+    found = paired_difference([0.1, 0.2, 0.3, 0.4], [0, 0, 0, 0], list("abcd"), np.random.default_rng(6), draws=20_000)
+    assert found.p_value == pytest.approx(2 / 16, abs=0.01)
+
+
+def test_equal_models_still_get_an_interval():
+    found = paired_difference([1, 1, 0], [1, 1, 0], list("abc"), np.random.default_rng(7))
+    assert found.difference == 0
+    assert found.low < 0 < found.high
+    assert found.p_value == 1
+
+
+def test_paired_difference_of_nothing_is_missing():
+    assert paired_difference([], [], [], np.random.default_rng(8)).difference is None
+
+
+def test_holm_matches_rs_p_adjust():
+    assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
+
+
+def test_holm_does_not_count_missing_p_values():
+    assert holm([0.02, None, 0.04, float("nan")]) == [pytest.approx(0.04), None, pytest.approx(0.04), None]
+    assert holm([]) == []
+
+
+def test_ranks_share_the_places_of_equal_means():
+    scores = np.array([[1, 1, 0], [0, 0, 0], [1, 1, 0]], float)
+    first, second, third = ranks(scores, np.random.default_rng(9))
+    assert (first.rank, second.rank, third.rank) == (1.5, 1.5, 3)
+    assert first.share_best == second.share_best >= 0.48
+
+
+def test_ranks_of_a_clear_order_are_certain():
+    scores = np.column_stack([np.full(50, 0.9), np.full(50, 0.5), np.full(50, 0.1)])
+    assert [(r.rank, r.low, r.high, r.share_best) for r in ranks(scores, np.random.default_rng(0))] == [
+        (1, 1, 1, 1),
+        (2, 2, 2, 0),
+        (3, 3, 3, 0),
+    ]
+
+
+def test_ranks_without_a_common_sample_are_none():
+    assert ranks(np.zeros((0, 2)), np.random.default_rng(0)) == []
+
+
+def test_kappa_of_the_textbook_table_with_fleiss_cohen_everitt_error():
+    # 20, 5, 10, 15: agreement 0.7, chance 0.5, kappa 0.4; variance by hand 0.2016 / (0.25 * 50), error 0.126996
+    found = cohen_kappa(np.array([[20, 5], [10, 15]]))
+    assert (found.n, found.agreement, found.kappa) == (50, pytest.approx(0.7), pytest.approx(0.4))
+    assert (found.low, found.high) == pytest.approx((0.4 - 1.959964 * 0.126996, 0.4 + 1.959964 * 0.126996), abs=1e-4)
+
+
+def test_kappa_is_undefined_when_both_judges_always_say_the_same_thing():
+    found = cohen_kappa(np.array([[12, 0], [0, 0]]))
+    assert (found.agreement, found.kappa) == (1.0, None)
+
+
+def test_kappa_of_no_items_is_missing():
+    assert cohen_kappa(np.zeros((2, 2))).agreement is None
