@@ -163,6 +163,7 @@ def write_samples(path: str | Path, samples: Sequence[Sample]) -> None:
         DataError: if two samples share an id, or their conditions differ in names.
     """
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     names = list(samples[0].condition) if samples else []
     seen: set[str] = set()
@@ -172,19 +173,41 @@ def write_samples(path: str | Path, samples: Sequence[Sample]) -> None:
         seen.add(sample.sample_id)
         if list(sample.condition) != names:
             raise DataError(f"sample {sample.sample_id!r} has the conditions {list(sample.condition)}, the first has {names}.")
-    message = pa.struct([("role", pa.string()), ("content", pa.large_string())])
-    columns = {
-        "sample_id": pa.array([s.sample_id for s in samples], pa.string()),
-        **{name: pa.array([s.condition[name] for s in samples]) for name in names},
-        "target_tokens": pa.array([s.target_tokens for s in samples], pa.int64()),
-        "prompt_tokens": pa.array([s.prompt_tokens for s in samples], pa.int64()),
-        "max_output_tokens": pa.array([s.max_output_tokens for s in samples], pa.int64()),
-        "fits_window": pa.array([s.fits_window for s in samples], pa.bool_()),
-        "references": pa.array([s.references for s in samples], pa.list_(pa.string())),
-        "messages": pa.array([s.messages for s in samples], pa.list_(message)),
-        "later_prompts": pa.array([s.later_prompts for s in samples], pa.list_(pa.string())),
-    }
-    write_table(path, pa.table(columns))
+    small = pa.table(
+        {
+            "sample_id": pa.array([s.sample_id for s in samples], pa.string()),
+            **{name: pa.array([s.condition[name] for s in samples]) for name in names},
+            "target_tokens": pa.array([s.target_tokens for s in samples], pa.int64()),
+            "prompt_tokens": pa.array([s.prompt_tokens for s in samples], pa.int64()),
+            "max_output_tokens": pa.array([s.max_output_tokens for s in samples], pa.int64()),
+            "fits_window": pa.array([s.fits_window for s in samples], pa.bool_()),
+            "references": pa.array([s.references for s in samples], pa.list_(pa.string())),
+            "later_prompts": pa.array([s.later_prompts for s in samples], pa.list_(pa.string())),
+        }
+    )
+    chat = pa.list_(pa.struct([("role", pa.string()), ("content", pa.large_string())]))
+
+    def write(temporary: Path) -> None:
+        """Long prompts go to arrow a row group at a time, so that they are not held twice."""
+        schema = small.schema.append(pa.field("messages", chat))
+        with pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=False) as writer:
+            for start, end in _row_groups(samples):
+                messages = pa.array([sample.messages for sample in samples[start:end]], chat)
+                writer.write_table(small.slice(start, end - start).append_column("messages", messages))
+
+    write_atomically(path, write)
+
+
+def _row_groups(samples: Sequence[Sample]) -> Iterable[tuple[int, int]]:
+    """First and last-plus-one index of groups of samples with about ROW_GROUP_BYTES of prompts."""
+    start, size = 0, 0
+    for index, sample in enumerate(samples):
+        size += sum(len(message["content"]) for message in sample.messages)
+        if size >= ROW_GROUP_BYTES:
+            yield start, index + 1
+            start, size = index + 1, 0
+    if start < len(samples) or not samples:
+        yield start, len(samples)
 
 
 def read_samples(path: str | Path, columns: list[str] | None = None) -> list[Sample]:
