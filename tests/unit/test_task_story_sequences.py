@@ -31,12 +31,13 @@ class ScriptedAsker:
     tokenizer = WordTokenizer()
 
     def __init__(self, *answers):
-        self.answers, self.asked, self.repeats, self.resets = list(answers), [], [], 0
+        self.answers, self.asked, self.repeats, self.options, self.resets = list(answers), [], [], [], 0
 
     async def __call__(self, messages, turn, *, max_output_tokens=None, prompt_tokens=None, repeat=0, options=None):
         assert prompt_tokens == self.tokenizer.count_chat(messages)
         self.asked.append([dict(message) for message in messages])
         self.repeats.append(repeat)
+        self.options.append(options)
         answer = self.answers.pop(0)
         if isinstance(answer, Response):
             return answer
@@ -188,6 +189,22 @@ async def test_a_very_long_answer_can_be_followed_by_a_reset(folder):
     asker = ScriptedAsker("word " * 30, "Second answer here.", "Third answer here.")
     await task(reset_above_tokens=20).converse(samples_of(folder)[0], asker)
     assert asker.resets == 1
+
+
+async def test_a_temperature_brings_a_seed_of_its_own_to_each_attempt_the_same_in_every_run(folder):
+    seeds = []
+    for _ in range(2):
+        asker = ScriptedAsker("", "A whole story now.", "Second answer here.", "Third answer here.")
+        await task(temperature=0.8).converse(samples_of(folder)[0], asker)
+        assert all(options["temperature"] == 0.8 for options in asker.options)
+        seeds.append([options["seed"] for options in asker.options])
+    assert seeds[0] == seeds[1] and len(set(seeds[0])) == 4
+
+
+async def test_without_a_temperature_the_models_own_sampling_is_left_alone(folder):
+    asker = ScriptedAsker(*["An answer here."] * 3)
+    await task().converse(samples_of(folder)[0], asker)
+    assert asker.options == [{}, {}, {}]
 
 
 def test_no_two_attempts_of_any_repeats_share_a_place_in_the_store():

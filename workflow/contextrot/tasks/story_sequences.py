@@ -19,6 +19,7 @@ from contextrot import prompts
 from contextrot.conversation import Budget, Decision, Message, Policy, fit_conversation
 from contextrot.errors import DataError
 from contextrot.figures import stories
+from contextrot.random_streams import generator_for
 from contextrot.records import Response, Sample
 from contextrot.recovery import ask_until_answered, has_answer
 from contextrot.repetition import distinct_n, longest_repeated_span, overlap, words_of
@@ -71,7 +72,8 @@ class StoryParameters(Parameters):
     after_failure: Literal["continue", "stop"] = "continue"
     """What follows a turn that got no answer: the next turn, with that turn left out of the conversation, or none."""
     temperature: float | None = Field(None, ge=0)
-    """Sampling temperature; the model's own without it. Repeats at 0 are the same text again."""
+    """Sampling temperature, sent with a seed of its own for every turn and attempt; without it the model's own sampling and no
+    seed. Repeats at 0 are the same text again."""
     request: dict[str, Any] = Field(default_factory=dict)
     """More fields of each request, as the server knows them: `{ignore_eos: true}` makes vLLM fill the output limit."""
 
@@ -201,8 +203,13 @@ class StorySequences(Task):
         return samples
 
     def request_options(self, sample: Sample) -> dict[str, Any]:
-        p = self.parameters
-        return dict(p.request) if p.temperature is None else {"temperature": p.temperature, **p.request}
+        return dict(self.parameters.request)
+
+    def _sampling(self, sample: Sample, turn: int, attempt: int) -> dict[str, Any]:
+        if self.parameters.temperature is None:
+            return {}
+        seed = int(generator_for(0, sample.sample_id, turn, attempt).integers(2**31))
+        return {"temperature": self.parameters.temperature, "seed": seed}
 
     async def converse(self, sample: Sample, ask: Asker) -> list[Response]:
         p = self.parameters
@@ -233,6 +240,7 @@ class StorySequences(Task):
                     turn,
                     prompt_tokens=decision.tokens_after,
                     repeat=store_number(sample.condition["repeat"], attempt),
+                    options=self._sampling(sample, turn, attempt),
                 ),
                 ask.reset,
                 retries=p.retries,
