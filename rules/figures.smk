@@ -17,7 +17,7 @@ def figure_sources(wildcards):
 def figure_code(wildcards):
     """Hash of the code that draws, so that an edit of it draws again."""
     task = project.experiments[wildcards.experiment].task
-    return code_hash("figures/*.py", "stats.py", "scoring.py", f"tasks/{task}.py")
+    return code_hash("figures/*.py", "stats.py", "scoring.py", "paired.py", f"tasks/{task}.py")
 
 
 rule draw_figure:

@@ -1,0 +1,214 @@
+import csv
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from contextrot.errors import ConfigError, DataError
+from contextrot.judges.match import match
+from contextrot.random_streams import generator_for
+from contextrot.records import Judgement, Response, read_samples, write_judgements, write_responses, write_samples
+from contextrot.scoring import score_responses, select, summarize_scores
+from contextrot.settings import validate
+from contextrot.tasks import SampleContext
+from contextrot.tasks.longmemeval import LongMemEval, LongMemEvalParameters
+
+KINDS = ("multi-session", "temporal-reasoning", "knowledge-update", "single-session-user")
+
+
+def task(**parameters):
+    return LongMemEval(validate(LongMemEvalParameters, parameters, "a test"))
+
+
+def question(number, kind, fillers=3, name=None):
+    """A question about one session among fillers; the evidence is the second oldest."""
+    sessions = [[{"role": "user", "content": f"Filler {number} {i}. " + "More words. " * 20}] for i in range(fillers)]
+    sessions.insert(1, [{"role": "user", "content": f"My code is K{number}.", "has_answer": True}])
+    ids = [f"s{i}" for i in range(len(sessions))]
+    return {
+        "question_id": name or f"q{number:02d}",
+        "question_type": kind,
+        "question": f"What is code {number}?",
+        "answer": f"K{number}",
+        "question_date": "2023/06/01 (Thu) 00:00",
+        "haystack_session_ids": ids,
+        "haystack_dates": [f"2023/05/{i + 1:02d} (Mon) 10:00" for i in range(len(sessions))],
+        "haystack_sessions": sessions,
+        "answer_session_ids": ["s1"],
+    }
+
+
+@pytest.fixture
+def folder(tmp_path):
+    questions = [question(i, KINDS[i // 15]) for i in range(60)]
+    (tmp_path / "set.json").write_text(json.dumps(questions))
+    return tmp_path
+
+
+def context(tokenizer, folder, window=100_000):
+    return SampleContext(tokenizer, window, 1_000, Path(folder), partial(generator_for, 1))
+
+
+def write_csv(path, rows):
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_every_fifteenth_question_is_the_same_in_both_conditions(o200k, folder):
+    samples = task(dataset="set.json", every=15).samples(context(o200k, folder))
+    asked = {h: [s.condition["question_id"] for s in samples if s.condition["history"] == h] for h in ("focused", "full")}
+    assert asked["focused"] == asked["full"] == ["q00", "q15", "q30", "q45"]
+
+
+def test_chromas_three_types(o200k, folder):
+    samples = task(dataset="set.json", question_types="chroma").samples(context(o200k, folder))
+    assert {s.condition["question_type"] for s in samples} == {"multi-session", "temporal-reasoning", "knowledge-update"}
+    assert len(samples) == 2 * 45
+
+
+def test_focused_holds_the_answer_session_alone_and_full_everything(o200k, folder):
+    focused, full = task(dataset="set.json", every=60).samples(context(o200k, folder))
+    assert "My code is K0." in focused.messages[0]["content"] and "Filler" not in focused.messages[0]["content"]
+    assert all(f"Filler 0 {i}" in full.messages[0]["content"] for i in range(3))
+    assert focused.condition["sessions"] == 1 and full.condition["sessions"] == 4
+    assert full.prompt_tokens == o200k.count_chat(full.messages)
+
+
+def test_a_history_over_the_window_is_not_sent_and_not_cut(o200k, folder):
+    full = task(dataset="set.json", every=60, histories=["full"], answer_tokens=50).samples(context(o200k, folder, window=200))[0]
+    assert not full.fits_window
+    assert full.messages == []
+    assert full.prompt_tokens > 200
+    assert full.condition["dropped_sessions"] == 0
+
+
+def test_truncation_drops_the_oldest_whole_sessions_and_says_if_the_answer_went_with_them(o200k, folder):
+    options = {"dataset": "set.json", "every": 60, "histories": ["full"], "truncate": "oldest", "answer_tokens": 50}
+    some = task(**options).samples(context(o200k, folder, window=295))[0]
+    assert some.fits_window and some.prompt_tokens <= 245
+    text = some.messages[0]["content"]
+    assert "Filler 0 0" not in text and "My code is K0." in text and "Filler 0 1" in text and "Filler 0 2" in text
+    assert (some.condition["sessions"], some.condition["dropped_sessions"], some.condition["dropped_evidence"]) == (3, 1, 0)
+    less = task(**options).samples(context(o200k, folder, window=170))[0]
+    assert less.condition["dropped_evidence"] == 1
+
+
+def test_a_file_that_is_named_is_a_tracked_input_and_a_hub_id_is_not():
+    assert task(dataset="set.json").data_files(Path("data")) == [Path("data/set.json")]
+    assert task(dataset="xiaowu0162/longmemeval-cleaned").data_files(Path("data")) == []
+    files = task(focused_prompts="a.csv", full_answers="/b.csv").data_files(Path("data"))
+    assert files == [Path("data/a.csv"), Path("/b.csv")]
+
+
+def test_chromas_prompts_are_sent_as_they_are(o200k, tmp_path):
+    for history in ("focused", "full"):
+        rows = [
+            {"custom_id": f"q{i}", "question": "Q?", "answer": "3", f"{history}_prompt": f"{history} prompt {i}"}
+            for i in range(3)
+        ]
+        write_csv(tmp_path / f"{history}.csv", rows if history == "focused" else rows[::-1])
+    samples = task(focused_prompts="focused.csv", full_prompts="full.csv", every=2).samples(context(o200k, tmp_path))
+    assert [(s.sample_id, s.messages[0]["content"]) for s in samples] == [
+        ("q0-focused", "focused prompt 0"),
+        ("q2-focused", "focused prompt 2"),
+        ("q0-full", "full prompt 0"),
+        ("q2-full", "full prompt 2"),
+    ]
+
+
+def test_a_prompts_file_without_ids_is_refused_with_what_is_missing(o200k, tmp_path):
+    write_csv(tmp_path / "a.csv", [{"question": "Q?", "answer": "3", "full_prompt": "x"}])
+    with pytest.raises(DataError, match="lacks the column 'custom_id' or"):
+        task(full_prompts="a.csv").samples(context(o200k, tmp_path))
+
+
+def test_an_id_that_stands_twice_is_refused(o200k, tmp_path):
+    write_csv(tmp_path / "a.csv", [{"custom_id": "q", "question": "Q?", "answer": "3", "full_prompt": "x"}] * 2)
+    with pytest.raises(DataError, match="2 rows but 1 different ids"):
+        task(full_prompts="a.csv").samples(context(o200k, tmp_path))
+
+
+def test_types_of_chromas_rows_come_from_the_data_set_by_id(o200k, folder):
+    write_csv(folder / "a.csv", [{"custom_id": f"q{i:02d}", "question": "Q?", "answer": "3", "output": "3"} for i in (44, 0)])
+    samples = task(dataset="set.json", full_answers="a.csv", types_from_dataset=True).samples(context(o200k, folder))
+    assert [s.condition["question_type"] for s in samples] == ["knowledge-update", "multi-session"]
+    assert task(full_answers="a.csv").samples(context(o200k, folder))[0].condition["question_type"] is None
+
+
+def test_a_type_that_no_row_has_is_an_error_and_not_an_empty_run(o200k, folder):
+    write_csv(folder / "a.csv", [{"custom_id": "q", "question": "Q?", "answer": "3", "output": "3"}])
+    with pytest.raises(ConfigError, match="types_from_dataset"):
+        task(full_answers="a.csv", question_types="chroma").samples(context(o200k, folder))
+
+
+def test_recorded_answers_are_found_by_the_samples_ids(o200k, tmp_path):
+    write_csv(
+        tmp_path / "full.csv",
+        [
+            {"custom_id": "a", "token_count": 112_000, "question": "Q?", "answer": "3", "output": "Three.", "llm_judge_output": "True"},
+            {"custom_id": "b_abs", "token_count": 113_000, "question": "Q?", "answer": "No.", "output": "FUTURE_ERROR: x", "llm_judge_output": ""},
+        ],
+    )  # fmt: skip
+    of = task(histories=["full"], full_answers="full.csv")
+    first, second = of.samples(context(o200k, tmp_path))
+    assert (first.sample_id, first.prompt_tokens, first.messages) == ("a-full", 112_000, [])
+    assert second.condition["abstention"]
+    answers = of.recorded_answers(tmp_path)
+    assert answers["a-full"].verdict is True and answers["a-full"].text == "Three."
+    assert answers["b_abs-full"].outcome == "failed"
+
+
+def test_without_answer_files_there_are_no_recorded_answers():
+    with pytest.raises(ConfigError, match="focused_answers"):
+        task().recorded_answers(Path("data"))
+
+
+@pytest.fixture
+def scored(o200k, folder):
+    """Scores and metrics of 60 questions: all right when focused, each third right when full, one of these over the window."""
+    import pandas as pd
+
+    of = task(dataset="set.json")
+    samples = of.samples(context(o200k, folder))
+    write_samples(folder / "samples.parquet", samples)
+    responses, judgements = [], []
+    for sample in read_samples(folder / "samples.parquet", columns=[]):
+        number = int(sample.condition["question_id"][1:])
+        full = sample.condition["history"] == "full"
+        text = sample.references[0] if not full or number % 3 == 0 else "I do not know."
+        outcome = "over_window" if full and number == 59 else "answered"
+        responses.append(Response(sample.sample_id, 0, outcome, None if outcome == "over_window" else text))
+        if outcome == "answered":
+            judgements.append(Judgement(sample.sample_id, 0, 0, "match", match(sample.references[0], text) is not None))
+    write_responses(folder / "responses.parquet", responses)
+    write_judgements(folder / "match.parquet", judgements)
+    score_responses(
+        of, folder / "samples.parquet", folder / "responses.parquet", [folder / "match.parquet"], folder / "scores.parquet"
+    )
+    summarize_scores(of, folder / "scores.parquet", folder / "metrics.csv")
+    return pd.read_parquet(folder / "scores.parquet"), pd.read_csv(folder / "metrics.csv")
+
+
+def test_metrics_hold_both_conditions_and_their_paired_comparison(scored):
+    _, metrics = scored
+    shares = select(metrics, "score", "history").set_index("history")
+    assert shares.loc["focused", "value"] == 1 and shares.loc["focused", "n"] == 60
+    assert shares.loc["full", "value"] == pytest.approx(20 / 59) and shares.loc["full", "over_window"] == 1
+    assert select(metrics, "focused_minus_full")["value"].item() == pytest.approx(39 / 59)
+    assert select(metrics, "mcnemar_p")["n"].item() == 59
+    assert select(metrics, "unpaired")["value"].item() == 1
+    assert len(select(metrics, "mcnemar_p_holm", "question_type")) == 4
+
+
+@pytest.mark.parametrize("figure", sorted(LongMemEval.figures))
+def test_figures_are_drawn(scored, figure, tmp_path):
+    from contextrot.figures import FigureContext
+    from contextrot.figures.style import save
+
+    scores, metrics = scored
+    path = tmp_path / f"{figure}.png"
+    save(LongMemEval.figures[figure](FigureContext(scores, metrics, tmp_path, "A model", "LongMemEval")), path)
+    assert path.stat().st_size > 5_000
