@@ -21,6 +21,7 @@ configfile: ROOT / "config" / "config.yaml"
 
 include: "rules/common.smk"
 include: "rules/samples.smk"
+include: "rules/inference.smk"
 include: "rules/judging.smk"
 include: "rules/scoring.smk"
 include: "rules/figures.smk"

@@ -110,7 +110,7 @@ def collect_responses(
     usage = Ledger(Path(output).parent.parent, f"{shard}-of-{shards}", model_name, pricing_of(model), budget, rows)
     name = f"{model_name} {experiment} {shard}/{shards}"
     try:
-        answers = _collect(mine, task, model, settings, usage, Path(log), name)
+        answers = ask_samples(mine, task, model, settings, usage, Path(log), name)
     except BaseException:
         usage.stage = "stopped"
         usage.write()
@@ -128,7 +128,7 @@ def collect_responses(
     write_responses(output, responses)
 
 
-def _collect(
+def ask_samples(
     samples: Sequence[Sample], task: Task, model: ModelSettings, settings: Settings, usage: Ledger, log_path: Path, name: str
 ) -> dict[str, list[Response]]:
     """The responses of each sample, by its id."""

@@ -148,6 +148,18 @@ class Ledger:
         _append(self.folder / "token_dashboard.txt", dashboard(self.folder, totals))
 
 
+def write_dashboard(responses_path: str | Path, shards: int) -> None:
+    """Writes the final token_dashboard.txt and token_summary.json beside gathered responses.
+
+    Parts of an earlier number of shards are removed first, for they count the same answers.
+    """
+    folder = Path(responses_path).parent
+    for path in folder.glob(".usage/*-of-*.json"):
+        if not path.stem.endswith(f"-of-{shards}"):
+            path.unlink(missing_ok=True)
+    write_text(folder / "token_dashboard.txt", dashboard(folder, write_summary(folder)))
+
+
 def read_parts(folder: str | Path) -> list[dict[str, Any]]:
     """The parts of an experiment, sorted by name; what cannot be read is left out."""
     parts = []

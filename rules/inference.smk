@@ -1,0 +1,66 @@
+# samples.parquet -> responses/{shard}-of-{shards}.parquet -> responses.parquet, token_dashboard.txt, token_summary.json:
+# what the model answered, with tokens, time and outcome. One job starts one engine and asks all samples of its shard.
+
+ANSWERING = ["engine", "name", "revision", "base_url", "provider", "sampling", "reasoning_tokens", "reasoning_effort"]
+
+
+def answering_settings(wildcards):
+    """What of a model's settings changes its answers; a change of concurrency or price asks nothing again."""
+    return model_of(wildcards).model_dump_json(include={*ANSWERING, "engine_options"})
+
+
+def shards_of(wildcards):
+    shards = project.shards(wildcards.model, wildcards.experiment)
+    return [f"{EXPERIMENT}/responses/{shard}-of-{shards}.parquet" for shard in range(1, shards + 1)]
+
+
+rule collect_responses:
+    input:
+        samples=f"{EXPERIMENT}/samples.parquet",
+        weights=lambda wildcards: files_of_folder(model_of(wildcards).name, "*.safetensors", "*.json", "*.jinja"),
+    output:
+        f"{EXPERIMENT}/responses/{{shard}}-of-{{shards}}.parquet",
+    log:
+        f"{LOGS}/collect_responses-{{shard}}-of-{{shards}}.log",
+    benchmark:
+        f"{BENCHMARKS}/collect_responses-{{shard}}-of-{{shards}}.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    # a job that waits for a server elsewhere takes no core; one that runs a model on the CPU takes all (up to 8)
+    threads: lambda wildcards: 0 if model_of(wildcards).engine == "external" else 1 if model_of(wildcards).gpu else 8
+    resources:
+        gpu=lambda wildcards: model_of(wildcards).gpu,
+        api=lambda wildcards: int(model_of(wildcards).engine == "external"),
+        mem_mb=lambda wildcards, attempt: (2000 if model_of(wildcards).engine == "external" else 8000) * attempt,
+        runtime=1440,
+    params:
+        version=lambda wildcards: task_of(wildcards).version,
+        parameters=lambda wildcards: task_of(wildcards).parameters.model_dump_json(),
+        model=answering_settings,
+    message:
+        "Asking {wildcards.model} the samples of {wildcards.experiment} ({wildcards.tier}, {wildcards.shard} of {wildcards.shards})"
+    script:
+        "../workflow/scripts/collect_responses.py"
+
+
+rule gather_responses:
+    input:
+        samples=f"{EXPERIMENT}/samples.parquet",
+        shards=shards_of,
+    output:
+        responses=f"{EXPERIMENT}/responses.parquet",
+        dashboard=f"{EXPERIMENT}/token_dashboard.txt",
+        summary=f"{EXPERIMENT}/token_summary.json",
+    log:
+        f"{LOGS}/gather_responses.log",
+    benchmark:
+        f"{BENCHMARKS}/gather_responses.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=10,
+    message:
+        "Gathering the responses of {wildcards.experiment} from {wildcards.model} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/gather_responses.py"
