@@ -13,6 +13,10 @@ try:
 except ContextRotError as error:
     raise WorkflowError(str(error))
 
+
+container: "envs/contextrot.sif"
+
+
 EXPERIMENT = "results/{tier}/{model}/{experiment}"
 LOGS = "logs/{tier}/{model}/{experiment}"
 BENCHMARKS = "benchmarks/runs/{tier}/{model}/{experiment}"
