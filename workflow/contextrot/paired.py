@@ -139,12 +139,15 @@ def draw_transitions(context: Any, levels: tuple[str, str], group: str, order: S
                 axes.text(start + share / 2, place, f"{share * n:.0f}", ha="center", va="center", size=6.5)
             start += share
         axes.text(1.015, place, _test_text(tests, name, a, b), va="center", size=6.5)
+    if groups:
+        header = f"{a} - {b} [95 %], odds ratio,\nexact McNemar p (types: Holm)"
+        axes.text(1.015, len(groups) - 0.35, header, va="top", size=6.5, color="#555555")
     axes.set_yticks(range(len(groups)), [f"{name} (n = {int(shares['right_in_both'][name]['n'])})" for name in groups])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.grid(False, axis="y")
     unpaired = select(context.metrics, "unpaired")["value"]
-    note = f"; {int(unpaired.iloc[0])} questions without a pair are left out" if len(unpaired) and unpaired.iloc[0] else ""
+    note = f"; without a pair: {int(unpaired.iloc[0])}" if len(unpaired) and unpaired.iloc[0] else ""
     axes.set_xlabel(f"pairs of one question (share){note}")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, handlelength=1)
     if not groups:

@@ -220,7 +220,7 @@ class LongMemEval(Task):
         figure, axes = new_figure(context)
         bars_with_interval(axes, HISTORIES, rows["value"], rows["low"], rows["high"], rows["n"].fillna(0))
         score_axis(axes, "right answers (share, 95 % interval)")
-        axes.set_xlabel("history in the prompt", labelpad=10)
+        axes.set_xlabel("history in the prompt")
         return figure
 
     @staticmethod
