@@ -20,7 +20,7 @@ def reports_of_tier(tier):
 
 def facts_of(shows):
     """A function that gives what the caption of an experiment's table says."""
-    return lambda w: experiment_facts(project, w.tier, w.model, w.experiment) | {"shows": shows}
+    return lambda w: experiment_facts(project, w.tier, w.model, w.experiment, shows)
 
 
 def figures_of_tier(wildcards):
@@ -92,6 +92,38 @@ rule list_failures:
         "Listing what went wrong in {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:
         "../workflow/scripts/list_failures.py"
+
+
+rule export_inspect_log:
+    input:
+        samples=f"{EXPERIMENT}/samples.parquet",
+        responses=f"{EXPERIMENT}/responses.parquet",
+        judgements=judgements_of,
+        scores=f"{EXPERIMENT}/scores.parquet",
+    output:
+        f"{EXPERIMENT}/inspect.eval",
+    log:
+        f"{LOGS}/export_inspect_log.log",
+    benchmark:
+        f"{BENCHMARKS}/export_inspect_log.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=30,
+    params:
+        engine=lambda wildcards: model_of(wildcards).engine,
+        code=code_hash("inspect_log.py"),
+    message:
+        "Exporting {wildcards.experiment} of {wildcards.model} for inspect view ({wildcards.tier})"
+    script:
+        "../workflow/scripts/export_inspect_log.py"
+
+
+rule inspect_logs:
+    input:
+        [f"results/{project.settings.tier}/{model}/{experiment}/inspect.eval" for model, experiment in selection()],
+    localrule: True
 
 
 rule write_run_metadata:

@@ -136,13 +136,13 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path, ending):
     assert len(digests) == 1
 
 
-def test_a_png_is_sharp_enough_for_a_journal_column(tmp_path):
+def test_a_png_is_sharp_in_print_and_fits_the_screen(tmp_path):
     from PIL import Image
 
     figure, _ = new_figure(context())
     save(figure, tmp_path / "figure.png")
     with Image.open(tmp_path / "figure.png") as image:
-        assert image.width == pytest.approx(3.6 * 300, abs=2)
+        assert image.width == pytest.approx(3.6 * 220, abs=2)
 
 
 def test_no_text_is_smaller_than_six_points():

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_ROWS = 500
-ASKED_CHARACTERS = 400
+ASKED_CHARACTERS = 240
 ANSWER_CHARACTERS = 600
 MAX_FILTER_VALUES = 40
+NO_MENU = ("sample", "score", "asked (end)", "expected", "answered", "why")
 NOT_CONDITIONS = {
     "sample_id", "turn", "target_tokens", "prompt_tokens", "server_prompt_tokens", "completion_tokens", "total_seconds",
     "outcome", "unjudged", "score",
@@ -99,9 +100,9 @@ def write_failures_page(table: pd.DataFrame, scores_path: str | Path, facts: Map
     ]
     if len(table) > MAX_ROWS:
         about.append(f"The first {MAX_ROWS} are shown; scores.parquet and responses.parquet beside this page hold all of them.")
-    filters = [column for column in table.columns if 1 < _distinct(table[column]) <= MAX_FILTER_VALUES]
+    menus = [column for column in table.columns if column not in NO_MENU and 1 < _distinct(table[column]) <= MAX_FILTER_VALUES]
     title = f"{facts['model']} — {facts['experiment']}: failures"
-    write_text(output, html_table(table.head(MAX_ROWS), title, about, facts["note"], filters))
+    write_text(output, html_table(table.head(MAX_ROWS), title, about, facts["note"], menus))
 
 
 def _conditions(scores: pd.DataFrame, samples: dict[str, Any]) -> list[str]:

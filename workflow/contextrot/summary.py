@@ -26,7 +26,7 @@ def note_of(project: Project, model: str) -> str:
     if settings.engine == "simulated":
         return "SIMULATED: answers drawn from a known curve, not from a model"
     if settings.name.endswith(EMBEDDED):
-        return "Embedded demonstration model: shows the method, says nothing about large models"
+        return "DEMONSTRATION MODEL of a few MB: it shows the method and says nothing about large models"
     return ""
 
 
@@ -43,6 +43,7 @@ def summarize_experiment(project: Project, tier: str, model: str, experiment: st
         "model_title": project.title(model),
         "experiment_title": project.title(experiment),
         "engine": project.models[model].engine,
+        "hosted": project.models[model].hosted,
         "judge": ", ".join(project.judges_of(experiment)) or None,
         "length": task.length_column,
         **_mean("overall", select(metrics, "score")),
@@ -99,7 +100,7 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
                 "At the longest": _at(row, "longest"),
                 "Effective length": _interval(row, "effective_length", "{:,.0f}"),
                 "Not answered": _failures(row),
-                "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown"),
+                "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown" if row["hosted"] else "not billed"),
                 "Time of requests": _known(row["request_seconds"], "{}", "unknown", duration),
             }
         )

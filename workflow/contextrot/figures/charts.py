@@ -83,7 +83,7 @@ def line_with_interval(
     x, value, low, high = (np.array([np.nan if v is None else v for v in column], float) for column in (x, value, low, high))
     if index is not None:
         style = {"color": COLORS[index % len(COLORS)], "marker": MARKERS[index % len(MARKERS)]} | style
-    style = {"elinewidth": 0.9, "label": " ".join(part for part in (label, count_label(n)) if part)} | style
+    style = {"elinewidth": 0.9, "label": f"{label} {count_label(n)}".strip() if label else count_label(n).strip("()")} | style
     ax.errorbar(x, value, yerr=_bars(value, low, high), **style)
 
 

@@ -44,7 +44,7 @@ STYLE = {
     "lines.linewidth": 1.3,
     "lines.markersize": 4,
     "pdf.fonttype": 42,
-    "savefig.dpi": 300,
+    "savefig.dpi": 220,
     "svg.fonttype": "path",
     "svg.hashsalt": "contextrot",
     "xtick.labelsize": 7,

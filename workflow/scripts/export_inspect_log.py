@@ -1,0 +1,9 @@
+"""Writes one experiment as a log of Inspect AI."""
+
+from contextrot.inspect_log import export_inspect_log
+from contextrot.reporting import reporting_errors
+
+with reporting_errors(snakemake.log[0]):
+    files, names = snakemake.input, snakemake.wildcards
+    judgements, model = files.get("judgements", []), f"{snakemake.params.engine}/{names.model}"
+    export_inspect_log(files.samples, files.responses, judgements, files.scores, names.experiment, model, snakemake.output[0])
