@@ -116,7 +116,9 @@ class LayerProbe:
         self.batch_tokens = batch_tokens
         self.share_prefixes = share_prefixes and shares_prefixes(model)
         self._decoder = model.get_decoder()
-        layers = [m for m in self._decoder.children() if len(list(m.children())) == model.config.get_text_config().num_hidden_layers]
+        layers = [
+            m for m in self._decoder.children() if len(list(m.children())) == model.config.get_text_config().num_hidden_layers
+        ]
         norms = [getattr(self._decoder, name) for name in FINAL_NORMS if hasattr(self._decoder, name)]
         if not layers or (final_norm and not norms):
             raise DataError(f"{type(model).__name__} has no list of decoder layers, or no final norm, that is known here.")
@@ -145,7 +147,9 @@ class LayerProbe:
         sequences = [probe.prompt + answer[:-1] for probe in probes for answer in probe.answers or [[]]]
         tree = PrefixTree([*(probe.prompt for probe in probes), *sequences])
         ends = [tree.locate(probe.prompt)[-1] for probe in probes]
-        paths = [[tree.locate(probe.prompt + answer[:-1])[len(probe.prompt) - 1 :] for answer in probe.answers] for probe in probes]
+        paths = [
+            [tree.locate(probe.prompt + answer[:-1])[len(probe.prompt) - 1 :] for answer in probe.answers] for probe in probes
+        ]
         asked: dict[int, set[int]] = defaultdict(set)  # token of the tree -> next tokens whose log-probability is needed
         for probe, of_answers in zip(probes, paths, strict=True):
             for answer, path in zip(probe.answers, of_answers, strict=True):

@@ -41,7 +41,10 @@ def explain(kind: str, name: str, error: Exception) -> DataError:
     first = next((line.strip() for link in chain for line in str(link).splitlines() if line.strip()), type(error).__name__)
     if "GatedRepoError" in kinds or "gated" in text.lower():
         advice = "It is gated: accept its licence on huggingface.co, then set HF_TOKEN to a token that may read it."
-    elif kinds & {"OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectionError", "ConnectError"} or "offline" in text.lower():
+    elif (
+        kinds & {"OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectionError", "ConnectError"}
+        or "offline" in text.lower()
+    ):
         advice = "It is not in the local cache and the Hub could not be reached: check the network, or point HF_HOME to a cache that has it."
     elif kinds & {"RepositoryNotFoundError", "DatasetNotFoundError", "RevisionNotFoundError"}:
         advice = "Check its name and revision; if it is private, set HF_TOKEN to a token that may read it."

@@ -141,7 +141,9 @@ class Reference:
         """Raises ConfigError if the text is not of that form."""
         match = re.fullmatch(r"([A-Za-z0-9_.-]+)(?::([^/:]+))?(?:/([A-Za-z0-9_.\[\]:%-]+))?", text)
         if not match:
-            raise ConfigError(f"{text!r} does not name a set of tasks; write name, name:selection, name/split or name:selection/split.")
+            raise ConfigError(
+                f"{text!r} does not name a set of tasks; write name, name:selection, name/split or name:selection/split."
+            )
         return cls(*match.groups())
 
 
@@ -173,7 +175,9 @@ def load_task_set(text: str, data: Path, own: Mapping[str, TaskSetSettings] | No
             raise unknown(settings.where, reference.selection, {str(row[settings.where]) for row in rows}, f"set {text!r}")
         rows = selected
     elif reference.selection and settings.file:
-        raise ConfigError(f"set {text!r}: {reference.name!r} has no column to select {reference.selection!r} by; add `where` to the set.")
+        raise ConfigError(
+            f"set {text!r}: {reference.name!r} has no column to select {reference.selection!r} by; add `where` to the set."
+        )
     if reference.split and settings.file:
         raise ConfigError(f"set {text!r}: a file has no splits; write {reference.name!r}.")
     items = [item for number, row in enumerate(rows) if (item := _item(settings, row, number, text))]
@@ -266,4 +270,3 @@ def resolved_revision(settings: TaskSetSettings) -> str | None:
         return HfApi().dataset_info(settings.hub, revision=settings.revision).sha
     except Exception:  # the record is a courtesy; the data set itself was loaded from the cache
         return None
-

@@ -1,0 +1,120 @@
+# samples.parquet (and responses.parquet where the task needs the zero-shot answers), a local model's weights
+#   -> cosines.parquet, likelihoods.parquet, extraction.json; any experiment's by its path.
+# scores.parquet, cosines.parquet -> pairs/{target}_vs_{distractor}.json, ..._debug.json -> pairs/verification.csv; target `verify`.
+
+
+def state_sources(wildcards):
+    return {Path(name).stem: f"{EXPERIMENT}/{name}" for name in project.task_class(wildcards.experiment).state_inputs}
+
+
+def weights_of(wildcards):
+    return files_of_folder(model_of(wildcards).name, "*.safetensors", "config.json")
+
+
+def state_options(wildcards):
+    model = model_of(wildcards)
+    return [project.settings.hidden_states.model_dump_json(), model.name, model.revision, model.engine_options.get("dtype")]
+
+
+rule extract_cosines:
+    input:
+        unpack(state_sources),
+        samples=f"{EXPERIMENT}/samples.parquet",
+        weights=weights_of,
+    output:
+        cosines=f"{EXPERIMENT}/cosines.parquet",
+        likelihoods=f"{EXPERIMENT}/likelihoods.parquet",
+        record=f"{EXPERIMENT}/extraction.json",
+    log:
+        f"{LOGS}/extract_cosines.log",
+    benchmark:
+        f"{BENCHMARKS}/extract_cosines.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    threads: 2
+    resources:
+        gpu=lambda wildcards: model_of(wildcards).gpu,
+        mem_mb=growing(8000),
+        runtime=240,
+    params:
+        code=code_hash("cosines.py", "hidden_states.py", "likelihood.py", "prefix_tree.py"),
+        options=state_options,
+    message:
+        "Looking at the layers of {wildcards.model} for {wildcards.experiment} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/extract_cosines.py"
+
+
+def pair_names(tier, model, experiment):
+    return list(project.task(tier, model, experiment).pairs)
+
+
+def pair_sources(wildcards):
+    names = ["samples", "responses", "scores", *(["cosines"] if model_of(wildcards).has_weights else [])]
+    return [f"{EXPERIMENT}/{name}.parquet" for name in names]
+
+
+rule export_pair:
+    input:
+        pair_sources,
+    output:
+        result=f"{EXPERIMENT}/pairs/{{pair}}.json",
+        debug=f"{EXPERIMENT}/pairs/{{pair}}_debug.json",
+    wildcard_constraints:
+        pair=r"[A-Za-z0-9_.-]+_vs_[A-Za-z0-9_.-]+?",
+    log:
+        f"{LOGS}/export_pair-{{pair}}.log",
+    benchmark:
+        f"{BENCHMARKS}/export_pair-{{pair}}.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=30,
+    params:
+        code=code_hash("switching_pairs.py", "tasks/context_switching.py"),
+    message:
+        "Writing {wildcards.pair} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/export_pair.py"
+
+
+def pairs_of(ending):
+    def paths(wildcards):
+        names = pair_names(wildcards.tier, wildcards.model, wildcards.experiment)
+        return [f"{EXPERIMENT}/pairs/{name}{ending}" for name in names]
+
+    return paths
+
+
+rule verify_pairs:
+    input:
+        results=pairs_of(".json"),
+        debugs=pairs_of("_debug.json"),
+    output:
+        f"{EXPERIMENT}/pairs/verification.csv",
+    log:
+        f"{LOGS}/verify_pairs.log",
+    benchmark:
+        f"{BENCHMARKS}/verify_pairs.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
+    params:
+        code=code_hash("switching_pairs.py"),
+    message:
+        "Recomputing the metrics of {wildcards.experiment} of {wildcards.model} from its debug files ({wildcards.tier})"
+    script:
+        "../workflow/scripts/verify_pairs.py"
+
+
+rule verify:
+    input:
+        [
+            f"results/{project.settings.tier}/{model}/{experiment}/pairs/verification.csv"
+            for model, experiment in selection()
+            if project.experiments[experiment].task == "context_switching"
+        ],
+    localrule: True

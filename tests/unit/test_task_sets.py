@@ -1,0 +1,193 @@
+"""Sets of task items: embedded ones, the Hub's (loaded from local folders here), a user's own, and what is said when they are wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from contextrot import hub
+from contextrot.errors import ConfigError, DataError
+from contextrot.settings import validate
+from contextrot.task_sets import BUILT_IN, Reference, TaskSetSettings, load_task_set
+
+
+def own(**settings) -> TaskSetSettings:
+    return TaskSetSettings(**{"template": "Q: {text}", "answer": "label", **settings})
+
+
+@pytest.fixture
+def reviews(tmp_path):
+    rows = [{"review": "great", "label": 1}, {"review": "bad", "label": 0}, {"review": "hidden", "label": -1}]
+    (tmp_path / "reviews.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return tmp_path
+
+
+def test_the_embedded_sets_hold_what_their_readme_says(data):
+    sentiment = load_task_set("sentiment", data)
+    assert (len(sentiment.items), sentiment.labels, sentiment.metric_name) == (200, ("positive", "negative"), "accuracy")
+    choice = load_task_set("multiple_choice", data)
+    assert len(choice.items) == 120
+    assert choice.items[1].answers == ("A",)
+    assert "\nA. Full moon\nB. Waning crescent\n" in choice.items[1].prompt
+    posts = load_task_set("short_posts_qa", data)
+    assert (len(posts.items), posts.labels, posts.metric_name) == (120, (), "rouge")
+    assert posts.items[1].answers == ("pale mint", "mint")
+
+
+def test_a_subject_selects_its_rows(data):
+    assert len(load_task_set("multiple_choice:logic", data).items) == 10
+
+
+def test_an_unknown_subject_names_the_known_ones(data):
+    with pytest.raises(ConfigError, match=r"unknown subject 'logik'.*Did you mean 'logic'"):
+        load_task_set("multiple_choice:logik", data)
+
+
+def test_a_users_set_by_columns_and_template_with_integer_labels(reviews):
+    sets = {"mine": own(file="reviews.jsonl", columns={"text": "review"}, labels=["no", "yes"])}
+    loaded = load_task_set("mine", reviews, sets)
+    assert [(item.prompt, item.answers) for item in loaded.items] == [("Q: great", ("yes",)), ("Q: bad", ("no",))]
+
+
+def test_a_row_with_a_hidden_answer_is_left_out_not_answered_wrongly(reviews):
+    sets = {"mine": own(file="reviews.jsonl", columns={"text": "review"}, labels=["no", "yes"])}
+    assert all(item.prompt != "Q: hidden" for item in load_task_set("mine", reviews, sets).items)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"columns": {"text": "revue"}}, r"unknown column 'revue' in set 'mine'. Did you mean 'review'"),
+        ({"columns": {"text": "review"}, "answer": "lable"}, r"unknown column 'lable' .*Did you mean 'label'"),
+        ({"columns": {"text": "review"}, "id": "number"}, r"unknown column 'number'"),
+        ({}, r"unknown column 'text' in set 'mine'.*Known: label, review"),
+    ],
+)
+def test_an_unknown_column_names_the_known_ones(reviews, settings, message):
+    sets = {"mine": own(file="reviews.jsonl", labels=["no", "yes"], **settings)}
+    with pytest.raises(ConfigError, match=message):
+        load_task_set("mine", reviews, sets)
+
+
+def test_csv_and_parquet_files_are_read(tmp_path):
+    table = pa.table({"text": ["a", "b"], "label": ["x", "y"]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_text("text,label\na,x\nb,y\n")
+    for name in ("t.parquet", "t.csv"):
+        assert [i.answers for i in load_task_set("mine", tmp_path, {"mine": own(file=name)}).items] == [("x",), ("y",)]
+
+
+def test_a_missing_file_says_where_it_should_be(tmp_path):
+    with pytest.raises(DataError, match=r"gone.jsonl does not exist; put the file there"):
+        load_task_set("mine", tmp_path, {"mine": own(file="gone.jsonl")})
+
+
+def test_a_broken_file_is_named(tmp_path):
+    (tmp_path / "t.jsonl").write_text("{not json")
+    with pytest.raises(DataError, match=r"t.jsonl could not be read"):
+        load_task_set("mine", tmp_path, {"mine": own(file="t.jsonl")})
+
+
+def test_an_unknown_set_names_the_nearest(data):
+    with pytest.raises(ConfigError, match=r"unknown set of tasks 'sentimant'.*Did you mean 'sentiment'"):
+        load_task_set("sentimant", data)
+
+
+def test_an_answer_that_is_no_label_is_an_error(reviews):
+    (reviews / "t.jsonl").write_text(json.dumps({"text": "a", "label": "maybe"}))
+    with pytest.raises(DataError, match=r"answer 'maybe' is none of `labels`"):
+        load_task_set("mine", reviews, {"mine": own(file="t.jsonl", labels=["no", "yes"])})
+
+
+def test_a_set_needs_one_source():
+    with pytest.raises(ConfigError, match="either `file` or `hub`"):
+        validate(TaskSetSettings, {"template": "{a}", "answer": "b"}, "set")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("mmlu", ("mmlu", None, None)),
+        ("mmlu/validation", ("mmlu", None, "validation")),
+        ("mmlu:anatomy/test", ("mmlu", "anatomy", "test")),
+        ("gigaword/train[:1%]", ("gigaword", None, "train[:1%]")),
+    ],
+)
+def test_references_name_a_selection_and_a_split(text, parts):
+    assert Reference.parse(text) == Reference(*parts)
+
+
+def test_a_malformed_reference_says_the_form():
+    with pytest.raises(ConfigError, match="write name, name:selection, name/split"):
+        Reference.parse("mmlu/a/b")
+
+
+@pytest.fixture
+def hub_folder(tmp_path, monkeypatch):
+    """A folder that `datasets` loads as it would a Hub repository, with MMLU's columns and two splits."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    rows = {"question": ["1+1?"], "choices": [["1", "2", "3", "4"]], "answer": [1], "subject": ["sums"]}
+    for subset in ("all", "anatomy"):
+        for split in ("validation", "test"):
+            (tmp_path / "repository" / subset).mkdir(parents=True, exist_ok=True)
+            marked = rows | {"question": [f"{subset} {split}?"]}
+            pq.write_table(pa.table(marked), tmp_path / "repository" / subset / f"{split}-00000-of-00001.parquet")
+    lines = ["---", "configs:"]
+    for subset in ("all", "anatomy"):
+        lines += [f"- config_name: {subset}", "  data_files:"]
+        lines += [f"  - split: {split}\n    path: {subset}/{split}-*" for split in ("validation", "test")]
+    (tmp_path / "repository" / "README.md").write_text("\n".join([*lines, "---", ""]))
+    return str(tmp_path / "repository")
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [("mmlu", "all test?"), ("mmlu/validation", "all validation?"), ("mmlu:anatomy/validation", "anatomy validation?")],
+)
+def test_hub_sets_by_subset_and_split(hub_folder, tmp_path, text, question):
+    sets = {"mmlu": BUILT_IN["mmlu"].model_copy(update={"hub": hub_folder, "revision": None})}
+    (item,) = load_task_set(text, tmp_path, sets).items
+    assert item.prompt.startswith(question)
+    assert item.answers == ("B",)
+
+
+def test_an_unknown_split_of_the_hub_is_a_clear_error(hub_folder, tmp_path):
+    sets = {"mmlu": BUILT_IN["mmlu"].model_copy(update={"hub": hub_folder, "revision": None})}
+    with pytest.raises(DataError, match=r"data set .*split nothing.* could not be loaded: .*nothing"):
+        load_task_set("mmlu/nothing", tmp_path, sets)
+
+
+def test_every_hub_set_has_a_revision():
+    for settings in BUILT_IN.values():
+        assert bool(settings.revision) == bool(settings.hub)
+
+
+def test_a_gated_repository_asks_for_the_licence_and_a_token():
+    class GatedRepoError(Exception):
+        pass
+
+    outer = OSError("You are trying to access a gated repo.\nMake sure to have access to it")
+    outer.__cause__ = GatedRepoError("403 Client Error")
+    message = str(hub.explain("model", "meta-llama/Llama-2-7b-chat-hf", outer))
+    assert "accept its licence" in message
+    assert "HF_TOKEN" in message
+    assert "Make sure" not in message
+
+
+def test_no_network_is_told_apart_from_a_wrong_name():
+    assert "network" in str(hub.explain("data set", "x", ConnectionError("Couldn't reach the Hub")))
+
+    class DatasetNotFoundError(Exception):
+        pass
+
+    assert "Check its name" in str(hub.explain("data set", "x", DatasetNotFoundError("Dataset 'x' doesn't exist")))
+
+
+def test_the_token_is_never_recorded(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("HF_HOME", "/somewhere")
+    assert hub.environment()["HF_HOME"] == "/somewhere"
+    assert "hf_secret" not in str(hub.environment())

@@ -1,0 +1,11 @@
+"""Writes the result and debug file of one (target, distractor) pair."""
+
+from pathlib import Path
+
+from contextrot.reporting import reporting_errors
+from contextrot.settings import Project
+from contextrot.switching_pairs import export_pair
+
+with reporting_errors(snakemake.log[0]):
+    outputs = (Path(snakemake.output.result), Path(snakemake.output.debug))
+    export_pair(Project(snakemake.config), **snakemake.wildcards, folder=outputs[0].parents[1], outputs=outputs)
