@@ -5,6 +5,18 @@ def judge_of(wildcards):
     return project.settings.judges[wildcards.judge]
 
 
+def judging_model(wildcards):
+    """The settings of the model that an LLM judge asks; None for other judges."""
+    return project.models.get(judge_of(wildcards).model)
+
+
+def judging_settings(wildcards):
+    """The judge, and what of its model's settings changes its answers."""
+    model = judging_model(wildcards)
+    answering = model.model_dump_json(include={*ANSWERING, "engine_options"}) if model else ""
+    return judge_of(wildcards).model_dump_json() + answering
+
+
 rule judge_responses:
     input:
         samples=f"{EXPERIMENT}/samples.parquet",
@@ -17,12 +29,15 @@ rule judge_responses:
         f"{BENCHMARKS}/judge_responses-{{judge}}.tsv"
     conda:
         "../envs/contextrot.yaml"
+    threads: lambda wildcards: 8 if (model := judging_model(wildcards)) and model.engine != "external" and not model.gpu else 1
     resources:
-        mem_mb=growing(2000),
-        runtime=60,
+        gpu=lambda wildcards: model.gpu if (model := judging_model(wildcards)) else 0,
+        api=lambda wildcards: int((model := judging_model(wildcards)) is not None and model.engine == "external"),
+        mem_mb=lambda wildcards, attempt: (8000 if judging_model(wildcards) else 2000) * attempt,
+        runtime=lambda wildcards: 1440 if judging_model(wildcards) else 60,
     params:
-        judge=lambda wildcards: judge_of(wildcards).model_dump_json(),
-        code=code_hash("judging.py", "judges/*.py"),
+        judge=judging_settings,
+        code=code_hash("judging.py", "judges/*.py", "rubrics.py"),
     message:
         "Judging {wildcards.experiment} of {wildcards.model} by {wildcards.judge} ({wildcards.tier})"
     script:

@@ -11,7 +11,7 @@ from typing import Any
 from contextrot import engines
 from contextrot.cache import RequestStore
 from contextrot.client import Client, NotInStore
-from contextrot.engines import recorded
+from contextrot.engines import recorded, simulated
 from contextrot.errors import ContextRotError, RequestError
 from contextrot.prices import pricing_of
 from contextrot.progress import Progress
@@ -141,6 +141,10 @@ def ask_samples(
     store, tokenizer = RequestStore(settings.request_store), ModelTokenizer(model)
     answers = {sample.sample_id: over_window(sample, model) for sample in samples if not sample.fits_window}
     usage.rows_done = sum(map(len, answers.values()))
+    if model.engine == "simulated":
+        answers |= simulated.answers([sample for sample in samples if sample.fits_window], task, model, usage)
+        usage.rows_done = sum(map(len, answers.values()))
+        return answers
     asked = sorted((s for s in samples if s.fits_window), key=tokens_of, reverse=True)
     with Progress(name, usage) as progress:
         offline = Client(None, model, settings, store, usage)

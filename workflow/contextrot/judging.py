@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,7 @@ class JudgingContext:
         project: all settings, for the models a judge may ask.
         task: the task whose answers are judged.
         log_path: where a judge that starts a server writes its log.
+        folder: the experiment's folder, where the tokens of a judge that asks a model are counted.
     """
 
     name: str
@@ -51,6 +52,7 @@ class JudgingContext:
     project: Project
     task: Task
     log_path: Path
+    folder: Path = Path()
 
 
 def judge_responses(samples_path: Path, responses_path: Path, output: Path, context: JudgingContext) -> None:
@@ -62,7 +64,7 @@ def judge_responses(samples_path: Path, responses_path: Path, output: Path, cont
         if response.outcome in JUDGED_OUTCOMES
         for item, reference in enumerate(samples[response.sample_id].references)
     ]
-    write_judgements(output, judge_pairs(pairs, context))
+    write_judgements(output, judge_pairs(pairs, replace(context, folder=Path(output).parent.parent)))
 
 
 def judge_pairs(pairs: Sequence[Pair], context: JudgingContext):

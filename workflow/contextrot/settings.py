@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from contextrot import engines, judges, tasks
+from contextrot import engines, judges, rubrics, tasks
 from contextrot.errors import ConfigError, ContextRotError, unknown
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
@@ -120,6 +120,8 @@ class ExperimentSettings(Section):
     """Judges by name; the first gives the score. Default: the config's `default_judges`."""
     shards: int | None = Field(None, ge=1)
     """Overrides the model's number of inference jobs."""
+    by_default: bool = True
+    """Whether a run that names no experiments includes this one."""
 
 
 class JudgeSettings(Section):
@@ -130,7 +132,7 @@ class JudgeSettings(Section):
     model: Name | None = None
     """For `llm`: the model, by its name in config/models.yaml."""
     rubric: str | None = None
-    """For `llm`: which instructions the judge follows, `chroma` or `official`."""
+    """For `llm`: which instructions the judge follows, `chroma` (the default) or `official`."""
 
 
 class HiddenStateSettings(Section):
@@ -221,6 +223,8 @@ class Project:
                 raise unknown("kind of judge", judge.kind, judges.names(), f"judge {name!r}")
             if judge.kind == "llm" and judge.model not in self.models:
                 raise unknown("model", judge.model, self.models, f"judge {name!r}")
+            if judge.kind == "llm" and judge.rubric not in (None, *rubrics.RUBRICS):
+                raise unknown("rubric", judge.rubric, rubrics.RUBRICS, f"judge {name!r}")
         for name, model in self.models.items():
             if model.engine not in engines.names():
                 raise unknown("engine", model.engine, engines.names(), f"model {name!r}")
@@ -261,8 +265,8 @@ class Project:
 
     @cached_property
     def selected_experiments(self) -> list[str]:
-        """Names of the experiments to run."""
-        return self.settings.experiments or list(self.experiments)
+        """Names of the experiments to run: those named, or all that belong to a run by default."""
+        return self.settings.experiments or [name for name, block in self.experiments.items() if block.by_default]
 
     def task_class(self, experiment: str) -> type[tasks.Task]:
         """The task that an experiment runs."""
@@ -292,7 +296,8 @@ class Project:
         task = self.task_class(experiment)
         inside = {"cosines.parquet", "likelihoods.parquet"}
         weights = self.models[model].has_weights
-        return [name for name in task.figures if weights or not inside & set(task.figure_inputs.get(name, []))]
+        drawn = self.task(self.settings.tier, model, experiment).figure_names()
+        return [name for name in drawn if weights or not inside & set(task.figure_inputs.get(name, []))]
 
     def judges_of(self, experiment: str) -> list[str]:
         """Names of an experiment's judges: those it names, else the default ones, or none for a task that scores by itself."""

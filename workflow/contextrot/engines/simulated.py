@@ -1,0 +1,163 @@
+"""Engine `simulated`: answers drawn from a known rot curve, to test the pipeline and its statistics. Not a model.
+
+It runs only where the environment says `CONTEXT_RESEARCH_ALLOW_SIMULATED_BACKEND=1`, and every row and figure that comes of it
+says SIMULATED. A gold answer is given with probability
+
+    floor + (top - floor) / (1 + 2^(slope x (log2 tokens - log2 half)))      with slope in doublings of the odds per doubling of the length
+
+so `half_length_tokens` is where the curve is half-way between `top` and `floor`. There is no server: answers are drawn in
+the job itself, each from a stream of its own (seed, sample, turn), so that they depend on nothing else; nothing is kept in the
+request store. Seconds are computed from the rates in the options, not waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from pydantic import Field
+
+from contextrot.errors import EngineError
+from contextrot.random_streams import generator_for
+from contextrot.records import Response, Sample
+from contextrot.settings import ModelSettings, Section, validate
+from contextrot.tokenizers import Tokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    from contextrot.tasks import Task
+
+VARIABLE = "CONTEXT_RESEARCH_ALLOW_SIMULATED_BACKEND"
+WRONG_ANSWER = "I could not find that."
+
+
+class Options(Section):
+    """`engine_options` of engine `simulated`."""
+
+    top: float = Field(1.0, ge=0, le=1)
+    """Probability of a right answer at very short lengths."""
+    floor: float = Field(0.0, ge=0, le=1)
+    """Probability of a right answer at very long lengths."""
+    half_length_tokens: float = Field(8192, gt=0)
+    """Prompt length where the probability is half-way between `top` and `floor`, tokens."""
+    slope: float = Field(2.0, ge=0)
+    """How steeply it falls: by how many doublings the odds fall for each doubling of the length."""
+    seed: int = Field(0, ge=0)
+    """Another seed gives other answers from the same curve."""
+    prefill_tokens_per_second: float = Field(20_000, gt=0)
+    """Makes the simulated time to the first token."""
+    decode_tokens_per_second: float = Field(100, gt=0)
+    """Makes the simulated time of the tokens after the first."""
+
+
+def serve(model: ModelSettings, log_path: Any) -> NoReturn:
+    """Raises EngineError: there is no server to send requests to."""
+    check_allowed(model)
+    raise EngineError(
+        f"model {model.name!r} has engine 'simulated', which answers an experiment's samples but runs no server; "
+        "for judges and serving experiments choose another model."
+    )
+
+
+def check_allowed(model: ModelSettings) -> None:
+    """Raises EngineError unless the environment allows simulated answers."""
+    if os.environ.get(VARIABLE) != "1":
+        raise EngineError(
+            f"model {model.name!r} has engine 'simulated': its answers are drawn from a curve, not given by a model. "
+            f"For a test of the pipeline set {VARIABLE}=1; otherwise choose another engine: vllm, transformers or external."
+        )
+
+
+def right_probability(options: Options, prompt_tokens: float) -> float:
+    """The known curve: probability of a right answer at a prompt length."""
+    exponent = options.slope * (math.log2(prompt_tokens) - math.log2(options.half_length_tokens))
+    return options.floor + (options.top - options.floor) / (1 + 2.0 ** min(exponent, 1000))
+
+
+def true_length(options: Options, probability: float) -> float | None:
+    """Where the curve has a probability, tokens; None if it never has."""
+    if not options.floor < probability < options.top or options.slope == 0:
+        return None
+    odds = (options.top - options.floor) / (probability - options.floor) - 1
+    return options.half_length_tokens * odds ** (1 / options.slope)
+
+
+class SimulatedAsker:
+    """One sample's line to the curve (tasks.Asker)."""
+
+    def __init__(self, sample: Sample, model: ModelSettings, options: Options, tokenizer: Tokenizer, usage: Any) -> None:
+        self._sample, self._model, self._options, self._usage = sample, model, options, usage
+        self.tokenizer, self.window = tokenizer, model.window
+
+    async def __call__(
+        self,
+        messages: list[dict[str, str]],
+        turn: int,
+        *,
+        max_output_tokens: int | None = None,
+        prompt_tokens: int | None = None,
+        repeat: int = 0,
+        options: dict[str, Any] | None = None,
+    ) -> Response:
+        if prompt_tokens is None:
+            same = messages == self._sample.messages
+            prompt_tokens = self._sample.prompt_tokens if same else self.tokenizer.count_chat(messages)
+        rng = generator_for(self._options.seed, "simulated", self._sample.sample_id, turn, repeat)
+        right = rng.random(len(self._sample.references)) < right_probability(self._options, prompt_tokens)
+        given = [reference for reference, is_right in zip(self._sample.references, right, strict=True) if is_right]
+        limit = self._sample.max_output_tokens if max_output_tokens is None else max_output_tokens
+        ids = self.tokenizer.encode("\n".join(given) or WRONG_ANSWER)
+        text = self.tokenizer.decode(ids[:limit])
+        first, last = self._seconds(rng, prompt_tokens, len(ids[:limit]))
+        response = Response(
+            self._sample.sample_id,
+            turn,
+            "truncated" if len(ids) > limit else "answered",
+            text=text,
+            finish_reason="length" if len(ids) > limit else "stop",
+            prompt_tokens=prompt_tokens,
+            completion_tokens=len(ids[:limit]),
+            first_token_seconds=first,
+            total_seconds=last,
+            attempts=1,
+            cost_usd=0.0,
+            engine="simulated",
+            model=f"SIMULATED {self._model.name}",
+        )
+        self._usage.record(f"{self._sample.sample_id} {turn} {repeat}", response)
+        return response
+
+    def _seconds(self, rng: np.random.Generator, prompt_tokens: int, completion_tokens: int) -> tuple[float, float]:
+        """Simulated seconds to the first token and in all, each spread by a tenth."""
+        prefill, decode = rng.lognormal(0, 0.1, 2)
+        first = prefill * prompt_tokens / self._options.prefill_tokens_per_second
+        return first, first + decode * max(completion_tokens - 1, 0) / self._options.decode_tokens_per_second
+
+    async def reset(self) -> None:
+        """Nothing to reset."""
+
+
+def answers(samples: Sequence[Sample], task: Task, model: ModelSettings, usage: Any) -> dict[str, list[Response]]:
+    """The simulated responses of samples that fit the window, by sample id; multi-turn tasks converse as with a model.
+
+    Args:
+        usage: counts every answer (usage.Ledger.record).
+
+    Raises:
+        ConfigError: for an option that is unknown or out of its range.
+        EngineError: if the environment does not allow simulation.
+    """
+    check_allowed(model)
+    options: Options = validate(Options, model.engine_options, "engine_options of engine 'simulated'")
+    tokenizer = load_tokenizer(model.tokenizer or model.name, model.revision)
+
+    async def converse() -> dict[str, list[Response]]:
+        return {
+            sample.sample_id: await task.converse(sample, SimulatedAsker(sample, model, options, tokenizer, usage))
+            for sample in samples
+        }
+
+    return asyncio.run(converse())
