@@ -5,7 +5,8 @@ import pytest
 
 from contextrot.errors import ConfigError
 from contextrot.random_streams import generator_for
-from contextrot.records import Response
+from contextrot.records import Response, write_responses, write_samples
+from contextrot.scoring import score_responses, select, summarize_scores
 from contextrot.settings import validate
 from contextrot.tasks import SampleContext
 from contextrot.tasks.repeated_words import (
@@ -188,3 +189,54 @@ class Characters:
 
     def count_chat(self, messages):
         return sum(len(m["content"]) for m in messages)
+
+
+@pytest.fixture(scope="module")
+def scored(o200k, tmp_path_factory):
+    """Scores and metrics of a model that copies short texts, breaks off long ones, and refuses now and then."""
+    import numpy as np
+    import pandas as pd
+
+    folder = tmp_path_factory.mktemp("scored")
+    of = task(counts=[25, 100, 250, 1000], positions=21, pairs=["apple | apples", "golden | Golden"])
+    samples = of.samples(context(o200k))
+    write_samples(folder / "samples.parquet", samples)
+    rng, responses = np.random.default_rng(1), []
+    for sample in samples:
+        words = sample.references[0].split()
+        kept = words if rng.random() < 0.5 else words[: int(len(words) * rng.uniform(0.5, 1))]
+        text, outcome = " ".join(kept), "answered"
+        if sample.condition["count"] == 1000 and sample.condition["position"] < 300:
+            text = "I can't do that."
+        if sample.condition["count"] == 250:
+            text, outcome = None, "over_window"
+        responses.append(Response(sample.sample_id, 0, outcome, text))
+    write_responses(folder / "responses.parquet", responses)
+    score_responses(of, folder / "samples.parquet", folder / "responses.parquet", [], folder / "scores.parquet")
+    summarize_scores(of, folder / "scores.parquet", folder / "metrics.csv")
+    return pd.read_parquet(folder / "scores.parquet"), pd.read_csv(folder / "metrics.csv")
+
+
+def test_metrics_keep_refusals_apart_and_count_what_was_not_sent(scored):
+    _, metrics = scored
+    of_count = select(metrics, "refusal", "count").set_index("count")
+    assert of_count.loc[1000, "value"] == pytest.approx(6 / 21) and of_count.loc[1000, "n"] == 42
+    assert select(metrics, "levenshtein", "count").set_index("count").loc[1000, "n"] == 30
+    assert select(metrics, "score", "count").set_index("count").loc[1000, "n"] == 42
+    assert of_count.loc[250, "over_window"] == 42 and of_count.loc[250].isna()["value"]
+
+
+@pytest.mark.parametrize("figure", sorted(RepeatedWords.figures))
+def test_figures_are_drawn_and_empty_bins_have_no_bar(scored, figure, tmp_path):
+    from contextrot.figures import FigureContext
+    from contextrot.figures.style import save
+
+    scores, metrics = scored
+    drawn = RepeatedWords.figures[figure](FigureContext(scores, metrics, tmp_path, "A model", "Repeated words"))
+    save(drawn, tmp_path / f"{figure}.png")
+    if figure != "token_count_performance":
+        measure = figure.replace("levenshtein_score", "levenshtein")
+        bins = select(metrics, measure, "count", "position_bin").groupby("count")["value"].count()
+        panels = {axes.get_title().split(" words")[0]: len(axes.patches) for axes in drawn.axes if axes.get_visible()}
+        assert panels == {f"{count:,}": bars for count, bars in bins.items()}
+        assert panels["250"] == 0 and panels["1,000"] < 20

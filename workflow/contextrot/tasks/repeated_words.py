@@ -29,6 +29,7 @@ REFUSAL_WORDS = 15
 """An answer with words of its own that repeats the common word less often than this is a refusal (for short texts: less
 often than half of the text). Source: Chroma's filter, which advises a look by eye; the answers are in responses.parquet."""
 POSITION_BINS = 20
+MIN_FOR_INTERVAL = 5
 _EDGE = "\"'`“”‘’.,;:!?()[]*"
 
 
@@ -129,7 +130,7 @@ class RepeatedWords(Task):
         figure, axes = new_figure(context)
         for index, (pair, line) in enumerate(rows.groupby("pair", sort=False)):
             line_with_interval(axes, line["tokens"], line["value"], line["low"], line["high"], line["n"], label=pair, index=index)
-        token_axis(axes, rows["tokens"], label="prompt length (tokens, log scale)")
+        token_axis(axes, rows.groupby("count")["tokens"].mean(), label="prompt length (tokens, log scale)")
         score_axis(axes, "normalised Levenshtein\n(mean, 95 % interval)")
         axes.legend()
         return figure
@@ -137,22 +138,22 @@ class RepeatedWords(Task):
     @staticmethod
     def draw_levenshtein_score(context: Any) -> Any:
         """Mean normalised Levenshtein similarity by position of the changed word, a panel for each count."""
-        return draw_by_position(context, "levenshtein", "normalised Levenshtein (mean)")
+        return draw_by_position(context, "levenshtein", "normalised\nLevenshtein (mean)")
 
     @staticmethod
     def draw_modified_word_present(context: Any) -> Any:
         """Share of answers that hold the changed word, by its position."""
-        return draw_by_position(context, "modified_word_present", "changed word present (share)")
+        return draw_by_position(context, "modified_word_present", "changed word\npresent (share)")
 
     @staticmethod
     def draw_position_accuracy(context: Any) -> Any:
         """Share of answers with the changed word in its place, of those that hold it."""
-        return draw_by_position(context, "position_accuracy", "changed word in its place (share)")
+        return draw_by_position(context, "position_accuracy", "changed word in\nits place (share)")
 
     @staticmethod
     def draw_word_count_delta(context: Any) -> Any:
         """Words of the text less words of the answer, by position: above 0 the answer is too short."""
-        return draw_by_position(context, "word_count_delta", "words of text - words of answer")
+        return draw_by_position(context, "word_count_delta", "words of text\n- words of answer")
 
     figures = {
         "token_count_performance": draw_token_count_performance.__func__,
@@ -231,35 +232,47 @@ def measure(answer: str | None, common: str, modified: str, count: int, index: i
 
 
 def draw_by_position(context: Any, measure: str, label: str) -> Any:
-    """Bars of a measure over the position of the changed word, one panel for each count; an empty bin has no bar."""
+    """Bars of a measure over the position of the changed word, one panel for each count; an empty bin has no bar.
+
+    Intervals are drawn for bins of at least MIN_FOR_INTERVAL answers, within the measure's own range.
+    """
     from contextrot.figures.style import COLORS, new_figure
     from contextrot.scoring import select
 
     rows = select(context.metrics, measure, "count", "position_bin")
     counts = sorted(rows["count"].unique())
-    columns = min(4, len(counts))
-    share = measure != "word_count_delta"
+    columns, share = min(4, len(counts)), measure != "word_count_delta"
     figure, panels = new_figure(
-        context, columns, -(-len(counts) // columns), panel_width=2.1, panel_height=1.6, squeeze=False, sharex=True, sharey=share
+        context,
+        columns,
+        -(-len(counts) // columns),
+        panel_width=max(2.1, 3.6 / columns),
+        panel_height=1.9,
+        squeeze=False,
+        sharex=True,
+        sharey=share,
     )
     width = 100 / POSITION_BINS
     for panel, count in zip(panels.flat, counts, strict=False):
         of = rows[rows["count"] == count].dropna(subset=["value"])
         centers = (of["position_bin"].astype(float) + 0.5) * width
         panel.bar(centers, of["value"], 0.85 * width, color=COLORS[0])
-        known = of["low"].notna() & of["high"].notna()
-        ends = [(of["value"] - of["low"])[known].clip(lower=0), (of["high"] - of["value"])[known].clip(lower=0)]
+        known = of["low"].notna() & of["high"].notna() & (of["n"] >= MIN_FOR_INTERVAL)
+        low, high = (of[side][known].clip(0, 1) if share else of[side][known] for side in ("low", "high"))
+        ends = [(of["value"][known] - low).clip(lower=0), (high - of["value"][known]).clip(lower=0)]
         panel.errorbar(centers[known], of["value"][known], yerr=ends, fmt="none", ecolor="#333333", elinewidth=0.7)
         panel.set_title(f"{int(count):,} words (n = {int(of['n'].sum())})")
         panel.set_xlim(0, 100)
         if share:
             panel.set_ylim(0, 1.05)
+        elif of.empty:
+            panel.set_yticks([])
         else:
             panel.axhline(0, color="#333333", linewidth=0.6)
         if of.empty:
             panel.text(50, 0.5, "no answers", ha="center", va="center", color="#777777", transform=panel.get_xaxis_transform())
     for panel in list(panels.flat)[len(counts) :]:
         panel.set_visible(False)
-    figure.supxlabel("position of the changed word (% of the text)", size=8)
-    figure.supylabel(label, size=8)
+    figure.supxlabel("position of the changed word (% of the text)", size=7.5)
+    figure.supylabel(label, size=7.5)
     return figure
