@@ -238,5 +238,5 @@ def test_figures_are_drawn_and_empty_bins_have_no_bar(scored, figure, tmp_path):
         measure = figure.replace("levenshtein_score", "levenshtein")
         bins = select(metrics, measure, "count", "position_bin").groupby("count")["value"].count()
         panels = {axes.get_title().split(" words")[0]: len(axes.patches) for axes in drawn.axes if axes.get_visible()}
-        assert panels == {f"{count:,}": bars for count, bars in bins.items()}
+        assert panels == {f"{int(count):,}": bars for count, bars in bins.items()}
         assert panels["250"] == 0 and panels["1,000"] < 20

@@ -257,6 +257,10 @@ def draw_by_position(context: Any, measure: str, label: str) -> Any:
         of = rows[rows["count"] == count].dropna(subset=["value"])
         centers = (of["position_bin"].astype(float) + 0.5) * width
         panel.bar(centers, of["value"], 0.85 * width, color=COLORS[0])
+        empty = sorted(set(range(POSITION_BINS)) - set(of["position_bin"].astype(int)))
+        panel.broken_barh(
+            [(place * width, width) for place in empty], (0, 1), color="#EFEFEF", lw=0, transform=panel.get_xaxis_transform()
+        )
         known = of["low"].notna() & of["high"].notna() & (of["n"] >= MIN_FOR_INTERVAL)
         low, high = (of[side][known].clip(0, 1) if share else of[side][known] for side in ("low", "high"))
         ends = [(of["value"][known] - low).clip(lower=0), (high - of["value"][known]).clip(lower=0)]
@@ -273,6 +277,6 @@ def draw_by_position(context: Any, measure: str, label: str) -> Any:
             panel.text(50, 0.5, "no answers", ha="center", va="center", color="#777777", transform=panel.get_xaxis_transform())
     for panel in list(panels.flat)[len(counts) :]:
         panel.set_visible(False)
-    figure.supxlabel("position of the changed word (% of the text)", size=7.5)
+    figure.supxlabel("position of the changed word (% of the text; grey: no answer)", size=7.5)
     figure.supylabel(label, size=7.5)
     return figure
