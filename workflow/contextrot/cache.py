@@ -10,13 +10,13 @@ systems; so any number of processes may share a store, and a killed one leaves a
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ FORMAT = "contextrot response 1"
 _NOT_STORED = ("sample_id", "turn", "cached")
 _FIELDS = {f.name for f in fields(Response)} - set(_NOT_STORED)
 _SAMPLED_BYTES = 1 << 20
+_COUNTER = itertools.count()
+_HOST = os.uname().nodename.split(".")[0]
 
 log = logging.getLogger(__name__)
 
@@ -106,23 +108,21 @@ class RequestStore:
         Raises:
             StoreError: if the folder or disk does not take it.
         """
-        kept = {name: value for name, value in asdict(response).items() if name not in _NOT_STORED and value is not None}
+        kept = {name: value for name, value in vars(response).items() if name not in _NOT_STORED and value is not None}
         record = {"format": FORMAT, "key": key, "request": request, "response": kept}
         content = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
         path = self.path(key)
-        temporary = None
+        temporary = path.with_name(f".{key}.{_HOST}.{os.getpid()}.{next(_COUNTER)}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-            with open(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
+            try:
+                _write_and_flush(temporary, content)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _write_and_flush(temporary, content)
+            temporary.replace(path)
         except OSError as error:
-            if temporary:
-                with suppress(OSError):
-                    Path(temporary).unlink()
+            with suppress(OSError):
+                temporary.unlink()
             raise StoreError(
                 f"the request store {self.folder} does not take an answer: {error.strerror or error}. "
                 "Free space or permissions (or set `request_store`), then run again; finished answers are kept."
@@ -132,6 +132,17 @@ class RequestStore:
         """Number of stored answers, and their bytes on the disk."""
         sizes = [path.stat().st_size for path in self.folder.glob("??/*.json")]
         return len(sizes), sum(sizes)
+
+
+def _write_and_flush(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def describe_store(folder: str | Path) -> str:

@@ -12,11 +12,13 @@ import json
 import logging
 import re
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
 from contextrot import modules
 from contextrot.cache import RequestStore, request_key, weights_fingerprint
@@ -34,6 +36,7 @@ PERHAPS_BILLED = frozenset({"timeout", "malformed", "cut_stream", "no_choices", 
 LOCAL_TOKENS_PER_MINUTE = 50_000
 HOSTED_TOKENS_PER_MINUTE = 200_000
 LONGEST_PAUSE_SECONDS = 60.0
+STORE_THREADS = 16
 MOST_RESTARTS = 3
 MOST_FAILURES_IN_A_ROW = 20
 
@@ -73,7 +76,8 @@ class Client:
         self._identity = model_identity(model)
         self._transport: Transport | None = transport_for(endpoint) if endpoint else None
         self._bucket = _bucket(model, Path(settings.request_store)) if endpoint else None
-        self._pause = wait_exponential_jitter(initial=pause_seconds, max=LONGEST_PAUSE_SECONDS, jitter=pause_seconds)
+        self._pause = wait_exponential(multiplier=pause_seconds, max=LONGEST_PAUSE_SECONDS) + wait_random(0, pause_seconds)
+        self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="request-store")
         self._restarts = 0
         self._failures_in_a_row = 0
 
@@ -83,6 +87,7 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         if self._transport:
             await self._transport.close()
+        self._threads.shutdown()
 
     @property
     def needs_prompt_tokens(self) -> bool:
@@ -117,7 +122,7 @@ class Client:
         body = request_body(self.model, messages, max_output_tokens, options or {})
         key = request_key({**self._identity, "body": body, "repeat": repeat})
         if use_store:
-            stored = self.store.get(key) if self.endpoint is None else await asyncio.to_thread(self.store.get, key)
+            stored = self.store.get(key) if self.endpoint is None else await self._in_thread(self.store.get, key)
             if stored is not None:
                 self.usage.record(key, stored)
                 return stored
@@ -131,7 +136,7 @@ class Client:
                 return response
             self._failures_in_a_row = 0
             if response.outcome != "over_window":
-                await asyncio.to_thread(self.store.put, key, self._kept(body, repeat), response)
+                await self._in_thread(self.store.put, key, self._kept(body, repeat), response)
             self.usage.record(key, response)
         except ContextRotError as error:
             self.stopped = self.stopped or error
@@ -143,6 +148,10 @@ class Client:
         if self.endpoint is not None:
             async with self.concurrency.exclusive():
                 await asyncio.to_thread(self.endpoint.reset)
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Runs a function of the store beside the event loop: a flush to the disk takes milliseconds, and many take no longer."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def _ask_server(self, body: dict[str, Any], prompt_tokens: int | None) -> Response:
         if prompt_tokens is None:

@@ -1,0 +1,135 @@
+"""The request store: nothing half-written is read, nothing foreign is believed, a full disk is a message."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+import threading
+
+import pytest
+
+from contextrot.cache import RequestStore, describe_store, request_key, weights_fingerprint
+from contextrot.errors import StoreError
+from contextrot.records import Response
+
+KEY = request_key({"q": 1})
+
+
+@pytest.fixture
+def store(tmp_path):
+    return RequestStore(tmp_path / "store")
+
+
+def answer(**values):
+    return Response("s1", 3, "answered", **({"text": "yes", "attempts": 2, "total_seconds": 0.5} | values))
+
+
+def test_an_answer_comes_back_without_sample_and_turn_and_marked_cached(store):
+    store.put(KEY, {"model": "m"}, answer(text="naïve \ud800 ✓"))
+    found = store.get(KEY)
+    assert (found.sample_id, found.turn, found.cached) == ("", 0, True)
+    assert (found.text, found.attempts, found.total_seconds, found.cost_usd) == ("naïve \ud800 ✓", 2, 0.5, None)
+
+
+def test_the_file_is_json_named_by_its_key(store):
+    store.put(KEY, {"model": "m"}, answer())
+    path = store.folder / KEY[:2] / f"{KEY}.json"
+    record = json.loads(path.read_text())
+    assert record["key"] == KEY
+    assert record["request"] == {"model": "m"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_what_was_never_asked_is_a_miss(store):
+    assert store.get(KEY) is None
+    assert store.damaged == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b'{"format": "contextrot response 1", "key": "',
+        b"[]",
+        b"null",
+        b'{"answer": "of another program"}',
+        b"\xff\xfe\x00",
+        json.dumps({"format": "contextrot response 1", "key": "0" * 64, "response": {"outcome": "answered"}}).encode(),
+        json.dumps({"format": "contextrot response 1", "key": KEY, "response": {"outcome": "FUTURE_ERROR"}}).encode(),
+        json.dumps({"format": "contextrot response 1", "key": KEY, "response": {"text": "no outcome"}}).encode(),
+    ],
+    ids=lambda content: str(content[:24]),
+)
+def test_a_truncated_or_foreign_file_is_a_miss_that_is_reported_and_replaced(store, caplog, content):
+    path = store.path(KEY)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        assert store.get(KEY) is None
+    assert str(path) in caplog.text
+    assert store.damaged == 1
+    store.put(KEY, {}, answer())
+    assert store.get(KEY).text == "yes"
+
+
+def test_the_key_ignores_order_and_0_against_0_0():
+    assert request_key({"a": 1, "b": {"t": 0}}) == request_key({"b": {"t": 0.0}, "a": 1})
+
+
+@pytest.mark.parametrize(
+    "other", [{"a": "1"}, {"a": True}, {"a": None}, {"a": [1]}, {"b": 1}, {"a": 1, "b": None}, {"a": 1.5}], ids=str
+)
+def test_the_key_keeps_types_and_names_apart(other):
+    assert request_key(other) != request_key({"a": 1})
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_message(store):
+    store.folder.write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match="does not take an answer.*finished answers are kept"):
+        store.put(KEY, {}, answer())
+
+
+def test_writers_at_once_lose_nothing_and_leave_no_temporary_files(store):
+    keys = [request_key({"q": i}) for i in range(40)]
+
+    def write():
+        for key in keys:
+            store.put(key, {}, answer(text=key))
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(store.get(key).text == key for key in keys)
+    assert store.size()[0] == 40
+    assert not list(store.folder.rglob("*.tmp"))
+
+
+def test_a_leftover_of_a_killed_process_is_never_read(store):
+    store.put(KEY, {}, answer())
+    (store.path(KEY).parent / f".{KEY}.host.1.0.tmp").write_text('{"half')
+    assert store.size()[0] == 1
+
+
+def test_size_and_how_to_clear_are_told(store):
+    store.put(KEY, {}, answer())
+    text = describe_store(store.folder)
+    assert "1 stored answers" in text
+    assert f"rm -r {store.folder}" in text
+
+
+def test_weights_of_other_content_but_the_same_size_are_told_apart(tmp_path):
+    path = tmp_path / "model.safetensors"
+    size = 33 << 20
+    with path.open("wb") as file:
+        os.truncate(file.fileno(), size)
+    before = weights_fingerprint(tmp_path)
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"x")
+    assert path.stat().st_size == size
+    assert weights_fingerprint(tmp_path) != before

@@ -1,0 +1,441 @@
+"""The client over real HTTP: each fault's outcome, number of attempts and record; keys; budget; concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import json
+import time
+
+import pytest
+
+from contextrot.cache import RequestStore
+from contextrot.client import Client, NotInStore, classify, model_identity, request_body
+from contextrot.engines import Endpoint
+from contextrot.errors import EngineError, RequestError
+from contextrot.prices import pricing_of
+from contextrot.settings import ModelSettings, Price, Settings
+from contextrot.transport import Reply
+from contextrot.usage import Ledger
+from tests.scripted_server import Act, ScriptedServer, error
+
+SSE = {"Content-Type": "text/event-stream"}
+
+
+def model_at(server: ScriptedServer, **changes) -> ModelSettings:
+    values = {"engine": "external", "name": "m", "base_url": server.url, "window": 1000, "max_output_tokens": 50}
+    return ModelSettings(**(values | {"tokens_per_minute": 10**9, "timeout_seconds": 20} | changes))
+
+
+class Session:
+    """A client on a scripted server, with short pauses."""
+
+    def __init__(self, folder, model, endpoint=None, key=None, **settings):
+        self.settings = Settings(request_store=str(folder / "store"), **settings)
+        self.store = RequestStore(self.settings.request_store)
+        self.usage = Ledger(folder / "t" / "m" / "e", "1-of-1", "m", pricing_of(model), self.settings.budget_usd)
+        self.endpoint = endpoint or Endpoint("external", model.name, "hosted_vllm", model.base_url, api_key=key)
+        self.model = model
+
+    def ask(self, *prompts, **arguments):
+        """The responses to prompts asked side by side; errors stand in their places."""
+
+        async def run():
+            async with Client(self.endpoint, self.model, self.settings, self.store, self.usage, pause_seconds=0.001) as client:
+                self.client = client
+                asked = [client.ask([{"role": "user", "content": p}], 50, **arguments) for p in prompts]
+                return await asyncio.gather(*asked, return_exceptions=True)
+
+        return asyncio.run(run())
+
+
+@pytest.fixture
+def session(tmp_path):
+    """`session(script, **settings)`: a server with that script, and a session on it."""
+    servers = []
+
+    def start(script=lambda prompt, before: Act(), model=None, key=None, **settings):
+        server = ScriptedServer(script)
+        servers.append(server)
+        server.__enter__()
+        started = Session(tmp_path, model_at(server, **(model or {})), key=key, **settings)
+        started.server = server
+        return started
+
+    yield start
+    for server in servers:
+        server.__exit__(None, None, None)
+
+
+def first_then_well(*faults):
+    """Each fault in turn, then a good answer."""
+    return lambda prompt, before: faults[before] if before < len(faults) else Act()
+
+
+def test_an_answer_has_text_counts_times_and_one_attempt(session):
+    usage = {
+        "prompt_tokens": 30,
+        "completion_tokens": 4,
+        "prompt_tokens_details": {"cached_tokens": 16},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    s = session(lambda *_: Act(text="The answer is 7.", usage=usage))
+    [r] = s.ask("q")
+    assert (r.outcome, r.text, r.finish_reason, r.attempts, r.cached) == ("answered", "The answer is 7.", "stop", 1, False)
+    assert (r.prompt_tokens, r.completion_tokens, r.cached_tokens, r.reasoning_tokens) == (30, 4, 16, 3)
+    assert 0 < r.first_token_seconds <= r.total_seconds
+    assert (r.engine, r.model, r.error_type) == ("external", "m", None)
+
+
+def test_a_server_that_does_not_stream_is_read_too(session):
+    [r] = session(lambda *_: Act(text="whole", stream=False)).ask("q")
+    assert (r.outcome, r.text, r.prompt_tokens, r.first_token_seconds) == ("answered", "whole", 7, None)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error(429, "slow down"),
+        error(429, "slow down", **{"Retry-After": "0"}),
+        error(500),
+        error(503),
+        Act(reset=True),
+        Act(cut=True),
+        Act(unfinished=True),
+        Act(body=b"data: {not json\n\n", headers=SSE),
+        Act(body=b"not json at all", headers={"Content-Type": "application/json"}),
+        Act(body=b'["no object"]', headers={"Content-Type": "application/json"}),
+        Act(body=b'{"model": "m", "choices": []}', headers={"Content-Type": "application/json"}),
+        Act(body=b'data: {"model": "m", "choices": []}\n\ndata: [DONE]\n\n', headers=SSE),
+        Act(body=b'data: {"error": {"message": "worker died", "code": 500}}\n\n', headers=SSE),
+        Act(body=b"", headers=SSE),
+        Act(finish="abort"),
+    ],
+    ids=lambda act: f"{act.status} {act.body or act}"[:60],
+)
+def test_a_fault_that_passes_is_tried_again(session, fault):
+    s = session(first_then_well(fault, fault))
+    [r] = s.ask("q")
+    assert (r.outcome, r.text, r.attempts) == ("answered", "yes", 3)
+    assert len(s.server.prompts) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (error(429), "rate_limited"),
+        (error(500), "server"),
+        (error(503), "server"),
+        (error(504), "timeout"),
+        (Act(reset=True), "connection"),
+        (Act(cut=True), "cut_stream"),
+        (Act(unfinished=True), "cut_stream"),
+        (Act(body=b"{", headers=SSE | {"Content-Type": "application/json"}), "malformed"),
+        (Act(body=b'{"choices": []}', headers={"Content-Type": "application/json"}), "no_choices"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_fault_that_stays_is_a_failed_row_after_all_attempts_and_never_an_answer(session, fault, kind):
+    s = session(lambda *_: fault, max_attempts=3)
+    [r] = s.ask("q")
+    assert (r.outcome, r.text, r.error_type, r.attempts) == ("failed", None, kind, 3)
+    assert r.error_message
+    assert s.store.size() == (0, 0)
+
+
+def test_a_server_that_never_answers_is_a_timeout(session):
+    s = session(lambda prompt, before: Act(silent=before == 0), model={"timeout_seconds": 0.2})
+    [r] = s.ask("q")
+    assert (r.outcome, r.attempts) == ("answered", 2)
+
+
+def test_a_slow_first_byte_is_waited_for_and_measured(session):
+    [r] = session(lambda *_: Act(delay_seconds=0.3)).ask("q")
+    assert (r.outcome, r.attempts) == ("answered", 1)
+    assert r.first_token_seconds >= 0.3
+
+
+def test_a_refused_connection_is_a_failed_row(tmp_path):
+    model = ModelSettings(engine="external", name="m", base_url="http://127.0.0.1:9/v1", window=9, max_output_tokens=9)
+    [r] = Session(tmp_path, model, max_attempts=2).ask("q")
+    assert (r.outcome, r.error_type, r.attempts) == ("failed", "connection", 2)
+
+
+def test_no_attempt_after_the_deadline(session):
+    s = session(lambda *_: error(429, **{"Retry-After": "60"}), retry_deadline_seconds=5)
+    [r] = s.ask("q")
+    assert (r.outcome, r.error_type, r.attempts) == ("failed", "rate_limited", 1)
+
+
+@pytest.mark.parametrize("form", ["seconds", "date", "milliseconds"])
+def test_retry_after_holds_all_requests_back(session, form):
+    date = email.utils.formatdate(time.time() + 1, usegmt=True)
+    header = {"seconds": {"Retry-After": "0.2"}, "date": {"Retry-After": date}, "milliseconds": {"retry-after-ms": "200"}}[form]
+    s = session(lambda prompt, before: error(429, **header) if prompt == "first" and before == 0 else Act())
+    started = time.time()
+    [r] = s.ask("first")
+    assert (r.outcome, r.attempts) == ("answered", 2)
+    [shared] = (s.store.folder / "rate_limits").glob("*.json")
+    assert json.loads(shared.read_text())["pause"] > started
+
+
+def test_concurrency_never_exceeds_the_limit_with_a_429_between(session):
+    script = lambda prompt, before: error(429) if prompt == "p0" and before == 0 else Act(delay_seconds=0.01)  # noqa: E731
+    s = session(script, model={"concurrency": 4})
+    responses = s.ask(*[f"p{i}" for i in range(20)])
+    assert {r.outcome for r in responses} == {"answered"}
+    assert s.server.most_at_once <= 4
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens",
+        "Input length (5000) exceeds model's maximum context length (4096).",
+        "the request exceeds the available context size, try increasing it",
+        "prompt is too long: 205000 tokens > 200000 maximum",
+    ],
+)
+def test_an_over_long_prompt_is_over_window_after_one_attempt(session, message):
+    s = session(lambda *_: error(400, message))
+    [r] = s.ask("q")
+    assert (r.outcome, r.text, r.attempts) == ("over_window", None, 1)
+    assert s.store.size()[0] == 0
+
+
+def test_an_over_long_prompt_is_known_by_its_code(session):
+    [r] = session(lambda *_: error(400, "no", code="context_length_exceeded")).ask("q")
+    assert r.outcome == "over_window"
+
+
+def test_another_bad_request_fails_after_one_attempt(session):
+    [r] = session(lambda *_: error(400, "unknown parameter: 'top_z'")).ask("q")
+    assert (r.outcome, r.error_type, r.attempts) == ("failed", "bad_request", 1)
+
+
+@pytest.mark.parametrize("fault", [error(400, "flagged", code="content_filter"), Act(finish="content_filter", text="")])
+def test_a_content_filter_is_a_refusal(session, fault):
+    [r] = session(lambda *_: fault).ask("q")
+    assert (r.outcome, r.attempts) == ("refused", 1)
+
+
+def test_the_models_refusal_field_is_a_refusal_with_its_words(session):
+    [r] = session(lambda *_: Act(text="", refusal="I can't help with that.")).ask("q")
+    assert (r.outcome, r.text) == ("refused", "I can't help with that.")
+
+
+def test_an_empty_answer_is_empty_and_stored(session):
+    s = session(lambda *_: Act(text=" \n"))
+    [r] = s.ask("q")
+    assert (r.outcome, r.text, s.store.size()[0]) == ("empty", None, 1)
+
+
+@pytest.mark.parametrize(("status", "hint"), [(401, "MY_KEY"), (403, "MY_KEY"), (404, "`name`")])
+def test_a_refused_key_or_model_stops_the_job_at_once_and_says_what_to_set(session, status, hint):
+    s = session(lambda *_: error(status, "no"), model={"concurrency": 1, "api_key_env": "MY_KEY"})
+    errors = s.ask("a", "b", "c")
+    assert all(isinstance(e, RequestError) for e in errors)
+    assert hint in str(errors[0])
+    assert str(status) in str(errors[0])
+    assert len(s.server.prompts) == 1
+
+
+@pytest.mark.parametrize("fault", [error(402, "pay"), error(429, "You exceeded your current quota", code="insufficient_quota")])
+def test_an_empty_account_stops_the_job_at_once(session, fault):
+    [e] = session(lambda *_: fault).ask("q")
+    assert isinstance(e, RequestError)
+    assert "credit" in str(e)
+
+
+def test_an_answer_of_another_model_is_a_failed_row(session):
+    s = session(lambda *_: Act(model="somebody-else"))
+    [r] = s.ask("q")
+    assert (r.outcome, r.text, r.error_type, r.attempts) == ("failed", None, "wrong_model", 1)
+    assert "somebody-else" in r.error_message
+    assert s.store.size()[0] == 0
+
+
+def test_a_version_in_the_servers_name_is_the_same_model(session):
+    [r] = session(lambda *_: Act(model="m-2026-01-01")).ask("q")
+    assert (r.outcome, r.model) == ("answered", "m-2026-01-01")
+
+
+def test_many_failures_in_a_row_stop_the_job(session):
+    s = session(lambda *_: error(500), model={"concurrency": 1}, max_attempts=1)
+    results = s.ask(*[f"q{i}" for i in range(30)])
+    stopped = [e for e in results if isinstance(e, RequestError)]
+    assert "20 requests in a row failed" in str(stopped[0])
+    assert len(s.server.prompts) == 20
+
+
+def test_thinking_is_kept_apart_from_the_answer(session):
+    s = session(
+        lambda *_: Act(text="42", reasoning="six times seven"), model={"reasoning_effort": "low", "reasoning_tokens": 100}
+    )
+    [r] = s.ask("q")
+    assert (r.outcome, r.text, r.reasoning) == ("answered", "42", "six times seven")
+    assert s.server.requests[0]["reasoning_effort"] == "low"
+    assert s.server.requests[0]["max_tokens"] == 150
+
+
+def test_a_length_stop_during_thinking_is_truncated_not_empty(session):
+    [r] = session(lambda *_: Act(text="", reasoning="hmm", finish="length")).ask("q")
+    assert (r.outcome, r.text, r.reasoning) == ("truncated", None, "hmm")
+
+
+def test_thoughts_left_in_the_text_are_taken_out():
+    assert classify(Reply(text="<think>a\nb</think>\n\nyes", finish_reason="stop")) == ("answered", "\n\nyes", "a\nb")
+    assert classify(Reply(text="<think>a b", finish_reason="length")) == ("truncated", None, "a b")
+    assert classify(Reply(text="I say <think>", finish_reason="stop")) == ("answered", "I say <think>", None)
+
+
+def test_a_finished_request_is_never_asked_again(session):
+    s = session()
+    [first], [second] = s.ask("q"), s.ask("q")
+    assert len(s.server.prompts) == 1
+    assert (first.cached, second.cached) == (False, True)
+    assert (second.text, second.total_seconds, second.prompt_tokens) == (first.text, first.total_seconds, first.prompt_tokens)
+
+
+def test_a_repeat_is_an_answer_of_its_own(session):
+    s = session(lambda prompt, before: Act(text=f"take {before}"))
+    assert [s.ask("q", repeat=i)[0].text for i in (0, 1, 0, 1)] == ["take 0", "take 1", "take 0", "take 1"]
+
+
+def test_without_the_store_it_is_asked_again(session):
+    s = session()
+    s.ask("q")
+    [r] = s.ask("q", use_store=False)
+    assert (r.cached, len(s.server.prompts)) == (False, 2)
+
+
+def test_without_an_endpoint_only_the_store_answers(session):
+    s = session()
+    s.ask("known")
+    client = Client(None, s.model, s.settings, s.store, s.usage)
+    assert asyncio.run(client.ask([{"role": "user", "content": "known"}], 50)).cached
+    with pytest.raises(NotInStore):
+        asyncio.run(client.ask([{"role": "user", "content": "new"}], 50))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "n"},
+        {"base_url": "http://127.0.0.1:1/v1"},
+        {"sampling": {"temperature": 0.5}},
+        {"reasoning_effort": "high"},
+        {"reasoning_tokens": 5},
+        {"engine_options": {"extra_body": {"top_k": 1}}},
+        {"revision": "abc"},
+    ],
+    ids=str,
+)
+def test_what_changes_the_answer_changes_the_key(tmp_path, change):
+    assert _key(change) != _key({})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"concurrency": 3},
+        {"price": {"input_usd_per_million_tokens": 1, "output_usd_per_million_tokens": 1}},
+        {"tokens_per_minute": 7},
+        {"timeout_seconds": 1},
+        {"title": "T"},
+        {"gpu": 2},
+        {"shards": 3},
+        {"sampling": {"temperature": 0.0}},
+    ],
+    ids=str,
+)
+def test_what_does_not_change_the_answer_does_not_change_the_key(tmp_path, change):
+    assert _key(change) == _key({})
+
+
+def _key(change):
+    from contextrot.cache import request_key
+
+    values = {"engine": "external", "name": "m", "base_url": "http://x/v1", "window": 100, "max_output_tokens": 10, **change}
+    model = ModelSettings(**values)
+    return request_key({**model_identity(model), "body": request_body(model, [{"role": "user", "content": "q"}], 10, {})})
+
+
+def test_a_retrained_local_model_is_another_model(tmp_path):
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"one")
+    model = ModelSettings(engine="transformers", name=str(folder), window=100, max_output_tokens=10)
+    before = model_identity(model)
+    assert model_identity(model) == before
+    (folder / "model.safetensors").write_bytes(b"two")
+    assert model_identity(model) != before
+
+
+def test_the_budget_stops_before_it_is_exceeded_and_the_run_can_go_on(session):
+    price = Price(input_usd_per_million_tokens=10_000, output_usd_per_million_tokens=10_000)
+    s = session(model={"price": price, "concurrency": 3}, budget_usd=2.0)
+    # a request costs 0.09 (7 + 2 tokens at 0.01) and at most 0.57 (7 + 50)
+    results = s.ask(*[f"q{i}" for i in range(40)], prompt_tokens=7)
+    errors = [e for e in results if isinstance(e, RequestError)]
+    assert errors
+    assert "budget_usd" in str(errors[0])
+    assert s.usage.spent_usd == pytest.approx(0.09 * len(s.server.prompts))
+    assert 2.0 - 0.57 - 0.09 < s.usage.spent_usd <= 2.0
+    asked = len(s.server.prompts)
+    more = Session(s.store.folder.parent, s.model, s.endpoint, budget_usd=20.0)
+    assert all(r.outcome == "answered" for r in more.ask(*[f"q{i}" for i in range(40)], prompt_tokens=7))
+    assert len(s.server.prompts) == 40
+    assert more.usage.counts["from_store"] == asked
+
+
+def test_a_budget_without_a_price_is_an_error(tmp_path):
+    with pytest.raises(RequestError, match="price of model 'm' is unknown"):
+        Ledger(tmp_path, "1-of-1", "m", None, budget_usd=1.0)
+
+
+def test_a_cost_without_a_price_is_unknown_not_zero(session):
+    s = session()
+    [r] = s.ask("q")
+    assert r.cost_usd is None
+    s.usage.write()
+    assert "Estimated cost: unknown" in (s.usage.folder / "token_dashboard.txt").read_text()
+
+
+def test_the_key_is_sent_but_taken_out_of_errors(session):
+    s = session(lambda *_: error(500, "Incorrect key sk-secret-123 given"), key="sk-secret-123", max_attempts=1)
+    [r] = s.ask("q")
+    assert s.server.authorizations == ["Bearer sk-secret-123"]
+    assert r.error_message == "Incorrect key [key] given"
+    assert "sk-secret" not in repr(s.endpoint)
+
+
+def test_a_dead_server_is_restarted_once_for_all_its_requests(session):
+    s = session()
+    state = {"dead": True, "restarts": 0}
+
+    def alive():
+        if state["dead"]:
+            raise EngineError("the server stopped by itself")
+
+    def reset():
+        state["dead"], state["restarts"] = False, state["restarts"] + 1
+
+    s.server.script = lambda prompt, before: Act(reset=True) if state["dead"] else Act()
+    s.endpoint = Endpoint("vllm", "m", "hosted_vllm", s.server.url, alive=alive, reset=reset)
+    responses = s.ask(*[f"q{i}" for i in range(8)])
+    assert {(r.outcome, r.attempts) for r in responses} <= {("answered", 1), ("answered", 2)}
+    assert state["restarts"] == 1
+
+
+def test_a_server_that_keeps_dying_ends_the_job(session):
+    s = session(lambda *_: Act(reset=True), max_attempts=10)
+
+    def dead():
+        raise EngineError("the server stopped by itself.")
+
+    s.endpoint = Endpoint("vllm", "m", "hosted_vllm", s.server.url, alive=dead)
+    [e] = s.ask("q")
+    assert isinstance(e, EngineError)
+    assert "restarted 3 times" in str(e)
