@@ -28,6 +28,8 @@ include: "rules/scoring.smk"
 include: "rules/serving.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/cost.smk"
+include: "rules/status.smk"
 
 
 rule all:

@@ -12,6 +12,15 @@ Read the document and answer the question in one sentence, using only the docume
 
 Question: {question}"""
 
+NEEDLES_IN_A_HAYSTACK = """\
+Read the document and answer each question in one sentence on a line of its own, using only the document.
+
+<document>
+{haystack}
+</document>
+
+{questions}"""
+
 REPEATED_WORDS = """\
 Repeat the following text exactly, and write nothing else:
 

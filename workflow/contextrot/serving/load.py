@@ -1,0 +1,170 @@
+"""Sends prompts to an endpoint, so many at once, and times every token as vLLM's serving benchmark does.
+
+Source of the definitions: vLLM, benchmarks/lib/endpoint_request_func.py and benchmarks/serve.py. The first token is the first
+chunk of the stream with a choice; a request ends with its last such chunk, not with the chunk of the token counts.
+TPOT = (end - first token) / (output tokens - 1), with the server's count of output tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+
+from contextrot.engines import Endpoint
+from contextrot.errors import RequestError
+from contextrot.records import Sample
+
+
+@dataclass
+class Timing:
+    """What one request measured.
+
+    Attributes:
+        sample_id: which prompt.
+        start: seconds of the monotonic clock when it was sent.
+        ttft_seconds: from sending to the first token.
+        end_to_end_seconds: from sending to the last token.
+        itl_seconds: between chunks; a chunk may hold several tokens.
+        prompt_tokens, completion_tokens, cached_tokens: the server's counts.
+        text: the answer.
+    """
+
+    sample_id: str
+    start: float
+    ttft_seconds: float
+    end_to_end_seconds: float
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int | None
+    text: str
+    finish_reason: str | None = None
+    itl_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def tpot_seconds(self) -> float | None:
+        """Time per output token after the first; None for an answer of one token."""
+        if self.completion_tokens < 2:
+            return None
+        return (self.end_to_end_seconds - self.ttft_seconds) / (self.completion_tokens - 1)
+
+    def meets(self, ttft_limit_seconds: float | None, tpot_limit_seconds: float | None) -> bool:
+        """Whether the request kept both limits; an answer of one token keeps any TPOT limit."""
+        return (ttft_limit_seconds is None or self.ttft_seconds <= ttft_limit_seconds) and (
+            tpot_limit_seconds is None or (self.tpot_seconds or 0.0) <= tpot_limit_seconds
+        )
+
+
+def run_load(
+    endpoint: Endpoint, samples: Sequence[Sample], concurrency: int, options: dict[str, Any], timeout_seconds: float = 600
+) -> tuple[list[Timing], float]:
+    """Sends every sample once, at most `concurrency` at a time, each as soon as an earlier one ends.
+
+    Args:
+        options: fields of each request, such as temperature, seed, ignore_eos.
+
+    Returns:
+        A timing per sample, in order, and the seconds from the first sending to the last end.
+
+    Raises:
+        EngineError: if the engine has stopped.
+        RequestError: if a request failed: a measurement with holes is none.
+    """
+    return asyncio.run(_run_load(endpoint, samples, concurrency, options, timeout_seconds))
+
+
+async def _run_load(
+    endpoint: Endpoint, samples: Sequence[Sample], concurrency: int, options: dict[str, Any], timeout_seconds: float
+) -> tuple[list[Timing], float]:
+    turn = asyncio.Semaphore(concurrency)
+    timeout = ClientTimeout(total=timeout_seconds)
+    async with ClientSession(timeout=timeout, connector=TCPConnector(limit=0), headers=_headers(endpoint)) as session:
+
+        async def one(sample: Sample) -> Timing:
+            async with turn:
+                return await _send(session, endpoint, sample, options)
+
+        tasks = [asyncio.create_task(one(sample)) for sample in samples]
+        started = time.perf_counter()
+        try:
+            timings = await asyncio.gather(*tasks)
+        except (ClientError, TimeoutError, OSError, ValueError, RequestError) as error:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await _raise_if_stopped(endpoint)
+            if isinstance(error, RequestError):
+                raise
+            what = f"no answer within {timeout_seconds:.0f} s" if isinstance(error, TimeoutError) else f"{error}"
+            raise RequestError(f"a request of the measurement failed ({type(error).__name__}: {what}). Run again.") from error
+        return list(timings), time.perf_counter() - started
+
+
+async def _raise_if_stopped(endpoint: Endpoint) -> None:
+    # A process that was just killed is reaped a moment after its connections break.
+    for _ in range(20):
+        endpoint.alive()
+        await asyncio.sleep(0.1)
+
+
+def _headers(endpoint: Endpoint) -> dict[str, str]:
+    return {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+
+
+async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, options: dict[str, Any]) -> Timing:
+    body = {
+        "model": endpoint.model,
+        "messages": sample.messages,
+        "max_tokens": sample.max_output_tokens,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **endpoint.extra_body,
+        **options,
+    }
+    start = last = time.perf_counter()
+    first, gaps, texts, usage, finish, ended, rest = None, [], [], None, None, False, b""
+    url = f"{endpoint.base_url}/chat/completions"
+    async with session.post(url, json=body, headers={"X-Request-Id": sample.sample_id}) as answer:
+        if answer.status != 200:
+            raise RequestError(f"the engine answered {answer.status} to {sample.sample_id!r}: {(await answer.text())[:400]}")
+        async for part in answer.content.iter_any():
+            now = time.perf_counter()
+            *lines, rest = (rest + part).split(b"\n")
+            for line in lines:
+                if not line.startswith(b"data: "):
+                    continue
+                if line[6:].strip() == b"[DONE]":
+                    ended = True
+                    continue
+                chunk = json.loads(line[6:])
+                if "error" in chunk:
+                    raise RequestError(f"the engine broke off {sample.sample_id!r}: {chunk['error']}")
+                usage = chunk.get("usage") or usage
+                for choice in chunk.get("choices") or []:
+                    if first is None:
+                        first = now
+                    else:
+                        gaps.append(now - last)
+                    last = now
+                    delta = choice.get("delta") or {}
+                    texts.append(delta.get("content") or delta.get("reasoning") or delta.get("reasoning_content") or "")
+                    finish = choice.get("finish_reason") or finish
+    if first is None or usage is None or not ended:
+        raise RequestError(f"the stream of {sample.sample_id!r} was cut, or has no token counts (stream_options.include_usage).")
+    return Timing(
+        sample_id=sample.sample_id,
+        start=start,
+        ttft_seconds=first - start,
+        end_to_end_seconds=last - start,
+        prompt_tokens=usage["prompt_tokens"],
+        completion_tokens=usage["completion_tokens"],
+        cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
+        text="".join(texts),
+        finish_reason=finish,
+        itl_seconds=gaps,
+    )

@@ -1,0 +1,11 @@
+"""Writes the Markdown report of one serving experiment."""
+
+from pathlib import Path
+
+from contextrot.reporting import reporting_errors
+from contextrot.serving.compare import write_report
+from contextrot.settings import Project
+
+with reporting_errors(snakemake.log[0]):
+    project, names, output = Project(snakemake.config), snakemake.wildcards, Path(snakemake.output[0])
+    write_report(output.parent, (project.title(names.model), project.title(names.experiment)), output)
