@@ -351,11 +351,16 @@ def _same_model(endpoint: Endpoint, answered: str) -> bool:
     return plain(answered).startswith(asked) or asked.startswith(plain(answered))
 
 
-def _bucket(model: ModelSettings, store: Path) -> TokenBucket:
-    """The model's rate limit, shared by jobs that run at once on the same store."""
+def rate_limits_of(model: ModelSettings) -> tuple[int | None, int | None]:
+    """Tokens and requests per minute: from config, else the defaults for what we did not start ourselves."""
     tokens = model.tokens_per_minute
     if tokens is None and model.engine == "external":
         tokens = HOSTED_TOKENS_PER_MINUTE if model.hosted else LOCAL_TOKENS_PER_MINUTE
+    return tokens, model.requests_per_minute
+
+
+def _bucket(model: ModelSettings, store: Path) -> TokenBucket:
+    """The model's rate limit, shared by jobs that run at once on the same store."""
     host = urlsplit(model.base_url).netloc if model.base_url else model.provider or model.engine
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{host}_{model.name}")[:150].lstrip(".")
-    return TokenBucket(tokens, model.requests_per_minute, store / "rate_limits" / f"{name}.json")
+    return TokenBucket(*rate_limits_of(model), store / "rate_limits" / f"{name}.json")

@@ -146,6 +146,7 @@ def ask_samples(
         usage.rows_done = sum(map(len, answers.values()))
         return answers
     asked = sorted((s for s in samples if s.fits_window), key=tokens_of, reverse=True)
+    usage.write()
     with Progress(name, usage) as progress:
         offline = Client(None, model, settings, store, usage)
         asyncio.run(_converse_all(offline, task, asked, tokenizer, answers, progress))

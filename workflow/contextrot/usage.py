@@ -34,6 +34,7 @@ _COUNTS = (
     "run_tokens",
 )
 _RULE = "=" * 80
+HOST = os.uname().nodename
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +143,8 @@ class Ledger:
             "rows_done": self.rows_done,
             "rows_failed": self.rows_failed,
             "stage": self.stage,
+            "host": HOST,
+            "pid": os.getpid(),
         }
         write_text(self.folder / ".usage" / f"{self.part}.json", json.dumps(part, indent=1))
         totals = write_summary(self.folder)

@@ -1,0 +1,59 @@
+# samples.parquet of all selected models and experiments -> cost_estimate.{json,md}: what a run will cost, before it is paid.
+# `snakemake cost_estimate` prints it; `snakemake request_store` prints the size of the request store and how to clear it.
+
+
+def samples_of_tier(wildcards):
+    return [f"results/{wildcards.tier}/{model}/{experiment}/samples.parquet" for model, experiment in selection()]
+
+
+rule estimate_cost:
+    input:
+        samples_of_tier,
+    output:
+        json="results/{tier}/cost_estimate.json",
+        md="results/{tier}/cost_estimate.md",
+    log:
+        "logs/{tier}/estimate_cost.log",
+    conda:
+        "../envs/contextrot.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=10,
+    params:
+        models=[
+            project.models[name].model_dump_json(include={"price", "tokens_per_minute", "requests_per_minute"})
+            for name in project.selected_models
+        ],
+        judges=project.settings.model_dump_json(include={"judges", "default_judges", "budget_usd"}),
+    message:
+        "Estimating the cost of tier {wildcards.tier}"
+    script:
+        "../workflow/scripts/estimate_cost.py"
+
+
+rule cost_estimate:
+    input:
+        f"results/{project.settings.tier}/cost_estimate.md",
+    log:
+        "logs/cost_estimate.log",
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    message:
+        "Cost estimate: {input}"
+    shell:
+        "cat {input:q} 2> {log:q}"
+
+
+rule request_store:
+    log:
+        "logs/request_store.log",
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    params:
+        folder=project.settings.request_store,
+    message:
+        "Size of the request store"
+    script:
+        "../workflow/scripts/describe_store.py"

@@ -1,0 +1,11 @@
+"""Estimates what the tier will cost."""
+
+from pathlib import Path
+
+from contextrot.cost import estimate_cost
+from contextrot.reporting import reporting_errors
+from contextrot.settings import Project
+
+with reporting_errors(snakemake.log[0]):
+    outputs = Path(snakemake.output.json), Path(snakemake.output.md)
+    estimate_cost(Project(snakemake.config), snakemake.wildcards.tier, snakemake.input, *outputs)

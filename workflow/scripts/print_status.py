@@ -1,0 +1,8 @@
+"""Prints how far the run is."""
+
+from contextrot.reporting import reporting_errors
+from contextrot.settings import Project
+from contextrot.status import status_table
+
+with reporting_errors(snakemake.log[0]):
+    print(status_table(Project(snakemake.config)))
