@@ -40,6 +40,8 @@ QUESTION_TYPES = (
     "temporal-reasoning",
 )
 
+ABSTAINING_TYPES = ("single-session-user", "multi-session", "temporal-reasoning", "knowledge-update")
+
 Turn = dict[str, Any]
 
 
@@ -103,13 +105,49 @@ def generate(
     for index in range(questions):
         kind = question_types[index % len(question_types)]
         recollection = _RECOLLECT[kind](rng, split)
-        if kind in ("single-session-user", "multi-session", "temporal-reasoning", "knowledge-update"):
-            if rng.random() < abstention_share * len(question_types) / 4:
-                recollection = _forget(rng, recollection, split)
+        if kind in ABSTAINING_TYPES and rng.random() < abstention_share * len(question_types) / len(ABSTAINING_TYPES):
+            recollection = _forget(rng, recollection, split)
         identifier = f"{split}-{index:04d}" + ("_abs" if recollection.abstains else "")
         size = int(rng.integers(history_tokens[0], history_tokens[1] + 1))
         items.append(_write_history(rng, identifier, recollection, split, passages, size, count_tokens))
     return items
+
+
+def dense_history(
+    rng: np.random.Generator,
+    split: str,
+    passages: Mapping[str, Sequence[str]],
+    history_tokens: int,
+    count_tokens: Callable[[str], int] = approximate_tokens,
+) -> tuple[list[list[Turn]], list[str], list[tuple[str, str]]]:
+    """One history with many facts in it, for training: its sessions, their dates and the question's, (question, reply)."""
+    sequences, asked, topics, used = [], [], [], 0
+    while used < history_tokens:
+        recollection = _RECOLLECT[QUESTION_TYPES[int(rng.integers(len(QUESTION_TYPES)))]](rng, split)
+        if rng.random() < 0.12:
+            recollection = _forget(rng, recollection, split)
+        parts = recollection.topic.split("|")
+        if any(part in known or known in part for part in parts for known in topics):
+            used += 1
+            continue
+        topics += parts
+        sequence = [_session(rng, passages, exchange, evidence=True) for exchange in recollection.sessions]
+        used += sum(count_tokens(t["content"]) + 6 for session in sequence for t in session)
+        sequences.append(sequence)
+        asked.append(recollection)
+    # Interleave the sequences, each in its own order.
+    owners = rng.permutation([i for i, sequence in enumerate(sequences) for _ in sequence])
+    places: dict[int, list[int]] = {}
+    for place, owner in enumerate(owners.tolist()):
+        places.setdefault(owner, []).append(place)
+    iterators = [iter(sequence) for sequence in sequences]
+    history = [next(iterators[owner]) for owner in owners.tolist()]
+    dates = _dates(rng, len(history) + 1)
+    questions = []
+    for index in rng.permutation(len(asked)).tolist():
+        day0 = dates[places[index][0]].split()[0]
+        questions.append((asked[index].question, asked[index].reply.replace("{date0}", day0)))
+    return history, dates, questions
 
 
 def _forget(rng: np.random.Generator, known: Recollection, split: str) -> Recollection:

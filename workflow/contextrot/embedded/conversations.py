@@ -1,0 +1,212 @@
+"""Training conversations of every task, in the very prompts that the tasks use.
+
+Each function returns the (user, assistant) turns of one conversation. Where a task allows it, many questions are asked
+about one document, so that most tokens teach something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from contextrot import prompts
+from contextrot.embedded.chat_memory import dense_history, load_passages
+from contextrot.embedded.heldout import excluded_words
+from contextrot.embedded.needles import Fact, FactWriter, plant
+
+Turns = list[tuple[str, str]]
+
+
+def render_sessions(sessions: Sequence[Sequence[Mapping[str, str]]], dates: Sequence[str], question: str) -> str:
+    """The prompt of dated sessions; the last date is the question's."""
+    rendered = [
+        prompts.DATED_SESSION.format(date=date, turns="\n".join(f"{t['role']}: {t['content']}" for t in session))
+        for session, date in zip(sessions, dates, strict=False)
+    ]
+    return prompts.DATED_SESSIONS.format(sessions="\n\n".join(rendered), date=dates[-1], question=question)
+
+
+def _pieces(text: str) -> list[str]:
+    return [piece.strip() for piece in text.split("|")]
+
+
+@dataclass
+class ConversationWriter:
+    """Writes conversations from the corpora in `data` and the training text in `data/tasks/training`."""
+
+    data: Path
+
+    def __post_init__(self) -> None:
+        training = self.data / "tasks" / "training"
+        self.passages = load_passages(self.data / "essays")
+        science = load_passages(self.data / "science")
+        self.sentences = [*self.passages.values(), *science.values()]
+        self.corpus = " ".join(sentence for article in self.sentences for sentence in article)
+        self.facts = FactWriter(training, self.corpus, excluded_words())
+        reviews = yaml.safe_load((training / "review_words.yaml").read_text(encoding="utf-8"))
+        self.reviews = {kind: _pieces(text) for kind, text in reviews.items()}
+        self.written_reviews = {
+            label: (training / f"reviews_{label}.txt").read_text(encoding="utf-8").splitlines()
+            for label in ("positive", "negative")
+        }
+        posts = yaml.safe_load((training / "posts.yaml").read_text(encoding="utf-8"))
+        self.posts = [_pieces(frame) for frame in posts["frames"]]
+        self.choice_questions = _pieces(posts["questions"])
+
+    def _haystack(self, rng: np.random.Generator, words: int) -> list[str]:
+        """Consecutive sentences of one or more articles, about `words` words of them."""
+        sentences: list[str] = []
+        while words > 0:
+            article = self.sentences[int(rng.integers(len(self.sentences)))]
+            start = int(rng.integers(len(article)))
+            for sentence in article[start:]:
+                sentences.append(sentence)
+                words -= len(sentence.split())
+                if words <= 0:
+                    break
+        return sentences
+
+    def needles(self, rng: np.random.Generator, tokens: int) -> Turns:
+        """Questions about facts planted in a haystack; some ask for a sentence of the haystack by its beginning."""
+        share = float(rng.uniform(0.45, 0.85))
+        document_words = int(tokens * share * 0.72) - 20
+        # A fact costs about 20 words in the document and 45 with its question and answer.
+        room = max(1, int(tokens * (1 - share) * 0.72) // 34)
+        count = int(rng.integers(1, room + 1)) if rng.random() < 0.4 else room
+        with_distractors = rng.random() < 0.4
+        facts = [self.facts.fact(rng, int(rng.integers(0, 4)) if with_distractors else 0) for _ in range(count)]
+        planted = [f.statement for f in facts] + [d for f in facts for d in f.distractors]
+        background = self._haystack(rng, max(10, document_words - 17 * len(planted)))
+        turns = [(fact.question, fact.statement) for fact in facts]
+        for _ in range(room - count):
+            sentence = background[int(rng.integers(len(background)))]
+            beginning = " ".join(sentence.split()[: int(rng.integers(3, 7))])
+            turns.append((f'Which sentence begins with "{beginning}"?', sentence))
+        order = rng.permutation(len(turns))
+        document = plant(rng, background, planted)
+        asked = [turns[i] for i in order]
+        first = prompts.NEEDLE_IN_A_HAYSTACK.format(haystack=document, question=asked[0][0])
+        return [(first, asked[0][1]), *((f"Question: {q}", a) for q, a in asked[1:])]
+
+    def chat(self, rng: np.random.Generator, tokens: int) -> Turns:
+        """Questions about a history of dated sessions."""
+        sessions, dates, asked = dense_history(rng, "train", self.passages, int(tokens * rng.uniform(0.4, 0.62)))
+        if not asked:
+            return self.needles(rng, tokens)
+        first = render_sessions(sessions, dates, asked[0][0])
+        return [(first, asked[0][1]), *((f"Question: {q}", a) for q, a in asked[1:])]
+
+    def repeated_words(self, rng: np.random.Generator, tokens: int) -> Turns:
+        """One word many times and another once, to be repeated."""
+        turns: Turns = []
+        left = tokens - 4
+        while left > 36:
+            word = self.facts._fill(rng, ("n", "n", "adj", "np", "Name", "past")[int(rng.integers(6))])
+            other = (f"{word}s", word.capitalize(), self.facts._fill(rng, "n"))[int(rng.integers(3))]
+            size = 1 + len(word) // 6 + 2 * word[0].isupper()
+            limit = (left - 24) // (2 * size)
+            if limit < 3:
+                break
+            count = int(rng.integers(3, limit + 1)) if rng.random() < 0.5 else int(np.exp(rng.uniform(1.1, np.log(limit + 1))))
+            words = [word] * count
+            words[int(rng.integers(count))] = other
+            text = " ".join(words)
+            turns.append((prompts.REPEATED_WORDS.format(text=text), text))
+            left -= 2 * size * count + 22
+        return turns
+
+    def review(self, rng: np.random.Generator) -> tuple[str, str]:
+        """One film review and its label."""
+        label = ("positive", "negative")[int(rng.integers(2))]
+        other = "negative" if label == "positive" else "positive"
+
+        def draw(kind: str) -> str:
+            return self.reviews[kind][int(rng.integers(len(self.reviews[kind])))]
+
+        def sentence(text: str) -> str:
+            return text[0].upper() + text[1:] + "."
+
+        aspect, second, kind = draw("aspects"), draw("aspects"), draw("kinds")
+        adjective, adjective2 = draw(f"{label}_adjectives"), draw(f"{label}_adjectives")
+        noun, verb, clause = draw(f"{label}_nouns"), draw(f"{label}_verbs"), draw(f"{label}_clauses")
+        article = "an" if adjective[0] in "aeiou" else "a"
+        subject = self.facts._fill(rng, "n")
+        options = (
+            clause,
+            clause,
+            f"the {aspect} is {adjective} and the {second} is {adjective2}",
+            f"the {aspect} {verb}",
+            f"this {kind} about a {subject} is {article} {adjective} {noun}",
+            f"what {article} {adjective} {kind}",
+            f"{article} {adjective} {kind} whose {aspect} {verb}",
+            f"for a {kind} about the {subject} it is {adjective}",
+            f"it is {adjective}, {adjective2} and, in the end, {draw(f'{label}_adjectives')}",
+            f"the {self.facts._fill(rng, 'person')} in it is {adjective}",
+            f"{draw('concessions')}, but the {aspect} {verb}",
+            f"{draw('concessions')}, but {clause}",
+            f"although {draw('concessions')}, it {verb}",
+            f"the {second} is {draw(f'{other}_adjectives')}, but the {kind} {verb} and {clause}",
+            f"the {kind} {verb}, {'and' if rng.random() < 0.5 else 'so'} {clause}",
+        )
+        written = self.written_reviews[label][int(rng.integers(len(self.written_reviews[label])))]
+        if rng.random() < 0.3:
+            return (written if rng.random() < 0.7 else f"{written} {sentence(clause)}"), label
+        text = sentence(options[int(rng.integers(len(options)))])
+        if rng.random() < 0.35:
+            text += " " + sentence(options[int(rng.integers(10))])
+        return text, label
+
+    def sentiment(self, rng: np.random.Generator, tokens: int) -> Turns:
+        """Reviews to be judged, one a turn."""
+        turns = []
+        for _ in range(max(1, tokens // 30)):
+            text, label = self.review(rng)
+            turns.append((prompts.SENTIMENT.format(text=text), label))
+        return turns
+
+    def multiple_choice(self, rng: np.random.Generator, tokens: int) -> Turns:
+        """Which of four words is of a kind; answered with a letter."""
+        kinds = {"colour": "colours", "material": "materials", "name": "names", "place": "places", "number": "numbers",
+                 "profession": "people", "time": "times"}
+        turns = []
+        for _ in range(max(1, tokens // 60)):
+            kind = sorted(kinds)[int(rng.integers(len(kinds)))]
+            right = int(rng.integers(4))
+            style = rng.random()
+            wrong = ["n", "np", "adj", "vp"][int(rng.integers(4))]
+            options = [self.facts._fill(rng, wrong).capitalize() for _ in range(4)]
+            options[right] = self.facts._pick(rng, kinds[kind], 0.0).capitalize()
+            question = self.choice_questions[int(rng.integers(len(self.choice_questions)))].replace("{kind}", kind)
+            if style < 0.3:
+                question = self.facts.fact(rng).statement + " " + question
+            a, b, c, d = options
+            turns.append((prompts.MULTIPLE_CHOICE.format(question=question, a=a, b=b, c=c, d=d), "ABCD"[right]))
+        return turns
+
+    def posts_and_questions(self, rng: np.random.Generator, tokens: int) -> Turns:
+        """Short posts with a question whose answer is a span of the post."""
+        turns = []
+        for _ in range(max(1, tokens // 75)):
+            post, question, answer = self.posts[int(rng.integers(len(self.posts)))]
+            if rng.random() < 0.35:
+                fact: Fact = self.facts.fact(rng)
+                post = f"{fact.statement} {post}" if rng.random() < 0.5 else f"{post} {fact.statement}"
+            post, question, answer = self.facts.fill_together(rng, (post, question, answer))
+            turns.append((prompts.SHORT_POST_QUESTION.format(post=post, question=question), answer))
+        return turns
+
+    def story(self, rng: np.random.Generator, tokens: int) -> Turns:
+        """A wish for a long text, answered with sentences of the corpora."""
+        asks = ("Write a story about a {np1} and a {person}.", "Write a long text about a {np1} in {place}.",
+                "Write a chapter in which a {person} has to {vp}. Describe the {np1} in detail.",
+                "Building on what you wrote above, tell what happens to the {np1}.",
+                "Write a campaign for a {np1}, with a {np2} for every {n3}.")
+        (ask,) = self.facts.fill_together(rng, (asks[int(rng.integers(len(asks)))],))
+        if rng.random() < 0.6:
+            ask += " " + " ".join(self.facts.fact(rng).statement for _ in range(int(rng.integers(1, 5))))
+        answer = " ".join(self._haystack(rng, int(tokens * 0.7)))
+        return [(ask, answer)]
