@@ -78,5 +78,5 @@ def cosine_lines(context: FigureContext, length: str, length_label: str, panel: 
                 line_with_interval(ax, line["layer"], *columns, label=f"{value:g}", color=color, marker="o", markersize=3)
             ax.set(title=title, xlabel="layer", ylabel=f"{TITLES[kind]}\n(mean, 95 % interval)")
             ax.xaxis.get_major_locator().set_params(integer=True)
-            ax.legend(title=length_label, title_fontsize=7)
+            ax.legend(title=length_label, title_fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.2), borderaxespad=0, ncols=3)
     return figure

@@ -73,7 +73,7 @@ def _lines(ax: Axes, values: pd.DataFrame, relative: bool) -> None:
         columns = [line[name] for name in ("value", "low", "high", "n")]
         line_with_interval(ax, line["history_turns"] + shift, *columns, label=f"after {distractor}", index=index)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend()
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2), borderaxespad=0)
 
 
 def _joined(start: pd.DataFrame, line: pd.DataFrame) -> pd.DataFrame:
