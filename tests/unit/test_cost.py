@@ -1,0 +1,127 @@
+"""Prices and the estimate, against hand-computed sums; an unknown price is unknown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from contextrot.cost import cost_table, earlier_mean_output, estimate_experiment, estimate_judge
+from contextrot.prices import FREE, pricing_of
+from contextrot.records import Sample
+from contextrot.settings import ModelSettings, Price
+
+
+def model(**values):
+    defaults = {"engine": "external", "provider": "openai", "name": "gpt-4.1", "window": 10**6, "max_output_tokens": 100}
+    return ModelSettings(**(defaults | {"tokenizer": "tiktoken:o200k_base"} | values))
+
+
+def sample(name, prompt_tokens, *later, fits=True):
+    return Sample(name, [], ["gold answer"], 100, prompt_tokens, fits_window=fits, later_prompts=list(later))
+
+
+PRICE = Price(input_usd_per_million_tokens=2, output_usd_per_million_tokens=8, cached_input_usd_per_million_tokens=0.5)
+
+
+def test_litellms_table_gives_the_price_of_a_known_model():
+    # 2 USD a million prompt tokens, 0.5 cached, 8 completion
+    assert pricing_of(model()).cost(1_000_000, 500_000, 200_000) == pytest.approx(0.8 * 2 + 0.2 * 0.5 + 0.5 * 8)
+
+
+def test_a_longer_prompt_may_cost_more_a_token():
+    # gemini-2.5-pro: 1.25 and 10 USD up to 200k prompt tokens, above that 2.5 and 15 for the whole request
+    pricing = pricing_of(model(provider="gemini", name="gemini-2.5-pro"))
+    assert pricing.cost(200_000, 1000) == pytest.approx(0.2 * 1.25 + 0.001 * 10)
+    assert pricing.cost(200_001, 1000) == pytest.approx(0.200001 * 2.5 + 0.001 * 15)
+
+
+def test_the_configs_price_comes_before_the_table():
+    assert pricing_of(model(price=PRICE)).cost(10**6, 0) == pytest.approx(2)
+
+
+def test_cached_tokens_cost_as_others_without_a_price_of_their_own():
+    price = Price(input_usd_per_million_tokens=2, output_usd_per_million_tokens=8)
+    assert pricing_of(model(price=price)).cost(10**6, 0, 10**6) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"name": "no-such-model"}, {"provider": "openrouter"}, {"provider": None, "base_url": "http://localhost:11434/v1"}],
+    ids=str,
+)
+def test_an_unknown_price_is_unknown(values):
+    assert pricing_of(model(**values)) is None
+
+
+def test_a_server_of_ours_bills_nothing():
+    assert pricing_of(model(engine="vllm", provider=None)) is FREE
+
+
+def test_calls_tokens_money_and_hours_of_one_experiment():
+    samples = [sample("a", 1000), sample("b", 3000), sample("never", None, fits=False)]
+    e = estimate_experiment("gpt", "niah", model(price=PRICE, tokens_per_minute=2000, requests_per_minute=4), samples, 20.0)
+    assert (e.calls, e.prompt_tokens, e.output_tokens, e.output_tokens_at_most) == (2, 4000, 40, 200)
+    assert e.usd == pytest.approx(4000 * 2e-6 + 40 * 8e-6)
+    assert e.usd_at_most == pytest.approx(4000 * 2e-6 + 200 * 8e-6)
+    assert e.hours == pytest.approx(4040 / 2000 / 60)
+
+
+def test_requests_a_minute_may_be_the_stricter_limit():
+    e = estimate_experiment("gpt", "niah", model(price=PRICE, requests_per_minute=1), [sample("a", 1)] * 120, 1.0)
+    assert e.hours == pytest.approx(2)
+
+
+def test_without_earlier_answers_the_expected_output_is_the_limit_with_room_for_thinking():
+    e = estimate_experiment("gpt", "niah", model(reasoning_tokens=900), [sample("a", 1000)])
+    assert (e.output_tokens, e.output_tokens_at_most) == (1000, 1000)
+
+
+def test_later_turns_send_the_whole_conversation_again():
+    # turn 0: 1000; turn 1: 1000 + answer 20 + "and then" (2 tokens)
+    e = estimate_experiment("gpt", "stories", model(), [sample("a", 1000, "and then")], 20.0)
+    assert (e.calls, e.prompt_tokens) == (2, 1000 + 1022)
+
+
+def test_a_conversation_never_sends_more_than_the_window_holds():
+    e = estimate_experiment("gpt", "stories", model(window=1100), [sample("a", 1000, "and then")], 20.0)
+    assert e.prompt_tokens == 1000 + 1000
+
+
+def test_a_server_of_ours_has_no_rate_limit_and_a_url_and_a_provider_have_defaults():
+    assert estimate_experiment("m", "e", model(engine="vllm", provider=None), [sample("a", 1000)]).hours is None
+    hosted = estimate_experiment("m", "e", model(), [sample("a", 199_900)])
+    local = estimate_experiment("m", "e", model(provider=None, base_url="http://h/v1"), [sample("a", 49_900)])
+    assert hosted.hours == local.hours == pytest.approx(1 / 60)
+
+
+def test_a_judge_is_asked_once_for_each_turn_and_reference():
+    e = estimate_judge(
+        "llm",
+        "chroma",
+        "gpt",
+        "niah",
+        model(price=PRICE),
+        [sample("a", 1000), sample("b", 1, "more"), sample("c", 1, fits=False)],
+    )
+    assert (e.calls, e.judge, e.output_tokens) == (3, "llm", 48)
+    assert e.prompt_tokens > 3 * 50
+    assert e.usd > 0
+
+
+def test_unknown_stays_unknown_in_the_sum_and_the_table_says_so():
+    known = estimate_experiment("gpt", "niah", model(price=PRICE), [sample("a", 10**6)], 0.0)
+    unknown = estimate_experiment("ollama", "niah", model(provider=None, base_url="http://h/v1"), [sample("a", 1000)])
+    table = cost_table("full", [known, unknown])
+    assert table.count("unknown") >= 4
+    assert "known part is 2.00 USD" in table
+
+
+def test_the_mean_output_of_earlier_tiers_is_used(tmp_path):
+    for tier, calls, tokens in (("test", 10, 100), ("full", 30, 900)):
+        folder = tmp_path / tier / "gpt" / "niah"
+        folder.mkdir(parents=True)
+        summary = {"models": {"gpt": {"calls": calls, "output_tokens": tokens}, "judge": {"calls": 99, "output_tokens": 0}}}
+        (folder / "token_summary.json").write_text(json.dumps(summary))
+    assert earlier_mean_output(tmp_path, "gpt", "niah") == 25
+    assert earlier_mean_output(tmp_path, "gpt", "other") is None

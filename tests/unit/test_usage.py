@@ -1,0 +1,203 @@
+"""The ledger: totals survive a resume, the budget waits and stops, unknown is not zero, the dashboard follows `tail -f`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from contextrot import usage
+from contextrot.errors import RequestError
+from contextrot.prices import FREE, Pricing, Rate
+from contextrot.records import Response
+from contextrot.usage import Ledger, read_parts, summarize, write_dashboard
+
+CENT_A_TOKEN = Pricing(((0, Rate(0.01, 0.001, 0.01)),))
+
+
+def answer(**values):
+    defaults = {"prompt_tokens": 1000, "completion_tokens": 50, "cached_tokens": 100, "cost_usd": 0.5}
+    return Response("s", 0, "answered", **(defaults | values))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "test" / "llama" / "niah"
+
+
+@pytest.fixture(autouse=True)
+def no_throttle(monkeypatch):
+    monkeypatch.setattr(usage, "SECONDS_BETWEEN_WRITES", 0.0)
+
+
+def ledger(folder, part="1-of-1", model="llama", pricing=FREE, **values):
+    return Ledger(folder, part, model, pricing, **values)
+
+
+def test_the_dashboard_is_written_every_ten_calls_and_at_the_end(folder):
+    one = ledger(folder)
+    for i in range(9):
+        one.record(f"k{i}", answer())
+    assert not (folder / "token_dashboard.txt").exists()
+    one.record("k9", answer())
+    assert "API calls: 10 " in (folder / "token_dashboard.txt").read_text()
+    one.record("k10", answer())
+    one.write()
+    assert "API calls: 11 " in (folder / "token_dashboard.txt").read_text()
+
+
+def test_dashboard_and_summary_show_the_same_figures(folder):
+    one = ledger(folder)
+    for i in range(2):
+        one.record(f"k{i}", answer())
+    one.write()
+    text = (folder / "token_dashboard.txt").read_text()
+    summary = json.loads((folder / "token_summary.json").read_text())
+    assert (summary["calls"], summary["input_tokens"], summary["output_tokens"], summary["cached_tokens"]) == (2, 2000, 100, 200)
+    assert (summary["total_tokens"], summary["cost_usd"]) == (2100, 1.0)
+    for line in (
+        "Token Usage Dashboard - test/llama/niah",
+        "Input tokens: 2,000",
+        "Output tokens: 100",
+        "Cached tokens: 200",
+        "Total tokens: 2,100",
+        "Estimated cost: $1.0000",
+        "PER-MODEL BREAKDOWN:",
+        "  llama:",
+        f"tail -f {folder / 'token_dashboard.txt'}",
+    ):
+        assert line in text
+
+
+def test_the_dashboard_grows_in_place_so_that_tail_follows_it(folder):
+    one = ledger(folder)
+    one.write()
+    path = folder / "token_dashboard.txt"
+    before, inode = path.read_text(), path.stat().st_ino
+    one.write()
+    assert path.stat().st_ino == inode
+    assert path.read_text().startswith(before)
+
+
+def test_the_rate_counts_what_was_asked_in_this_run_only(folder):
+    one = ledger(folder)
+    one._begin -= 60
+    one.record("a", answer(cached=True))
+    one.record("b", answer())
+    one.write()
+    summary = summarize(folder)
+    assert summary["total_tokens"] == 2100
+    assert summary["tokens_per_minute"] == pytest.approx(1050, rel=0.2)
+
+
+def test_totals_survive_a_resume(folder):
+    one = ledger(folder)
+    for i in range(5):
+        one.record(f"k{i}", answer())
+    one.write()
+    again = ledger(folder)
+    for i in range(5):
+        again.record(f"k{i}", answer(cached=True))
+    again.record("k5", answer())
+    again.write()
+    summary = summarize(folder)
+    assert (summary["calls"], summary["from_store"], summary["run_calls"], summary["cost_usd"]) == (6, 5, 1, 3.0)
+
+
+def test_an_answer_that_is_replayed_counts_once(folder):
+    one = ledger(folder)
+    one.record("same", answer(cached=True))
+    one.record("same", answer(cached=True))
+    assert one.counts["calls"] == 1
+
+
+def test_one_unknown_price_makes_the_sum_unknown_and_shows_the_known_part(folder):
+    known, unknown = ledger(folder, "1-of-1"), ledger(folder, "judge-llm", "gpt", None)
+    known.record("a", answer(cost_usd=1.25))
+    unknown.record("b", answer(cost_usd=None))
+    known.write()
+    unknown.write()
+    summary = summarize(folder)
+    assert summary["cost_usd"] is None
+    assert summary["known_cost_usd"] == 1.25
+    assert summary["models"]["llama"]["cost_usd"] == 1.25
+    assert summary["models"]["gpt"]["cost_usd"] is None
+    assert "Estimated cost: unknown (known part $1.2500)" in (folder / "token_dashboard.txt").read_text()
+
+
+def test_shards_and_judges_add_up_by_model(folder):
+    for part, model in (("1-of-2", "llama"), ("2-of-2", "llama"), ("judge-llm", "gpt")):
+        one = ledger(folder, part, model)
+        one.record("k", answer())
+        one.write()
+    summary = summarize(folder)
+    assert (summary["calls"], summary["models"]["llama"]["calls"], summary["models"]["gpt"]["calls"]) == (3, 2, 1)
+
+
+def test_parts_of_another_number_of_shards_count_no_answer_twice(folder):
+    for part in ("1-of-1", "1-of-2", "2-of-2", "judge-llm"):
+        one = ledger(folder, part)
+        one.record("k", answer())
+        one.write()
+    write_dashboard(folder / "responses.parquet", 2)
+    assert [part["part"] for part in read_parts(folder)] == ["1-of-2", "2-of-2", "judge-llm"]
+    assert json.loads((folder / "token_summary.json").read_text())["calls"] == 3
+    assert (folder / "token_dashboard.txt").read_text().count("TOTALS:") == 1
+
+
+def test_a_half_written_part_is_left_out(folder):
+    ledger(folder).write()
+    (folder / ".usage" / "2-of-2.json").write_text('{"part": "2-o')
+    (folder / ".usage" / "3-of-2.json").write_text('{"foreign": 1}')
+    assert len(read_parts(folder)) == 1
+
+
+def test_no_parts_give_zero_calls_and_no_rate(folder):
+    folder.mkdir(parents=True)
+    write_dashboard(folder / "responses.parquet", 1)
+    summary = json.loads((folder / "token_summary.json").read_text())
+    assert (summary["calls"], summary["tokens_per_minute"]) == (0, None)
+
+
+def test_a_request_that_might_exceed_the_budget_is_refused(folder):
+    one = ledger(folder, pricing=CENT_A_TOKEN, budget_usd=1.0)
+
+    async def run():
+        await one.reserve(0.6)
+        one.record("a", answer(cost_usd=0.5))
+        await one.release(0.6)
+        await one.reserve(0.5)
+        one.record("b", answer(cost_usd=0.5))
+        await one.release(0.5)
+        await one.reserve(0.01)
+
+    with pytest.raises(RequestError, match=r"budget_usd is used up: 1\.0000 of 1\.0000"):
+        asyncio.run(run())
+
+
+def test_a_request_waits_while_only_others_under_way_stand_against_the_budget(folder):
+    one = ledger(folder, pricing=CENT_A_TOKEN, budget_usd=1.0)
+    order = []
+
+    async def request(name, worst):
+        await one.reserve(worst)
+        order.append(f"{name} begins")
+        await asyncio.sleep(0)
+        one.record(name, answer(cost_usd=0.2))
+        order.append(f"{name} ends")
+        await one.release(worst)
+
+    async def run():
+        await asyncio.gather(request("a", 0.8), request("b", 0.8))
+
+    asyncio.run(run())
+    assert order == ["a begins", "a ends", "b begins", "b ends"]
+    assert one.spent_usd == pytest.approx(0.4)
+
+
+def test_what_a_provider_may_have_billed_for_a_lost_answer_counts_against_the_budget(folder):
+    one = ledger(folder, pricing=CENT_A_TOKEN, budget_usd=1.0)
+    one.lost(0.9)
+    with pytest.raises(RequestError):
+        asyncio.run(one.reserve(0.2))
