@@ -1,171 +1,327 @@
-"""Needle in a haystack: one planted fact in a long text, at a length and a depth.
+"""Needle in a haystack: one planted fact (or several) in a long text, at a length and a depth.
 
-Source: G. Kamradt (2023), Needle In A Haystack; conditions of Hong, Troynikov, Huber (2025), Context Rot (Chroma).
+Source: G. Kamradt (2023), Needle In A Haystack; conditions of K. Hong, A. Troynikov, J. Huber (2025), Context Rot (Chroma):
+needle-question similarity, distractors, order and topic of the haystack. Deviations: the length is that of the whole
+rendered prompt, distractors included; needles and distractors stand on sentence boundaries; every draw is seeded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from contextrot import prompts
+from contextrot import chroma_csv, prompts
+from contextrot.chroma_csv import Recorded
 from contextrot.corpus import read_documents
 from contextrot.errors import ConfigError, DataError, unknown
+from contextrot.figures.needles import CONDITIONS, draw_accuracy_by_length, draw_distractor_confusion, draw_heatmap
 from contextrot.haystack import Insertion, SentencePool
-from contextrot.records import Sample
+from contextrot.needles import Distractor, NeedleSet, followed_distractor, measured_similarity, read_needles
+from contextrot.records import Response, Sample
 from contextrot.tasks import Parameters, SampleContext, Task
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import numpy as np
+    import pandas as pd
 
-    from contextrot.figures import FigureContext
+PLANTED = ("needle_depths", "distractor_names", "distractor_depths", "distractor_texts", "distractor_answers")
+"""Columns that hold one value for each needle or distractor."""
+ASKED = ("length", "depth", "question")
+"""Columns of Chroma's files by which rows are joined."""
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
 
 
 class NeedleParameters(Parameters):
     """Parameters of task `niah`."""
 
-    lengths: list[int] = [500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 900_000]
+    lengths: list[Annotated[int, Field(gt=0)]] = [500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 900_000]
     """Lengths of the rendered prompt, tokens."""
-    depths: list[float] = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
+    depths: list[Annotated[float, Field(ge=0, le=100)]] = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
     """Where the needle stands, percent of the haystack's tokens before it."""
     needles: list[str] = ["writing_advice_high"]
     """Needle sets by name, from `needle_file`."""
+    needles_at_once: int = Field(1, ge=1)
+    """How many of the needles, in their order, are planted and asked for in one prompt; the others stand evenly spread from the depth on."""
+    distractors: Annotated[list[Annotated[int, Field(ge=0)]], BeforeValidator(_as_list)] = [0]
+    """How many of each needle's distractors are planted, at random sentence boundaries and within the length; several numbers are compared."""
     repeats: int = Field(1, ge=1)
     """Haystacks of each length, each from another place of the corpus."""
-    topic: Literal["essays", "science"] = "essays"
-    """The corpus that the haystack is made of."""
-    order: Literal["original", "shuffled"] = "original"
-    """Whether the haystack's sentences keep their order."""
+    topic: Annotated[list[Literal["essays", "science"]], BeforeValidator(_as_list)] = ["essays"]
+    """The corpus that the haystack is made of: essays, science, or a list of both."""
+    order: Annotated[list[Literal["original", "shuffled"]], BeforeValidator(_as_list)] = ["original"]
+    """Whether the haystack's sentences keep their order: original, shuffled, or a list of both."""
     answer_tokens: int = Field(256, gt=0)
-    """Limit of the answer, tokens."""
+    """Limit of the answer to one question, tokens."""
     needle_file: str = "tasks/needles.yaml"
     """File of needle sets, from the data folder."""
+    similarity_model: str | None = None
+    """A sentence-transformers model by which the similarity of needle and question is measured (column `measured_similarity`)."""
+    prompts_csv: str | None = None
+    """Chroma's CSV of prompts (prompt, question, answer, approximate_input_length, needle_depth), in place of all of the above; from the
+    data folder."""
+    answers_csv: str | None = None
+    """CSV of an earlier run's answers (question, answer, output, perhaps llm_judge_output, ...), for engine `recorded`."""
+    csv_answer: str | None = None
+    """Gold answer in place of that of the CSV files, which is the whole needle: judge `match` needs the shortest right answer."""
 
 
 class NeedleInAHaystack(Task):
     """Can the model still find one fact as the text around it grows?"""
 
     Parameters = NeedleParameters
-    version = 1
-    groupings = [("length", "depth"), ("length",), ("depth",), ()]
+    version = 2
+    groupings = [("length", "depth"), ("length",), ("depth",), (*CONDITIONS, "length"), ("needle",), ()]
     length_column = "length"
 
+    @property
+    def _reads_tables(self) -> bool:
+        return bool(self.parameters.prompts_csv or self.parameters.answers_csv)
+
     def data_files(self, data: Path) -> list[Path]:
-        return [data / self.parameters.needle_file, *sorted((data / self.parameters.topic).glob("*.txt"))]
+        p = self.parameters
+        if self._reads_tables:
+            return [data / name for name in (p.prompts_csv, p.answers_csv) if name]
+        return [data / p.needle_file, *(path for topic in p.topic for path in sorted((data / topic).glob("*.txt")))]
 
     def samples(self, context: SampleContext) -> list[Sample]:
         p = self.parameters
-        sets = read_needles(context.data / p.needle_file)
-        for name in p.needles:
-            if name not in sets:
-                raise unknown("needle set", name, sets, str(context.data / p.needle_file))
-        if any(not 0 <= depth <= 100 for depth in p.depths):
-            raise ConfigError(f"depths = {p.depths}: each must be from 0 to 100, percent.")
-        pool = SentencePool(read_documents(context.data / p.topic), context.tokenizer)
-        output_tokens = context.output_tokens(p.answer_tokens)
+        if self._reads_tables:
+            return self._samples_from_table(context)
+        groups = self._groups(read_needles(context.data / p.needle_file), context.data / p.needle_file)
+        similarity = {}
+        if p.similarity_model:
+            similarity = measured_similarity([needle for group in groups for needle in group], p.similarity_model)
         samples = []
-        for repeat in range(p.repeats):
-            rng = context.rng("haystack", p.topic, p.order, repeat)
-            order = pool.original_order(rng) if p.order == "original" else pool.shuffled_order(rng)
-            for name, length, depth in product(p.needles, p.lengths, p.depths):
-                samples.append(self._sample(context, pool, order, sets[name], length, depth, repeat, output_tokens))
+        for topic in p.topic:
+            pool = SentencePool(read_documents(context.data / topic), context.tokenizer)
+            for order, repeat in product(p.order, range(p.repeats)):
+                rng = context.rng("haystack", topic, order, repeat)
+                sentences = pool.original_order(rng) if order == "original" else pool.shuffled_order(rng)
+                for group, planted, length, depth in product(groups, p.distractors, p.lengths, p.depths):
+                    plan = _Plan(context, group, planted, length, depth, order, topic, repeat)
+                    samples.append(self._sample(context, pool, sentences, plan, similarity))
         return samples
 
-    def _sample(
-        self,
-        context: SampleContext,
-        pool: SentencePool,
-        order: Any,
-        needle: dict[str, Any],
-        length: int,
-        depth: float,
-        repeat: int,
-        output_tokens: int,
-    ) -> Sample:
-        def messages(haystack: str) -> list[dict[str, str]]:
-            content = prompts.NEEDLE_IN_A_HAYSTACK.format(haystack=haystack, question=needle["question"])
-            return [{"role": "user", "content": content}]
+    def _groups(self, sets: Mapping[str, NeedleSet], path: Path) -> list[tuple[NeedleSet, ...]]:
+        """The needles that are asked for together."""
+        p = self.parameters
+        for name in p.needles:
+            if name not in sets:
+                raise unknown("needle set", name, sets, str(path))
+            if len(sets[name].distractors) < max(p.distractors):
+                raise ConfigError(
+                    f"distractors = {p.distractors}: needle set {name!r} has only {len(sets[name].distractors)} in {path}."
+                )
+        size = p.needles_at_once
+        if len(p.needles) % size:
+            raise ConfigError(f"needles_at_once = {size}: {len(p.needles)} needles cannot be asked for in groups of {size}.")
+        groups = [tuple(sets[name] for name in p.needles[at : at + size]) for at in range(0, len(p.needles), size)]
+        for group in groups:
+            if len({needle.question for needle in group}) < size:
+                names = ", ".join(needle.name for needle in group)
+                raise ConfigError(f"needles_at_once = {size}: {names} share a question, so they cannot stand in one haystack.")
+        return groups
 
+    def _sample(
+        self, context: SampleContext, pool: SentencePool, order: np.ndarray, plan: _Plan, similarity: Mapping[str, float]
+    ) -> Sample:
+        output_tokens = context.output_tokens(self.parameters.answer_tokens * len(plan.group))
         haystack = None
-        if context.fits(length, output_tokens):
-            insertions = [Insertion(needle["needle"], depth / 100)]
-            haystack = pool.compose(order, insertions, length, lambda text: context.tokenizer.count_chat(messages(text)))
+        if context.fits(plan.length, output_tokens):
+            haystack = pool.compose(
+                order, plan.insertions(), plan.length, lambda text: context.tokenizer.count_chat(plan.messages(text))
+            )
             if haystack is None:
                 raise ConfigError(
-                    f"length {length} is too short for the prompt of needle set {needle['name']!r}; ask for more tokens."
+                    f"length {plan.length} is too short for the prompt of {plan.name!r} with {plan.planted} distractors; "
+                    "ask for more tokens."
                 )
+        depths = [100 * depth for depth in haystack.depths] if haystack else []
+        size = len(plan.group)
+        measured = [similarity[needle.name] for needle in plan.group if needle.name in similarity]
         return Sample(
-            sample_id=f"{needle['name']}-{length:07d}-{depth:05.1f}-{repeat}",
-            messages=messages(haystack.text) if haystack else [],
-            references=[needle["answer"]],
+            sample_id=plan.sample_id,
+            messages=plan.messages(haystack.text) if haystack else [],
+            references=[needle.answer for needle in plan.group],
             max_output_tokens=output_tokens,
-            target_tokens=length,
+            target_tokens=plan.length,
             prompt_tokens=haystack.prompt_tokens if haystack else None,
             fits_window=haystack is not None,
             condition={
-                "length": length,
-                "depth": float(depth),
-                "needle": needle["name"],
-                "question": needle["question"],
-                "repeat": repeat,
-                "actual_depth": 100 * haystack.depths[0] if haystack else None,
-                "prefix_group": f"{needle['name']}-{length}-{repeat}",
+                "length": plan.length,
+                "depth": float(plan.depth),
+                "needle": plan.name,
+                "question": plan.questions(),
+                "similarity": "+".join(dict.fromkeys(needle.similarity or "not given" for needle in plan.group)),
+                "measured_similarity": sum(measured) / len(measured) if measured else None,
+                "distractors": plan.planted,
+                "order": plan.order,
+                "topic": plan.topic,
+                "repeat": plan.repeat,
+                "actual_depth": depths[0] if depths else None,
+                "needle_depths": depths[:size],
+                "distractor_names": [distractor.name for distractor in plan.distractors],
+                "distractor_depths": depths[size:],
+                "distractor_texts": [distractor.text for distractor in plan.distractors],
+                "distractor_answers": [distractor.short for distractor in plan.distractors],
+                "prefix_group": plan.sample_id.replace(f"-{plan.depth:05.1f}", ""),
             },
         )
 
+    def _samples_from_table(self, context: SampleContext) -> list[Sample]:
+        """Chroma's prompts, or an earlier run's rows where there are no prompts."""
+        p = self.parameters
+        if p.prompts_csv:
+            rows = _read_table(context.data / p.prompts_csv, "prompt")
+        else:
+            rows = _read_table(context.data / p.answers_csv, "output")
+        output_tokens, samples = context.output_tokens(p.answer_tokens), []
+        for name, row in rows.items():
+            length, depth = chroma_csv.whole_number(row["length"]), float(row["depth"])
+            messages, fits, tokens = [], True, chroma_csv.whole_number(row.get("tokens"))
+            if p.prompts_csv:
+                messages = [{"role": "user", "content": row["prompt"]}]
+                tokens = context.tokenizer.count_chat(messages)
+                fits = context.fits(tokens, output_tokens)
+            samples.append(
+                Sample(
+                    sample_id=name,
+                    messages=messages if fits else [],
+                    references=[p.csv_answer or row["answer"]],
+                    max_output_tokens=output_tokens,
+                    prompt_tokens=tokens,
+                    fits_window=fits,
+                    condition={
+                        "length": length,
+                        "depth": depth,
+                        "needle": None,
+                        "question": row["question"],
+                        **dict.fromkeys(("similarity", "measured_similarity", "distractors", "order", "topic", "repeat")),
+                        "actual_depth": None,
+                        **{name: [] for name in PLANTED},
+                        "prefix_group": None,
+                    },
+                )
+            )
+        return samples
 
-def draw_heatmap(context: FigureContext) -> Figure:
-    """Share of right answers by length and depth."""
-    from contextrot.figures.charts import heatmap
-    from contextrot.figures.style import new_figure
-    from contextrot.scoring import select
+    def recorded_answers(self, data: Path) -> dict[str, Recorded]:
+        if not self.parameters.answers_csv:
+            raise ConfigError("there are no recorded answers: give `answers_csv` in the experiment's parameters.")
+        rows = _read_table(data / self.parameters.answers_csv, "output")
+        return {name: chroma_csv.recorded(row) for name, row in rows.items()}
 
-    cells = select(context.metrics, "score", "length", "depth").assign(never_sent=lambda rows: rows["over_window"] > 0)
-    table = {column: cells.pivot(index="depth", columns="length", values=column) for column in ("value", "n", "never_sent")}
-    figure, axes = new_figure(context)
-    heatmap(
-        axes, table["value"], table["n"], table["never_sent"], "needle depth (%)", "prompt length (tokens)", "right answers (share)",
-        row_format="{:g}".format,
-    )  # fmt: skip
-    return figure
+    def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
+        """Share of the needles found, each needle's own score, and the distractor that a wrong answer follows."""
+        right = [float(bool(verdict)) for verdict in verdicts]
+        chosen = None
+        if min(right) < 1 and response.text:
+            columns = (sample.condition[name] for name in ("distractor_names", "distractor_texts", "distractor_answers"))
+            planted = [Distractor(*values) for values in zip(*columns, strict=True)]
+            known = f"{sample.condition['question']} {' '.join(sample.references)}"
+            chosen = followed_distractor(response.text, known, planted)
+        return {"score": sum(right) / len(right), "needle_scores": right, "chosen_distractor": chosen}
+
+    def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
+        """Adds, where several needles are asked for at once, `needle_score`: each needle's own, by needle and by its depth."""
+        import pandas as pd
+
+        from contextrot.scoring import aggregate
+
+        found = super().metrics(scores)
+        if self.parameters.needles_at_once == 1 or "needle_scores" not in scores:
+            return found
+        asked = scores[scores["needle_scores"].notna()]
+        single = asked.assign(needle=asked["needle"].str.split("+"), depth=asked["needle_depths"])
+        single = single.explode(["needle", "depth", "needle_scores"]).assign(
+            depth=lambda rows: rows["depth"].astype(float).round(-1),
+            needle_score=lambda rows: rows["needle_scores"].astype(float),
+        )
+        own = aggregate(single, [("needle",), ("length", "depth"), ("length",)], ["needle_score"])
+        return pd.concat([found, own], ignore_index=True)
 
 
-def draw_accuracy_by_length(context: FigureContext) -> Figure:
-    """Share of right answers against length, with 95 % intervals."""
-    from contextrot.figures.charts import line_with_interval, score_axis, token_axis
-    from contextrot.figures.style import new_figure
-    from contextrot.scoring import select
+@dataclass(frozen=True)
+class _Plan:
+    """What stands in one sample's haystack, and what is asked."""
 
-    rows = select(context.metrics, "score", "length").dropna(subset=["value"])
-    figure, axes = new_figure(context)
-    line_with_interval(axes, rows["length"], rows["value"], rows["low"], rows["high"], rows["n"])
-    token_axis(axes, rows["length"], label="prompt length (tokens, log scale)")
-    score_axis(axes, "right answers (share, 95 % interval)")
-    axes.legend()
-    return figure
+    context: SampleContext
+    group: tuple[NeedleSet, ...]
+    planted: int
+    length: int
+    depth: float
+    order: str
+    topic: str
+    repeat: int
+
+    @property
+    def name(self) -> str:
+        return "+".join(needle.name for needle in self.group)
+
+    @property
+    def sample_id(self) -> str:
+        which = f"{self.name}-{self.length:07d}-{self.depth:05.1f}"
+        return f"{which}-d{self.planted}-{self.order}-{self.topic}-{self.repeat}"
+
+    @cached_property
+    def _drawn(self) -> list[tuple[Distractor, float]]:
+        """Distractors and their depths; fewer of them are the first of more."""
+        drawn = []
+        for needle in self.group:
+            rng = self.context.rng("distractors", needle.name, self.length, self.depth, self.repeat)
+            chosen, depths = rng.permutation(len(needle.distractors)), rng.random(len(needle.distractors))
+            drawn += [(needle.distractors[i], float(depth)) for i, depth in zip(chosen, depths, strict=True)][: self.planted]
+        return drawn
+
+    @property
+    def distractors(self) -> list[Distractor]:
+        return [distractor for distractor, _ in self._drawn]
+
+    def insertions(self) -> list[Insertion]:
+        """The needles, the first at the depth and the others evenly spread from there on, then the distractors."""
+        size = len(self.group)
+        depths = [self.depth / 100, *((self.depth / 100 + i / size) % 1 for i in range(1, size))]
+        needles = [Insertion(needle.needle, depth) for needle, depth in zip(self.group, depths, strict=True)]
+        return needles + [Insertion(distractor.text, depth) for distractor, depth in self._drawn]
+
+    def questions(self) -> str:
+        return "\n".join(needle.question for needle in self.group)
+
+    def messages(self, haystack: str) -> list[dict[str, str]]:
+        if len(self.group) == 1:
+            content = prompts.NEEDLE_IN_A_HAYSTACK.format(haystack=haystack, question=self.questions())
+        else:
+            questions = "\n".join(f"Question {i}: {needle.question}" for i, needle in enumerate(self.group, 1))
+            content = prompts.NEEDLES_IN_A_HAYSTACK.format(haystack=haystack, questions=questions)
+        return [{"role": "user", "content": content}]
 
 
-NeedleInAHaystack.figures = {"heatmap": draw_heatmap, "accuracy_by_length": draw_accuracy_by_length}
+def _read_table(path: Path, needed: str) -> dict[str, dict[str, str]]:
+    """Rows of one of Chroma's files by sample id, which is made of what a row asks."""
+    rows = chroma_csv.read_rows(path, (*ASKED, "answer", needed))
+    questions = list(dict.fromkeys(row["question"] for row in rows))
+    named = {}
+    for (length, depth, _, number), row in chroma_csv.keyed(rows, ASKED).items():
+        tokens = chroma_csv.whole_number(length)
+        try:
+            where = f"{tokens:07d}-{float(depth):05.1f}"
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{path}: length {length!r} and depth {depth!r} of a row must be numbers.") from error
+        named[f"csv-{where}-{questions.index(row['question'])}-{number}"] = row
+    return named
 
 
-def read_needles(path: Path) -> dict[str, dict[str, Any]]:
-    """Needle sets by name.
-
-    Raises:
-        DataError: if the file is missing or a set lacks a field.
-    """
-    try:
-        sets = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"needle file {path} does not exist; restore it, or name another in `needle_file`.") from error
-    except yaml.YAMLError as error:
-        raise DataError(f"needle file {path} is not valid YAML: {error}") from error
-    for entry in sets:
-        for field in ("name", "question", "needle", "answer"):
-            if not entry.get(field):
-                raise DataError(f"{path}: needle set {entry.get('name', '?')!r} has no {field!r}.")
-    return {entry["name"]: {**entry, "needle": entry["needle"].strip()} for entry in sets}
+NeedleInAHaystack.figures = {
+    "heatmap": draw_heatmap,
+    "accuracy_by_length": draw_accuracy_by_length,
+    "distractor_confusion": draw_distractor_confusion,
+}
