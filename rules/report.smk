@@ -164,7 +164,7 @@ rule write_summary:
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=code_hash("html_table.py", "summary.py"),
+        code=code_hash("html_table.py", "summary.py", "rot_curves.py"),
     message:
         "Summarizing tier {wildcards.tier}"
     script:

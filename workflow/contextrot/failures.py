@@ -50,8 +50,10 @@ def list_failures(
         problem = problem_of(score, [score[column] for column in verdicts])
         if problem is None:
             continue
-        sample, response = samples[score["sample_id"]], responses[score["sample_id"], score["turn"]]
-        prompts = [message["content"] for message in sample.messages if message["role"] == "user"][-1:] + sample.later_prompts
+        sample, response = samples.get(score["sample_id"]), responses[score["sample_id"], score["turn"]]
+        prompts = []
+        if sample:
+            prompts = [message["content"] for message in sample.messages if message["role"] == "user"][-1:] + sample.later_prompts
         asked = prompts[score["turn"]] if score["turn"] < len(prompts) else ""
         rows.append(
             {
@@ -62,7 +64,9 @@ def list_failures(
                 "score": score.get("score"),
                 **{column.removeprefix("verdict_") + " says": _verdict(score[column]) for column in verdicts},
                 "asked (end)": _end(asked, ASKED_CHARACTERS),
-                "expected": " | ".join(_start(reference, ANSWER_CHARACTERS) for reference in sample.references),
+                "expected": " | ".join(
+                    _start(reference, ANSWER_CHARACTERS) for reference in (sample.references if sample else [])
+                ),
                 "answered": _start(response.text or "", ANSWER_CHARACTERS),
                 "why": response.error_message or "; ".join(reasons.get((score["sample_id"], score["turn"]), [])),
             }

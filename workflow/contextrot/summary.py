@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.html_table import html_table
 from contextrot.provenance import responses_summary
-from contextrot.records import write_table, write_text
+from contextrot.random_streams import generator_for
+from contextrot.records import SCORED_OUTCOMES, write_table, write_text
+from contextrot.rot_curves import DEFINITIONS, effective_length
 from contextrot.scoring import select
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def summarize_experiment(project: Project, tier: str, model: str, experiment: st
     for name, rows in (("shortest", by_length.head(1)), ("longest", by_length.tail(1))):
         row[f"{name}_length"] = rows[task.length_column].iloc[0] if len(rows) else None
         row |= _mean(name, rows)
-    row |= _mean("effective_length", select(metrics, "effective_length"))
+    row |= _effective_lengths(project.settings.seed, model, experiment, folder / "scores.parquet", task.length_column)
     row |= {"samples": None, "answers": None, **dict.fromkeys(NO_ANSWER), "cost_usd": None, "request_seconds": None}
     if (folder / "responses.parquet").exists():
         responses = responses_summary(folder / "responses.parquet")
@@ -98,7 +100,8 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
                 "Score": _interval(row, "overall"),
                 "At the shortest": _at(row, "shortest"),
                 "At the longest": _at(row, "longest"),
-                "Effective length": _interval(row, "effective_length", "{:,.0f}"),
+                "Effective length (RULER)": _effective(row, "ruler"),
+                "Effective length (NoLiMa)": _effective(row, "nolima"),
                 "Not answered": _failures(row),
                 "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown" if row["hosted"] else "not billed"),
                 "Time of requests": _known(row["request_seconds"], "{}", "unknown", duration),
@@ -117,6 +120,8 @@ def write_summary(project: Project, tier: str, csv: str | Path, markdown: str | 
         "Mean scores from 0 to 1 with 95 % intervals (Wilson's for shares, Student's t for other means); n is the number of "
         "answers that count, and an answer that was cut, refused or empty counts as given. "
         "Requests over the model's window are never sent.",
+        "Effective length: where the curve of scores falls below 0.856 (RULER) or below 85 % of the score at the shortest length "
+        "(NoLiMa), with a bootstrap interval that claims no more than the measured lengths can tell.",
     ]
     write_table(csv, summary)
     write_text(
@@ -153,21 +158,53 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
+def _effective_lengths(seed: int, model: str, experiment: str, scores_path: Path, column: str | None) -> dict[str, Any]:
+    """Effective length by each definition: where the curve crosses, its interval, and whether that is within the lengths."""
+    found = {}
+    if column and scores_path.exists():
+        import pandas as pd
+
+        scores = pd.read_parquet(scores_path, columns=["sample_id", "outcome", "score", column])
+        scores = scores[scores["outcome"].isin(SCORED_OUTCOMES)]
+        for name in DEFINITIONS:
+            rng = generator_for(seed, "summary", model, experiment, name)
+            found[name] = effective_length(
+                scores[column].to_numpy(float), scores["score"].to_numpy(float), rng, scores["sample_id"], name
+            )
+    return {
+        f"effective_length_{name}{suffix}": getattr(found[name], part) if name in found else None
+        for name in DEFINITIONS
+        for suffix, part in (("", "crossing"), ("_low", "low"), ("_high", "high"), ("_status", "status"))
+    }
+
+
+def _effective(row: dict[str, Any], name: str) -> str:
+    """An effective length with its interval; open where it reaches beyond the lengths that were measured."""
+    crossing, low, high, status = (row[f"effective_length_{name}{part}"] for part in ("", "_low", "_high", "_status"))
+    if _missing(status) or status == "unknown":
+        return ""
+    longest, shortest = f"{row['longest_length']:,.0f}", f"{row['shortest_length']:,.0f}"
+    text = {"beyond_longest": f"> {longest}", "below_shortest": f"< {shortest}"}.get(status) or f"{crossing:,.0f}"
+    ends = f"< {shortest}" if _missing(low) else f"{low:,.0f}", f"> {longest}" if _missing(high) else f"{high:,.0f}"
+    return f"{text} [{ends[0]}, {ends[1]}]"
+
+
 def _mean(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     """Value, interval and n of the first row, or nothing known."""
     first = rows.iloc[0] if len(rows) else {}
-    key = name if name.startswith("effective") else f"{name}_score"
-    return {key: first.get("value"), f"{key}_low": first.get("low"), f"{key}_high": first.get("high"), f"{key}_n": first.get("n")}
+    return {
+        f"{name}_score{suffix}": first.get(part)
+        for suffix, part in (("", "value"), ("_low", "low"), ("_high", "high"), ("_n", "n"))
+    }
 
 
-def _interval(row: dict[str, Any], name: str, number: str = "{:.2f}") -> str:
-    key = name if name.startswith("effective") else f"{name}_score"
-    value, low, high, n = (row[f"{key}{part}"] for part in ("", "_low", "_high", "_n"))
+def _interval(row: dict[str, Any], name: str) -> str:
+    value, low, high, n = (row[f"{name}_score{part}"] for part in ("", "_low", "_high", "_n"))
     if _missing(value):
         return ""
-    text = number.format(value)
+    text = f"{value:.2f}"
     if not _missing(low) and not _missing(high):
-        text += f" [{number.format(low)}, {number.format(high)}]"
+        text += f" [{low:.2f}, {high:.2f}]"
     return text if _missing(n) else f"{text}, n = {n:.0f}"
 
 

@@ -1,0 +1,107 @@
+import pandas as pd
+import pytest
+
+from contextrot.records import Response, write_responses, write_table
+from contextrot.scoring import aggregate
+from contextrot.settings import Project
+from contextrot.summary import duration, readable, summarize_tier, write_metrics_page, write_summary
+
+MODELS = """
+local:
+  title: A | B
+  engine: external
+  name: some-model
+  base_url: http://127.0.0.1:1/v1
+  tokenizer: tiktoken:o200k_base
+  window: 4096
+  max_output_tokens: 100
+hosted: {engine: external, name: gpt, provider: openai, tokenizer: "tiktoken:o200k_base", window: 4096, max_output_tokens: 9}
+drawn: {engine: simulated, name: curve, tokenizer: "tiktoken:o200k_base", window: 4096, max_output_tokens: 9}
+"""
+EXPERIMENTS = "niah: {task: niah, title: Needles}"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Three models with results: 8 of 8 right at 256 tokens, 2 of 8 at 1,024, and two rows over the window."""
+    root = Project({}).root.resolve()
+    (tmp_path / "models.yaml").write_text(MODELS)
+    (tmp_path / "experiments.yaml").write_text(EXPERIMENTS)
+    monkeypatch.chdir(tmp_path)
+    definitions = {f"{kind}_definitions": str(tmp_path / f"{kind}s.yaml") for kind in ("model", "experiment")}
+    project = Project({"models": ["local", "hosted", "drawn"], **definitions}, root)
+    rows = [
+        {"sample_id": f"{length}-{i}", "turn": 0, "length": length, "depth": 0.0, "outcome": "answered", "unjudged": False,
+         "score": float(length == 256 or i < 2)}
+        for length in (256, 1024) for i in range(8)
+    ]  # fmt: skip
+    rows += [
+        {
+            "sample_id": f"4096-{i}",
+            "turn": 0,
+            "length": 4096,
+            "depth": 0.0,
+            "outcome": "over_window",
+            "unjudged": False,
+            "score": None,
+        }
+        for i in range(2)
+    ]
+    scores = pd.DataFrame(rows)
+    for model in project.selected_models:
+        folder = tmp_path / "results" / "test" / model / "niah"
+        folder.mkdir(parents=True)
+        write_table(folder / "scores.parquet", scores)
+        write_table(folder / "metrics.csv", aggregate(scores, project.task_class("niah").groupings, ["score"]))
+        responses = [
+            Response(row["sample_id"], 0, row["outcome"], engine="e" if row["score"] is not None else None, total_seconds=10.0)
+            for row in rows
+        ]
+        write_responses(folder / "responses.parquet", responses)
+    return project
+
+
+def test_scores_at_the_ends_are_those_of_the_ends_with_answers(project):
+    row = summarize_tier(project, "test").iloc[0]
+    assert (row["shortest_length"], row["shortest_score"], row["shortest_score_n"]) == (256, 1.0, 8)
+    assert (row["longest_length"], row["longest_score"]) == (1024, 0.25)
+    assert row["overall_score"] == pytest.approx(10 / 16)
+    assert (row["answers"], row["over_window"], row["failed"]) == (18, 2, 0)
+
+
+def test_the_effective_length_lies_between_the_length_that_passes_and_the_one_that_fails(project):
+    row = summarize_tier(project, "test").iloc[0]
+    assert 256 < row["effective_length_ruler"] < 1024
+    assert row["effective_length_ruler_status"] == "within"
+    text = readable(summarize_tier(project, "test"))["Effective length (RULER)"][0]
+    assert text.endswith("1,024]")
+
+
+def test_an_unknown_price_is_unknown_and_a_model_of_ones_own_is_not_billed(project):
+    cost = readable(summarize_tier(project, "test"))["Cost (USD)"].tolist()
+    assert cost == ["not billed", "unknown", "not billed"]
+
+
+def test_the_summary_is_one_markdown_table_that_says_simulated_and_escapes_titles(project, tmp_path):
+    write_summary(project, "test", tmp_path / "summary.csv", tmp_path / "summary.md", tmp_path / "summary.html")
+    text = (tmp_path / "summary.md").read_text()
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 3
+    assert {line.replace("\\|", "").count("|") for line in table} == {table[0].count("|")}
+    assert "SIMULATED" in text.split("|")[0]
+    assert "2 over window of 18" in table[2]
+    assert "SIMULATED" in (tmp_path / "summary.html").read_text()
+    assert len(pd.read_csv(tmp_path / "summary.csv")) == 3
+
+
+def test_a_page_of_metrics_leaves_out_columns_that_say_nothing(project, tmp_path):
+    facts = dict.fromkeys(("model", "experiment", "question", "engine", "judge", "tier", "note"), "x")
+    write_metrics_page("results/test/local/niah/metrics.csv", facts, tmp_path / "metrics.html")
+    page = (tmp_path / "metrics.html").read_text()
+    assert "<th>over_window</th>" in page
+    assert "<th>refused</th>" not in page
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (45, "45 s"), (720, "12 min"), (12_000, "3 h 20 min")])
+def test_times_are_said_as_people_say_them(seconds, text):
+    assert duration(seconds) == text
