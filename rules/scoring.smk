@@ -13,7 +13,7 @@ def added_scores(wildcards):
 def task_code(wildcards):
     """Hash of the code that scores, so that an edit of it scores again."""
     task = project.experiments[wildcards.experiment].task
-    return code_hash("scoring.py", "stats.py", "paired.py", "tasks/__init__.py", f"tasks/{task}.py")
+    return code_hash("scoring.py", "stats.py", "paired.py", "recovery.py", "repetition.py", "tasks/__init__.py", f"tasks/{task}.py")
 
 
 rule score_responses:

@@ -18,6 +18,7 @@ from werkzeug import Response as Answer
 from contextrot import engines, inference
 from contextrot.engines import Endpoint
 from contextrot.engines.process import Server
+from contextrot.engines.vllm import clear_cache
 from contextrot.errors import RequestError
 from contextrot.inference import collect_responses
 from contextrot.random_streams import generator_for
@@ -235,3 +236,17 @@ def test_a_server_that_dies_in_the_middle_of_turn_two_is_restarted_and_the_seque
     for process in (first, second):
         with pytest.raises(ProcessLookupError):
             os.kill(int(process), 0)
+
+
+def test_a_reset_of_a_vllm_that_was_killed_starts_it_again(tmp_path):
+    script = tmp_path / "server.py"
+    script.write_text(MORTAL_SERVER)
+
+    def command(port: int) -> list[str]:
+        return [sys.executable, str(script), str(port), str(tmp_path)]
+
+    with Server(command, name="mortal", log_path=tmp_path / "log", startup_seconds=30) as server:
+        server.process.kill()
+        server.process.wait()
+        clear_cache(server)
+        server.alive()

@@ -128,9 +128,9 @@ class JudgeSettings(Section):
     """One judge: one entry of `judges` in config/config.yaml."""
 
     kind: str
-    """`match`, `llm`, or another module of workflow/contextrot/judges."""
+    """`match`, `llm`, `story` (rates story sequences by seven criteria), or another module of workflow/contextrot/judges."""
     model: Name | None = None
-    """For `llm`: the model, by its name in config/models.yaml."""
+    """For `llm` and `story`: the model, by its name in config/models.yaml."""
     rubric: str | None = None
     """For `llm`: which instructions the judge follows, `chroma` (the default) or `official`."""
 
@@ -221,7 +221,7 @@ class Project:
         for name, judge in s.judges.items():
             if judge.kind not in judges.names():
                 raise unknown("kind of judge", judge.kind, judges.names(), f"judge {name!r}")
-            if judge.kind == "llm" and judge.model not in self.models:
+            if judge.kind in ("llm", "story") and judge.model not in self.models:
                 raise unknown("model", judge.model, self.models, f"judge {name!r}")
             if judge.kind == "llm" and judge.rubric not in (None, *rubrics.RUBRICS):
                 raise unknown("rubric", judge.rubric, rubrics.RUBRICS, f"judge {name!r}")

@@ -287,12 +287,11 @@ def probe(options: Options, needs_gpu: bool) -> dict[str, Any]:
 
 
 def clear_cache(server: Server) -> None:
-    """Empties the server's prefix cache, or restarts a server that cannot.
+    """Empties the server's prefix cache; a server that cannot, or that has died, is restarted.
 
     Raises:
-        EngineError: if the server has stopped.
+        EngineError: if it does not start again.
     """
-    server.alive()
     request = urllib.request.Request(f"{server.url}/reset_prefix_cache", method="POST")
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
@@ -300,5 +299,4 @@ def clear_cache(server: Server) -> None:
     except (urllib.error.URLError, OSError, ValueError):
         cleared = False
     if not cleared:
-        server.alive()
         server.restart()
