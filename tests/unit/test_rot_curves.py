@@ -118,6 +118,15 @@ def test_relative_curve_is_1_at_the_shortest_and_missing_on_a_base_of_0():
     assert relative_curve([], [], rng()) == []
 
 
+def test_a_length_of_zero_such_as_no_history_has_a_crossing_and_a_slope():
+    lengths, scores = rows({0: 19, 1: 18, 3: 9, 7: 3})
+    found = effective_length(lengths, scores, rng())
+    assert 1 < found.crossing < 3
+    slope = length_slope(scores, lengths)
+    assert slope.slope == pytest.approx(length_slope(scores, np.array(lengths) + 1).slope)
+    assert slope.high < 0
+
+
 ORING_TEMPERATURE = [66, 70, 69, 68, 67, 72, 73, 70, 57, 63, 70, 78, 67, 53, 67, 75, 70, 81, 76, 79, 75, 76, 58]
 ORING_FAILURE = [0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1]
 

@@ -61,8 +61,8 @@ class Curve:
     """Scores grouped by length and sample.
 
     Args:
-        lengths, scores, clusters: shape (rows,): length (above 0), score (0 to 1), and the sample that the row is of; rows with a missing score are
-            left out.
+        lengths, scores, clusters: shape (rows,): length (0 or more), score (0 to 1), and the sample that the row is of; rows with a missing score
+            are left out.
 
     Attributes:
         lengths: the tested lengths, ascending, shape (L,).
@@ -185,8 +185,14 @@ def _crossing(curve: Curve, fit: np.ndarray, passed: int, threshold: float) -> f
     margin = 0.5 / (curve.n[passed - 1 : passed + 1] + 1)
     above, below = _log_odds(np.clip(fit[passed - 1 : passed + 1], margin, 1 - margin))
     level = min(max(float(_log_odds(np.array(threshold))), below), above)
-    x = np.log2(curve.lengths[passed - 1 : passed + 1])
-    return float(2 ** (x[0] + (x[1] - x[0]) * ((above - level) / (above - below) if above > below else 0.5)))
+    shift = _shift(curve.lengths)
+    x = np.log2(curve.lengths[passed - 1 : passed + 1] + shift)
+    return float(2 ** (x[0] + (x[1] - x[0]) * ((above - level) / (above - below) if above > below else 0.5)) - shift)
+
+
+def _shift(lengths: np.ndarray) -> int:
+    """What is added to lengths before their logarithm: 1 where a length of 0 is among them (no history), else nothing."""
+    return int(len(lengths) > 0 and np.nanmin(lengths) == 0)
 
 
 def _log_odds(share: np.ndarray) -> np.ndarray:
@@ -257,13 +263,14 @@ def length_slope(
     """Logistic regression of correctness on log2 length, with position and its square where positions differ.
 
     Scores between 0 and 1 are taken as fractions right (L. E. Papke, J. M. Wooldridge (1996), Econometric methods for fractional response
-    variables), and then, or where samples have several rows, the errors are robust to the sample.
+    variables), and then, or where samples have several rows, the errors are robust to the sample. Where a length of 0 occurs, 1 is added to all.
 
     Args:
         scores, lengths, clusters: see Curve.
         positions: 0 (start) to 1 (end) of each row.
     """
-    y, x = np.asarray(scores, float), np.log2(np.asarray(lengths, float))
+    y, x = np.asarray(scores, float), np.asarray(lengths, float)
+    x = np.log2(x + _shift(x))
     known = ~(np.isnan(y) | np.isnan(x))
     columns = {"log2_length": x}
     if positions is not None:

@@ -1,0 +1,121 @@
+# scores.parquet of several models, conditions or tiers -> comparison tables -> comparison figures;
+# judgements/ of several judges -> agreement.csv, agreement.png.
+
+from contextrot.captions import experiment_facts
+from contextrot.comparison import COMPARISON_FIGURES, comparison_facts, comparisons, entries_of, length_column
+
+
+wildcard_constraints:
+    comparison=rf"(({any_of(project.settings.tiers)})/)?comparison/"
+    rf"(conditions/({any_of(project.models)})/[A-Za-z0-9_]+|({any_of(project.experiments)}))",
+
+
+def compared(wildcards):
+    return [entry.scores_path for entry in entries_of(project, wildcards.comparison)]
+
+
+def comparisons_of_tier(tier):
+    """Figures of every comparison of a tier; pairs and ranks only where there is more than one to compare."""
+    found = []
+    for name in comparisons(project, tier):
+        several = len(entries_of(project, name)) > 1
+        found += [f"results/{name}/{figure}.png" for figure in (COMPARISON_FIGURES if several else COMPARISON_FIGURES[:2])]
+    return found
+
+
+def agreements_of_tier(tier):
+    """Agreement of the judges of every experiment that has several."""
+    return [
+        f"results/{tier}/{model}/{experiment}/agreement.png"
+        for model, experiment in selection()
+        if len(project.judges_of(experiment)) > 1
+    ]
+
+
+rule compare:
+    input:
+        compared,
+    output:
+        table="results/{comparison}/table.csv",
+        curves="results/{comparison}/curves.csv",
+        differences="results/{comparison}/differences.csv",
+    log:
+        "logs/{comparison}/compare.log",
+    benchmark:
+        "benchmarks/runs/{comparison}/compare.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
+    params:
+        code=code_hash("comparison.py", "rot_curves.py", "stats.py"),
+        facts=lambda w: comparison_facts(project, w.comparison),
+    message:
+        "Comparing {wildcards.comparison}"
+    script:
+        "../workflow/scripts/compare.py"
+
+
+rule draw_comparison:
+    input:
+        table="results/{comparison}/table.csv",
+        curves="results/{comparison}/curves.csv",
+        differences="results/{comparison}/differences.csv",
+    output:
+        report(
+            "results/{comparison}/{figure}.{format}",
+            caption="../workflow/report/comparison.rst",
+            category="Comparison",
+            subcategory="{comparison}",
+            labels={"result": "{figure}"},
+        ),
+    log:
+        "logs/{comparison}/draw_comparison-{figure}-{format}.log",
+    benchmark:
+        "benchmarks/runs/{comparison}/draw_comparison-{figure}-{format}.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
+    params:
+        code=code_hash("figures/*.py"),
+        length=lambda w: length_column(project, w.comparison),
+        facts=lambda w: comparison_facts(project, w.comparison),
+    message:
+        "Drawing {wildcards.figure} of {wildcards.comparison}"
+    script:
+        "../workflow/scripts/draw_comparison.py"
+
+
+rule agree_judges:
+    input:
+        judgements_of,
+    output:
+        table=f"{EXPERIMENT}/agreement.csv",
+        figure=report(
+            f"{EXPERIMENT}/agreement.png",
+            caption="../workflow/report/table.rst",
+            category="{model}",
+            subcategory="{experiment}",
+            labels=labels_of("agreement of the judges"),
+        ),
+    log:
+        f"{LOGS}/agree_judges.log",
+    benchmark:
+        f"{BENCHMARKS}/agree_judges.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
+    params:
+        code=code_hash("agreement.py", "stats.py", "figures/*.py"),
+        facts=lambda w: experiment_facts(
+            project, w.tier, w.model, w.experiment, "Verdicts of each two judges on the same answers, with Cohen's kappa."
+        ),
+    message:
+        "Comparing the judges of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/agree_judges.py"

@@ -1,0 +1,10 @@
+"""Compares models, conditions or tiers by their scores."""
+
+from pathlib import Path
+
+from contextrot.comparison import write_comparison
+from contextrot.reporting import reporting_errors
+from contextrot.settings import Project
+
+with reporting_errors(snakemake.log[0]):
+    write_comparison(Project(snakemake.config), snakemake.wildcards.comparison, Path(snakemake.output.table).parent)
