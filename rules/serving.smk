@@ -111,6 +111,13 @@ rule report_serving:
         "../workflow/scripts/report_serving.py"
 
 
+def serving_reports_of_selection():
+    tier = project.settings.tier
+    return [
+        f"results/{tier}/{model}/{experiment}/report_latest.md" for model, experiment in selection() if experiment in SERVING
+    ]
+
+
 def serving_results():
     """Reports and figures of the selected models' serving experiments: the named ones, or all."""
     tier = project.settings.tier

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import Field
 
 from contextrot.engines import Endpoint
@@ -92,7 +93,7 @@ class Options(InstanceOptions):
     """`engine_options` of engine `vllm`."""
 
     python: str | None = None
-    """The interpreter that has vLLM, such as .venv-vllm/bin/python in the workflow's folder; the workflow's own without it."""
+    """The interpreter that has vLLM; without it .venv-vllm of the workflow's folder if there is one, else the workflow's own."""
     mode: Literal["aggregated", "disaggregated"] = "aggregated"
     """One instance, or a prefill and a decode instance with the KV cache transferred between them."""
     disaggregated: DisaggregatedOptions | None = None
@@ -235,6 +236,8 @@ def command(model: ModelSettings, options: Options, port: int) -> list[str]:
 def server_environment(model: ModelSettings, options: Options) -> dict[str, str]:
     """Environment variables of one server."""
     variables = {"VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    stored = dotenv_values(".env")
+    variables |= {name: value for name in ("HF_HOME", "HF_TOKEN") if not os.environ.get(name) and (value := stored.get(name))}
     if Path(model.name).is_dir():
         variables["HF_HUB_OFFLINE"] = "1"
     if options.cpu_kv_cache_gib:
@@ -250,7 +253,8 @@ def server_environment(model: ModelSettings, options: Options) -> dict[str, str]
 
 def interpreter(options: Options) -> str:
     """Path of the interpreter that runs vLLM; a relative one is looked for where snakemake runs, then in the workflow's folder."""
-    named = options.python or sys.executable
+    own = WORKFLOW_ROOT / ".venv-vllm" / "bin" / "python"
+    named = options.python or str(own if own.exists() else sys.executable)
     if "/" not in named:
         return named
     places = [Path(named).absolute(), WORKFLOW_ROOT / named]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot import engines
+from contextrot.engines.simulated import check_allowed
 from contextrot.errors import ConfigError
 from contextrot.provenance import config_hash, experiment_metadata, run_metadata
 from contextrot.records import Sample, read_samples, write_table, write_text
@@ -21,6 +23,7 @@ from contextrot.serving.counters import check_loaded, difference, read_counters
 from contextrot.serving.disaggregation import records_of, transfers_of
 from contextrot.serving.load import Timing, run_load
 from contextrot.serving.memory import MemorySampler
+from contextrot.serving.simulated import simulated_load
 from contextrot.serving.summary import summarize_requests
 from contextrot.serving.yarn import stretched
 
@@ -58,9 +61,9 @@ def measure_mode(
     settings = mode_settings(project.models[model], mode, task.parameters.yarn_factor)
     samples = read_samples(samples_path)
     parity = [s for s in read_samples(parity_path) if s.fits_window] if parity_path else []
-    with engines.serve(settings, log_path) as endpoint:
-        if endpoint.base_url is None:
-            raise ConfigError(f"task 'serving' measures a server with a URL; engine {settings.engine!r} has none.")
+    with serve(settings, log_path) as endpoint:
+        if endpoint.base_url is None and settings.engine != "simulated":
+            raise ConfigError(f"task 'serving' measures a server with a URL; {settings.name!r} has none.")
         run = _Run(endpoint, task, settings, mode)
         run.warm_up([s for s in samples if s.condition["phase"] == "warmup" and s.fits_window])
         run.measure([s for s in samples if s.condition["phase"] == "measured"])
@@ -71,6 +74,8 @@ def measure_mode(
     import pandas as pd
 
     requests = pd.DataFrame(run.rows)
+    if settings.engine == "simulated":
+        requests["note"] = SIMULATED
     metrics = summarize_requests(requests, task.parameters.ttft_limit_seconds, task.parameters.tpot_limit_seconds)
     summary = {
         **({"note": SIMULATED} if settings.engine == "simulated" else {}),
@@ -95,6 +100,17 @@ def measure_mode(
     write_table(output / "parity.parquet", pd.DataFrame(answers, columns=columns))
     write_text(output / "run_metadata.json", as_json(metadata(project, tier, model, experiment, mode, task, details)))
     write_text(output / "summary.json", as_json(summary))
+
+
+@contextmanager
+def serve(settings: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
+    """The model's engine; the simulated one, if the environment allows it, has nothing to start."""
+    if settings.engine == "simulated":
+        check_allowed(settings)
+        yield engines.Endpoint(engine="simulated", model=settings.name, provider="none")
+        return
+    with engines.serve(settings, log_path) as endpoint:
+        yield endpoint
 
 
 def mode_settings(model: ModelSettings, mode: str, yarn_factor: float | None) -> ModelSettings:
@@ -173,6 +189,8 @@ class _Run:
     ) -> tuple[list[Timing], float, dict[str, Any], list[dict[str, Any]]]:
         if not samples:
             return [], 0.0, {}, []
+        if self.settings.engine == "simulated":
+            return *simulated_load(self.settings, samples, concurrency), {"counters": {}}, []
         records_of(self.endpoint)
         before = read_counters(self.endpoint)
         options = options or self.task.request_options(samples[0])
@@ -272,6 +290,7 @@ def metadata(
     shown.pop("transfer_folder", None)
     return {
         **everything,
+        **({"note": SIMULATED} if project.models[model].engine == "simulated" else {}),
         "config_hash": config_hash(project),
         "mode": mode,
         "seed": project.settings.seed if task.parameters.seed is None else task.parameters.seed,

@@ -1,0 +1,123 @@
+import json
+import threading
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Response as HttpResponse
+
+from contextrot.engines import Endpoint
+from contextrot.errors import EngineError, RequestError
+from contextrot.records import Sample
+from contextrot.serving.load import Timing, run_load
+
+
+def samples(n=1):
+    messages = [{"role": "user", "content": "Go on."}]
+    return [Sample(f"s{i}", messages, [], 4, 10, condition={}) for i in range(n)]
+
+
+def events(tokens=4, usage=True, done=True):
+    lines = [{"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}]
+    lines += [{"choices": [{"index": 0, "delta": {"content": f"t{i} "}}]} for i in range(tokens)]
+    if usage:
+        counts = {"prompt_tokens": 10, "completion_tokens": tokens, "prompt_tokens_details": {"cached_tokens": 8}}
+        lines.append({"choices": [], "usage": counts})
+    text = "".join(f"data: {json.dumps(line)}\n\n" for line in lines)
+    return text + ("data: [DONE]\n\n" if done else "")
+
+
+@pytest.fixture
+def threaded():
+    with HTTPServer(threaded=True) as server:
+        yield server
+
+
+def endpoint(server, alive=lambda: None):
+    return Endpoint("vllm", "m", "hosted_vllm", base_url=server.url_for("/v1"), alive=alive)
+
+
+def serve(server, body, status=200):
+    server.expect_request("/v1/chat/completions").respond_with_data(body, status=status, content_type="text/event-stream")
+
+
+def test_counts_and_text_are_the_servers(threaded):
+    serve(threaded, events())
+    [timing], seconds = run_load(endpoint(threaded), samples(), 1, {"temperature": 0})
+    assert (timing.prompt_tokens, timing.completion_tokens, timing.cached_tokens) == (10, 4, 8)
+    assert timing.text == "t0 t1 t2 t3 "
+    assert 0 < timing.ttft_seconds <= timing.end_to_end_seconds <= seconds
+    assert len(timing.itl_seconds) == 4
+
+
+def test_the_request_asks_for_a_stream_with_counts_and_carries_its_name(threaded):
+    serve(threaded, events())
+    run_load(endpoint(threaded), samples(), 1, {"temperature": 0, "ignore_eos": True})
+    request = threaded.log[0][0]
+    body = json.loads(request.data)
+    assert body["stream_options"] == {"include_usage": True}
+    assert (body["temperature"], body["ignore_eos"], body["max_tokens"]) == (0, True, 4)
+    assert request.headers["X-Request-Id"] == "s0"
+
+
+def test_tpot_leaves_out_the_first_token():
+    timing = Timing(
+        "s", 0.0, ttft_seconds=1.0, end_to_end_seconds=4.0, prompt_tokens=1, completion_tokens=4, cached_tokens=0, text=""
+    )
+    assert timing.tpot_seconds == 1.0
+
+
+def test_an_answer_of_one_token_has_no_tpot_and_keeps_any_limit():
+    timing = Timing(
+        "s", 0.0, ttft_seconds=1.0, end_to_end_seconds=1.0, prompt_tokens=1, completion_tokens=1, cached_tokens=0, text=""
+    )
+    assert timing.tpot_seconds is None
+    assert timing.meets(1.0, 0.001)
+    assert not timing.meets(0.9, None)
+
+
+def test_a_cut_stream_fails_the_measurement(threaded):
+    serve(threaded, events(done=False))
+    with pytest.raises(RequestError, match="cut"):
+        run_load(endpoint(threaded), samples(), 1, {})
+
+
+def test_a_stream_without_counts_fails_the_measurement(threaded):
+    serve(threaded, events(usage=False))
+    with pytest.raises(RequestError, match="token counts"):
+        run_load(endpoint(threaded), samples(), 1, {})
+
+
+def test_an_error_is_shown_with_what_the_server_said(threaded):
+    serve(threaded, '{"error": "prompt too long"}', status=400)
+    with pytest.raises(RequestError, match="400.*prompt too long"):
+        run_load(endpoint(threaded), samples(), 1, {})
+
+
+def test_a_stopped_engine_is_named_as_the_cause(httpserver):
+    def stopped():
+        raise EngineError("the decode instance of vLLM stopped by itself (exit status -9).")
+
+    httpserver.expect_request("/v1/chat/completions").respond_with_data("", status=502)
+    with pytest.raises(EngineError, match="decode instance"):
+        run_load(endpoint(httpserver, stopped), samples(), 1, {})
+
+
+def test_never_more_requests_at_once_than_asked(threaded):
+    lock, under_way, most = threading.Lock(), 0, 0
+    barrier = threading.Barrier(3)
+
+    def handle(_):
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        barrier.wait(timeout=30)
+        with lock:
+            under_way -= 1
+        return HttpResponse(events(), content_type="text/event-stream")
+
+    threaded.expect_request("/v1/chat/completions").respond_with_handler(handle)
+    timings, _ = run_load(endpoint(threaded), samples(9), 3, {})
+    assert len(timings) == 9
+    assert most == 3
+    assert [t.sample_id for t in timings] == [f"s{i}" for i in range(9)]
