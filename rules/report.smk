@@ -130,7 +130,13 @@ rule write_run_metadata:
     input:
         of_tier(f"{EXPERIMENT}/metrics.csv"),
     output:
-        "results/{tier}/run_metadata.json",
+        json="results/{tier}/run_metadata.json",
+        html=report(
+            "results/{tier}/run_metadata.html",
+            caption="../workflow/report/metadata.rst",
+            category="Summary",
+            labels={"result": "run metadata"},
+        ),
     log:
         "logs/{tier}/write_run_metadata.log",
     benchmark:
@@ -174,9 +180,11 @@ rule write_summary:
 rule write_report:
     input:
         "results/{tier}/summary.html",
+        "results/{tier}/run_metadata.html",
         of_tier(f"{EXPERIMENT}/metrics.html"),
         of_tier(f"{EXPERIMENT}/failures.html"),
         figures_of_tier,
+        lambda wildcards: comparisons_of_tier(wildcards.tier) + agreements_of_tier(wildcards.tier),
     output:
         "results/{tier}/report.html",
     log:

@@ -81,13 +81,13 @@ def conditions(project: Project, task: str) -> list[str]:
 
 def comparisons(project: Project, tier: str) -> list[str]:
     """All comparisons of a tier: one of each selected experiment with lengths, and one of each task that has several of them."""
-    compared = [name for name in project.selected_experiments if project.task_class(name).length_column]
+    tasks = {name: project.task_class(name) for name in project.selected_experiments}
+    compared = [name for name, task in tasks.items() if task.length_column and "score" in task.measures]
     found = [f"{tier}/comparison/{name}" for name in compared]
-    tasks = dict.fromkeys(project.experiments[name].task for name in compared)
     found += [
         f"{tier}/comparison/conditions/{model}/{task}"
         for model in project.selected_models
-        for task in tasks
+        for task in dict.fromkeys(project.experiments[name].task for name in compared)
         if len(conditions(project, task)) > 1
     ]
     return found
@@ -117,7 +117,7 @@ def comparison_facts(project: Project, comparison: str) -> dict[str, str]:
         "entries": "; ".join(entry.title for entry in entries),
         "engines": ", ".join(dict.fromkeys(project.models[entry.model].engine for entry in entries)),
         "judges": "; ".join(filter(None, judges)) or "none: the task scores by itself",
-        "note": "; ".join(dict.fromkeys(filter(None, (note_of(project, entry.model) for entry in entries)))),
+        "notes": "; ".join(dict.fromkeys(filter(None, (note_of(project, entry.model) for entry in entries)))),
     }
 
 
