@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from contextrot.figures import FigureContext
 
-TITLES = {"logit_cosine": "cosine with the final logits", "base_cosine": "cosine with the state at the shortest"}
+TITLES = {"logit_cosine": "cosine with\nthe final logits", "base_cosine": "cosine with the state\nat {shortest}"}
 
 
 def _read(context: FigureContext) -> pd.DataFrame:
@@ -39,14 +39,17 @@ def cosine_heatmaps(context: FigureContext, length: str, length_label: str, pane
     cosines = _read(context)
     panels = _panels(cosines, panel)
     layers = cosines["layer"].nunique()
-    figure, axes = new_figure(context, len(panels), panel_height=max(2.4, 0.9 + 0.22 * layers), squeeze=False)
+    title = (
+        f"{context.model_title} — {context.experiment_title}: cosine of each layer with the final logits ({_norm_note(cosines)})"
+    )
+    figure, axes = new_figure(context, len(panels), panel_height=max(2.4, 0.9 + 0.22 * layers), title=title, squeeze=False)
     for ax, (title, rows) in zip(axes[0], panels.items(), strict=True):
         cells = rows.pivot_table(index="layer", columns=length, values="logit_cosine", aggfunc="mean").sort_index(ascending=False)
         counts = rows.pivot_table(index="layer", columns=length, values="logit_cosine", aggfunc="count")
         lowest = min(0.0, float(cells.min(axis=None)))
         heatmap(
             ax, cells, counts, row_label="layer", column_label=length_label, column_format=str, limits=(lowest, 1),
-            value_label=f"cosine with the final logits\n(mean, {_norm_note(cosines)})",
+            value_label="mean cosine",
         )  # fmt: skip
         ax.set_title(title)
     return figure
@@ -60,8 +63,9 @@ def cosine_lines(context: FigureContext, length: str, length_label: str, panel: 
     cosines = _read(context)
     panels = _panels(cosines, panel)
     kinds = [kind for kind in TITLES if cosines[kind].notna().any()]
-    figure, axes = new_figure(context, len(panels), len(kinds), squeeze=False, sharex=True)
+    figure, axes = new_figure(context, len(panels), len(kinds), squeeze=False)
     lengths = sorted(cosines[length].dropna().unique())
+    shortest = f"{min(lengths):g} {length_label}"
     colors = matplotlib.colormaps["viridis"]
     for row, kind in zip(axes, kinds, strict=True):
         for ax, (title, of_panel) in zip(row, panels.items(), strict=True):
@@ -76,7 +80,7 @@ def cosine_lines(context: FigureContext, length: str, length_label: str, panel: 
                 color = colors(0.9 * place / max(1, len(lengths) - 1))
                 columns = [line[name] for name in ("value", "low", "high", "n")]
                 line_with_interval(ax, line["layer"], *columns, label=f"{value:g}", color=color, marker="o", markersize=3)
-            ax.set(title=title, xlabel="layer", ylabel=f"{TITLES[kind]}\n(mean, 95 % interval)")
+            ax.set(title=title, xlabel="layer", ylabel=f"{TITLES[kind].format(shortest=shortest)} (mean, 95 %)")
             ax.xaxis.get_major_locator().set_params(integer=True)
-            ax.legend(title=length_label, title_fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.2), borderaxespad=0, ncols=3)
+            ax.legend(title=length_label, title_fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.28), borderaxespad=0, ncols=3)
     return figure

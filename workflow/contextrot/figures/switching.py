@@ -40,7 +40,7 @@ def lines_by_history(context: FigureContext, measures: Mapping[str, str]) -> Fig
     names = targets(context)
     shown = {m: label for m, label in measures.items() if select(context.metrics, m, *GROUPING)["value"].notna().any()}
     shown = shown or dict(list(measures.items())[:1])
-    figure, axes = new_figure(context, len(names), len(shown), squeeze=False, sharex=True)
+    figure, axes = new_figure(context, len(names), len(shown), squeeze=False)
     for row, (measure, label) in zip(axes, shown.items(), strict=True):
         values = select(context.metrics, measure, *GROUPING)
         for ax, (target, metric) in zip(row, names.items(), strict=True):
@@ -49,12 +49,13 @@ def lines_by_history(context: FigureContext, measures: Mapping[str, str]) -> Fig
             ax.set(title=target, xlabel="turns of history", ylabel=name)
             if measure in FIXED_SCALE:
                 score_axis(ax, name)
+            if not ax.has_data():
+                ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
+                ax.spines[:].set_visible(False)
     return figure
 
 
 def _lines(ax: Axes, values: pd.DataFrame, relative: bool) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     start = values[values["distractor"] == NO_HISTORY]
     distractors = sorted(set(values["distractor"]) - {NO_HISTORY})
     if not values["value"].notna().any():
@@ -72,8 +73,9 @@ def _lines(ax: Axes, values: pd.DataFrame, relative: bool) -> None:
         shift = 0.06 * (index - (len(distractors) - 1) / 2)
         columns = [line[name] for name in ("value", "low", "high", "n")]
         line_with_interval(ax, line["history_turns"] + shift, *columns, label=f"after {distractor}", index=index)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2), borderaxespad=0)
+    ax.set_xticks(sorted(values["history_turns"].dropna().unique()))
+    ax.xaxis.set_major_formatter("{x:.0f}")
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.28), borderaxespad=0)
 
 
 def _joined(start: pd.DataFrame, line: pd.DataFrame) -> pd.DataFrame:
@@ -84,12 +86,15 @@ def _joined(start: pd.DataFrame, line: pd.DataFrame) -> pd.DataFrame:
 
 def matrix(context: FigureContext) -> Figure:
     """Score, and its percent change, after the longest history: target x distractor, with the zero-shot score as first column."""
+    from matplotlib import rc_context
+
     names = targets(context)
     scores = select(context.metrics, "score", *GROUPING)
     changes = select(context.metrics, "percent_change", *GROUPING)
     longest = int(scores["history_turns"].max())
     last = scores[scores["history_turns"].isin([0, longest])]
-    figure, (left, right) = new_figure(context, 2, panel_height=0.9 + 0.5 * len(names), panel_width=4.2)
+    columns = 1 + scores["distractor"].nunique()
+    figure, (left, right) = new_figure(context, 2, panel_height=0.9 + 0.5 * len(names), panel_width=1.6 + 0.8 * columns)
     values, counts = _table(last, "value", names), _table(last, "n", names)
     heatmap(
         left, values, counts, row_label="target", column_label=f"history ({longest} turns)", value_label="score (mean)",
@@ -98,12 +103,11 @@ def matrix(context: FigureContext) -> Figure:
     after = changes[changes["history_turns"] == longest]
     change, n = _table(after, "value", names), _table(after, "n", names)
     largest = max(10.0, float(change.abs().max(axis=None)) if change.notna().any(axis=None) else 0.0)
-    heatmap(
-        right, change, n, column_label=f"history ({longest} turns)", value_label="change of the score (%)", row_format=str,
-        column_format=str, limits=(-largest, largest),
-    )  # fmt: skip
-    for mesh in right.collections:
-        mesh.set_cmap("PuOr")
+    with rc_context({"image.cmap": "PuOr"}):
+        heatmap(
+            right, change, n, column_label=f"history ({longest} turns)", value_label="change of the score (%)", row_format=str,
+            column_format=str, limits=(-largest, largest),
+        )  # fmt: skip
     return figure
 
 

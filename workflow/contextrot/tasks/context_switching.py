@@ -149,6 +149,8 @@ class ContextSwitching(Task):
             for measure, name in (("score", ""), ("likelihood_correct", "likelihood_"))
         ]
         aggregated = super().metrics(scores)
+        given = (aggregated["measure"] == "tau") & (aggregated["history_turns"] == 0) & aggregated["value"].notna()
+        aggregated.loc[given, ["low", "high"]] = 0.0  # without a history tau is 0 by definition, not by measurement
         rows = [frame.reindex(columns=aggregated.columns) for frame in changes if len(frame)]
         return pd.concat([aggregated, *rows], ignore_index=True)
 
