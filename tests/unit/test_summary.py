@@ -4,7 +4,7 @@ import pytest
 from contextrot.records import Response, write_responses, write_table
 from contextrot.scoring import aggregate
 from contextrot.settings import Project
-from contextrot.summary import duration, readable, summarize_tier, write_metrics_page, write_summary
+from contextrot.summary import duration, note_of, readable, summarize_tier, write_metrics_page, write_summary
 
 MODELS = """
 local:
@@ -100,6 +100,11 @@ def test_a_page_of_metrics_leaves_out_columns_that_say_nothing(project, tmp_path
     page = (tmp_path / "metrics.html").read_text()
     assert "<th>over_window</th>" in page
     assert "<th>refused</th>" not in page
+
+
+def test_the_embedded_and_the_simulated_model_say_what_they_are_and_others_nothing(project):
+    assert note_of(Project({}), "embedded").startswith("DEMONSTRATION MODEL")
+    assert [note_of(project, model)[:9] for model in ("local", "hosted", "drawn")] == ["", "", "SIMULATED"]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (45, "45 s"), (720, "12 min"), (12_000, "3 h 20 min")])

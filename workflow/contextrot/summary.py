@@ -164,9 +164,9 @@ def _effective_lengths(seed: int, model: str, experiment: str, scores_path: Path
     if column and scores_path.exists():
         import pandas as pd
 
-        scores = pd.read_parquet(scores_path, columns=["sample_id", "outcome", "score", column])
+        scores = pd.read_parquet(scores_path)
         scores = scores[scores["outcome"].isin(SCORED_OUTCOMES)]
-        for name in DEFINITIONS:
+        for name in DEFINITIONS if "score" in scores else ():
             rng = generator_for(seed, "summary", model, experiment, name)
             found[name] = effective_length(
                 scores[column].to_numpy(float), scores["score"].to_numpy(float), rng, scores["sample_id"], name

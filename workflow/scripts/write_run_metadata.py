@@ -5,4 +5,4 @@ from contextrot.reporting import reporting_errors
 from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
-    write_run_metadata(Project(snakemake.config), snakemake.wildcards.tier, snakemake.output[0])
+    write_run_metadata(Project(snakemake.config), snakemake.wildcards.tier, snakemake.output.json, snakemake.output.html)
