@@ -1,5 +1,6 @@
 # samples.parquet (and responses.parquet where the task needs the zero-shot answers), a local model's weights
 #   -> cosines.parquet, likelihoods.parquet, extraction.json; any experiment's by its path.
+# cosines.parquet -> figures/cosine_{heatmap,lines}_by_{column}.png, such as niah's cosine_lines_by_length.
 # scores.parquet, cosines.parquet -> pairs/{target}_vs_{distractor}.json, ..._debug.json -> pairs/verification.csv; target `verify`.
 
 
@@ -43,6 +44,34 @@ rule extract_cosines:
         "Looking at the layers of {wildcards.model} for {wildcards.experiment} ({wildcards.tier})"
     script:
         "../workflow/scripts/extract_cosines.py"
+
+
+rule draw_cosines:
+    input:
+        cosines=f"{EXPERIMENT}/cosines.parquet",
+    output:
+        f"{EXPERIMENT}/figures/cosine_{{kind}}_by_{{column}}.{{format}}",
+    wildcard_constraints:
+        kind="heatmap|lines",
+        column=r"[a-z_]+",
+    log:
+        f"{LOGS}/draw_cosines-{{kind}}-{{column}}-{{format}}.log",
+    benchmark:
+        f"{BENCHMARKS}/draw_cosines-{{kind}}-{{column}}-{{format}}.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
+    params:
+        code=code_hash("figures/*.py", "stats.py"),
+    message:
+        "Drawing the cosines of {wildcards.experiment} for {wildcards.model} by {wildcards.column} ({wildcards.tier})"
+    script:
+        "../workflow/scripts/draw_cosines.py"
+
+
+ruleorder: draw_cosines > draw_figure
 
 
 def pair_names(tier, model, experiment):

@@ -72,12 +72,13 @@ def extract_cosines(
 def _load_probe(settings: ModelSettings, project: Project, threads: int | None) -> LayerProbe:
     import torch
 
-    from contextrot.hidden_states import LayerProbe, load_model
+    from contextrot.hidden_states import DTYPES, LayerProbe, load_model
 
     options = project.settings.hidden_states
     if threads:
         torch.set_num_threads(threads)
-    dtype = options.dtype if options.dtype != "auto" else settings.engine_options.get("dtype", "auto")
+    served = settings.engine_options.get("dtype", "auto")
+    dtype = served if options.dtype == "auto" and served in DTYPES else options.dtype
     loaded = load_model(settings.name, settings.revision, dtype, options.device)
     return LayerProbe(loaded, options.final_norm, options.batch_tokens, options.share_prefixes)
 

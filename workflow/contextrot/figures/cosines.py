@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contextrot.errors import unknown
+from contextrot.figures import FigureContext
 from contextrot.figures.charts import heatmap, line_with_interval
-from contextrot.figures.style import new_figure
+from contextrot.figures.style import new_figure, save
 from contextrot.stats import mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from contextrot.figures import FigureContext
+    from contextrot.settings import Project
 
 TITLES = {"logit_cosine": "cosine with\nthe final logits", "base_cosine": "cosine with the state\nat {shortest}"}
 
@@ -84,3 +87,25 @@ def cosine_lines(context: FigureContext, length: str, length_label: str, panel: 
             ax.xaxis.get_major_locator().set_params(integer=True)
             ax.legend(title=length_label, title_fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.28), borderaxespad=0, ncols=3)
     return figure
+
+
+def draw_cosines(project: Project, model: str, experiment: str, kind: str, column: str, folder: Path, output: Path) -> None:
+    """Draws cosines.parquet of any experiment against one of its condition columns.
+
+    Args:
+        kind: `heatmap` or `lines`.
+        column: a column of numbers, such as `length` of needle in a haystack.
+
+    Raises:
+        ConfigError: if there is no such column of numbers.
+    """
+    import pandas as pd
+
+    numbers = pd.read_parquet(folder / "cosines.parquet").select_dtypes("number").columns
+    known = sorted(set(numbers) - {"layer", *TITLES})
+    if column not in known:
+        raise unknown("column", column, known, f"{folder / 'cosines.parquet'}")
+    empty = pd.DataFrame()
+    context = FigureContext(empty, empty, folder, project.title(model), project.title(experiment))
+    draw = {"heatmap": cosine_heatmaps, "lines": cosine_lines}[kind]
+    save(draw(context, column, column.replace("_", " ")), output)
