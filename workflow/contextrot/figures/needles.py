@@ -45,16 +45,15 @@ def draw_accuracy_by_length(context: FigureContext) -> Figure:
 
     rows = select(context.metrics, "score", *CONDITIONS, "length")
     varying = [name for name in CONDITIONS if rows[name].nunique(dropna=False) > 1]
-    figure, axes = new_figure(context)
+    crowded = rows.groupby(list(CONDITIONS), dropna=False).ngroups > 3
+    figure, axes = new_figure(context, panel_width=6.2 if crowded else 3.6)
     for index, (key, line) in enumerate(rows.groupby(varying or (lambda _: ""), dropna=False, sort=True)):
         label = ", ".join(_words(name, value) for name, value in zip(varying, key, strict=True)) if varying else None
         line = line.sort_values("length")
         line_with_interval(axes, line["length"], line["value"], line["low"], line["high"], line["n"], label=label, index=index)
     token_axis(axes, rows["length"], label="prompt length (tokens, log scale)")
     score_axis(axes, "right answers (share, 95 % interval)")
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1)) if rows.groupby(
-        list(CONDITIONS), dropna=False
-    ).ngroups > 3 else axes.legend()
+    axes.legend(**({"loc": "upper left", "bbox_to_anchor": (1, 1)} if crowded else {}))
     return figure
 
 
@@ -102,6 +101,6 @@ def draw_distractor_confusion(context: FigureContext) -> Figure:
     planted[["set", "number"]] = planted["distractor_names"].str.rsplit(":", n=1, expand=True)
     table = planted.groupby(["set", "number"])["followed"].agg(["mean", "size"]).unstack()
     heatmap(
-        right, table["mean"], table["size"], None, "", "distractor", "answers that follow it (share)", column_format=str,
+        right, table["mean"], table["size"], None, "", "distractor", "share that follows it", column_format=str,
     )  # fmt: skip
     return figure
