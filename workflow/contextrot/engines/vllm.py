@@ -28,6 +28,7 @@ from contextrot.errors import ConfigError, EngineError
 from contextrot.settings import ModelSettings, Section, validate
 
 WORKFLOW_ROOT = Path(__file__).parents[3]
+SUPERVISE = Path(__file__).parents[1] / "serving" / "supervise.py"
 OPERATIONAL_OPTIONS = frozenset(
     {
         "python", "port", "startup_seconds", "visible_devices", "gpu_memory_utilization", "cpu_kv_cache_gib", "cpu_threads_bind",
@@ -185,7 +186,7 @@ def instance(
         environment: further variables.
     """
     return Server(
-        lambda port: command(model, options, port) + list(extra),
+        lambda port: [sys.executable, str(SUPERVISE), *command(model, options, port), *extra],
         name=name,
         log_path=log_path,
         environment=server_environment(model, options) | dict(environment or {}),

@@ -1,0 +1,85 @@
+from functools import partial
+
+import pytest
+
+from contextrot.errors import ConfigError
+from contextrot.random_streams import generator_for
+from contextrot.settings import validate
+from contextrot.tasks import SampleContext
+from contextrot.tasks.serving import Serving, ServingParameters
+
+
+def build(data, tokenizer, window=4096, **parameters):
+    given = {"lengths": [256], "requests": 2, "repeats": 1, "warmup_requests": 1, "output_tokens": 16, **parameters}
+    context = SampleContext(tokenizer, window, 64, data, partial(generator_for, 1))
+    return Serving(validate(ServingParameters, given, "test")).samples(context)
+
+
+def shared_start(one, other):
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def prompts(samples, phase="measured"):
+    return [sample.messages[0]["content"] for sample in samples if sample.condition["phase"] == phase]
+
+
+def test_a_smoke_run_without_a_seed_is_refused():
+    with pytest.raises(ConfigError, match="seed"):
+        validate(ServingParameters, {"smoke": True}, "experiment 'serving_smoke'")
+    assert validate(ServingParameters, {"smoke": True, "seed": 0}, "test").seed == 0
+
+
+def test_memory_needs_ascending_lengths():
+    with pytest.raises(ConfigError, match="ascend"):
+        validate(ServingParameters, {"memory": True, "lengths": [2000, 1000]}, "test")
+
+
+def test_prompts_have_the_asked_length_exactly(data, embedded_tokenizer):
+    for sample in build(data, embedded_tokenizer, lengths=[256, 1024]):
+        assert sample.prompt_tokens == embedded_tokenizer.count_chat(sample.messages) == sample.target_tokens
+
+
+def test_no_two_prompts_start_the_same(data, embedded_tokenizer):
+    texts = prompts(build(data, embedded_tokenizer, concurrency=[1, 2], repeats=2))
+    starts = {text[:14] for text in texts}
+    assert len(starts) == len(texts) == 8
+
+
+def test_shared_prefixes_differ_at_the_end_only(data, embedded_tokenizer):
+    one, other = prompts(build(data, embedded_tokenizer, prefix="shared"))
+    assert one != other
+    assert shared_start(one, other) > 0.9 * len(one)
+
+
+def test_another_length_changes_no_other_prompt(data, embedded_tokenizer):
+    few = {s.sample_id: s.messages for s in build(data, embedded_tokenizer)}
+    many = {s.sample_id: s.messages for s in build(data, embedded_tokenizer, lengths=[256, 512], concurrency=[1, 4])}
+    assert all(many[name] == messages for name, messages in few.items())
+
+
+def test_another_seed_gives_other_prompts(data, embedded_tokenizer):
+    assert prompts(build(data, embedded_tokenizer, seed=1)) != prompts(build(data, embedded_tokenizer, seed=2))
+
+
+def test_warm_up_is_apart(data, embedded_tokenizer):
+    samples = build(data, embedded_tokenizer, warmup_requests=3)
+    assert [s.condition["phase"] for s in samples] == ["warmup"] * 3 + ["measured"] * 2
+
+
+def test_lengths_beyond_the_window_are_not_sent_unless_yarn_stretches_it(data, embedded_tokenizer):
+    [*_, sample] = build(data, embedded_tokenizer, window=512, lengths=[600])
+    assert not sample.fits_window
+    [*_, sample] = build(data, embedded_tokenizer, window=512, lengths=[600], yarn_factor=2)
+    assert sample.fits_window
+
+
+def test_greedy_answers_of_a_fixed_length_are_asked_for(data, embedded_tokenizer):
+    task = Serving(ServingParameters(seed=3))
+    [sample, *_] = build(data, embedded_tokenizer)
+    assert task.request_options(sample) == {"temperature": 0, "ignore_eos": True, "seed": 3}
+
+
+def test_only_figures_that_have_something_to_show_are_drawn():
+    assert Serving(ServingParameters()).figure_names() == ["latency_by_length"]
+    both = Serving(ServingParameters(modes=["aggregated", "disaggregated"], concurrency=[1, 2], memory=True))
+    assert set(both.figure_names()) == set(Serving.figures)
