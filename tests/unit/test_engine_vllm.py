@@ -7,6 +7,7 @@ from contextrot import engines
 from contextrot.engines import vllm
 from contextrot.engines.vllm import OPERATIONAL_OPTIONS, Options, clear_cache, command, interpreter, probe, server_environment
 from contextrot.errors import ConfigError, EngineError
+from contextrot.serving.disaggregation import own_options, share_a_gpu, transfer_arguments
 from contextrot.settings import ModelSettings
 
 FACTS = {"installed": True, "versions": {"vllm": "0.32.0"}, "python": "3.11.7"}
@@ -163,6 +164,43 @@ def test_one_failed_instance_stops_the_other(tmp_path):
 
     assert not any(psutil.pid_exists(int(pid)) for pid in marker.read_text().split())
     assert not list(tmp_path.glob("kv-*"))
+
+
+@pytest.mark.parametrize(
+    ("prefill", "decode", "device", "shared"),
+    [("0", "1", "auto", False), ("0", "0", "auto", True), (None, None, "auto", True), (None, None, "cpu", False)],
+)
+def test_instances_on_one_gpu_start_one_after_the_other(prefill, decode, device, shared):
+    split = {"prefill": {"visible_devices": prefill}, "decode": {"visible_devices": decode}}
+    assert share_a_gpu(Options(device=device, disaggregated=split)) is shared
+
+
+def test_the_decode_instance_keeps_no_prefixes_and_each_has_its_own_options():
+    split = {"prefill": {"cpu_threads_bind": "0", "extra_args": ["--x"]}, "decode": {"gpu_memory_utilization": 0.4}}
+    options = Options(extra_args=["--all"], gpu_memory_utilization=0.5, disaggregated=split)
+    prefill, decode = (own_options(options, getattr(options.disaggregated, role), role) for role in ("prefill", "decode"))
+    assert prefill.enable_prefix_caching
+    assert not decode.enable_prefix_caching
+    assert prefill.extra_args == ["--all", "--x"]
+    assert (prefill.gpu_memory_utilization, decode.gpu_memory_utilization) == (0.5, 0.4)
+    assert (prefill.cpu_threads_bind, decode.cpu_threads_bind) == ("0", None)
+
+
+def test_transfers_go_through_nixl_or_through_files(tmp_path):
+    options = Options(disaggregated={"connector": "nixl"})
+    arguments, environment = transfer_arguments(options, "prefill", None)
+    config = json.loads(arguments[1])
+    assert (config["kv_connector"], config["kv_role"], config["kv_load_failure_policy"]) == (
+        "NixlConnector",
+        "kv_producer",
+        "fail",
+    )
+    assert environment["VLLM_NIXL_SIDE_CHANNEL_PORT"]
+    arguments, environment = transfer_arguments(options, "decode", tmp_path)
+    config = json.loads(arguments[1])
+    assert (config["kv_connector"], config["kv_role"]) == ("MeasuredFileConnector", "kv_consumer")
+    assert config["kv_connector_extra_config"] == {"shared_storage_path": str(tmp_path)}
+    assert "vllm_side" in environment["PYTHONPATH"]
 
 
 def test_devices_and_threads_reach_the_environment():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import DataError
-from contextrot.records import Response, read_responses, write_responses, write_table, write_text
+from contextrot.records import Response, write_responses, write_table, write_text
 from contextrot.serving.measure import SIMULATED, as_json
 from contextrot.serving.summary import deltas
 
@@ -109,16 +109,6 @@ def common_prefix(texts: Sequence[str]) -> int:
     """Characters that all texts share at their start."""
     length = min(map(len, texts))
     return next((i for i in range(length) if len({text[i] for text in texts}) > 1), length)
-
-
-def compare_with_responses(parity_folder: Path, responses: Path) -> dict[str, Any]:
-    """As `compare_texts`, of one mode against the answers of the quality run itself."""
-    import pandas as pd
-
-    served = pd.read_parquet(parity_folder / "parity.parquet")[["sample_id", "mode", "text"]]
-    quality = [{"sample_id": r.sample_id, "mode": "quality run", "text": r.text or ""} for r in read_responses(responses)]
-    both = pd.concat([served, pd.DataFrame(quality, columns=["sample_id", "mode", "text"])], ignore_index=True)
-    return compare_texts(both[both.groupby("sample_id")["mode"].transform("nunique") > 1])
 
 
 def write_report(folder: Path, titles: tuple[str, str], latest: Path) -> None:

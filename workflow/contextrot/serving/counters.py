@@ -106,6 +106,7 @@ def check_loaded(counters: dict[str, dict[str, float]], records: list[dict[str, 
         "decode_computed_tokens": computed,
         "decode_recomputed_tokens": max(expected - hits, 0),
         "every_request_loaded": all(record["loaded"] for record in records),
+        "decode_preemptions": int(decode.get("preemptions", 0)),
         "prefill_computed_tokens": int(counters["prefill"].get("source_local_compute", 0)),
     }
     exact = not connector.startswith("Nixl")

@@ -58,7 +58,7 @@ def serve_pair(model: ModelSettings, options: Options, facts: dict[str, Any], lo
             extra, environment = transfer_arguments(own, role, folder)
             path = log_path.with_name(f"{log_path.stem}-{role}{log_path.suffix or '.log'}")
             servers[role] = instance(model, own, path, f"the {role} instance of vLLM", extra, environment)
-        _start_together(stack, list(servers.values()))
+        _start(stack, list(servers.values()), together=not share_a_gpu(options))
         proxy = stack.enter_context(_proxy(servers, split.connector, log_path.with_name(f"{log_path.stem}-proxy.log")))
 
         def alive() -> None:
@@ -150,10 +150,19 @@ def transfers_of(endpoint: Endpoint) -> dict[str, dict[str, Any]]:
     return transfers
 
 
-def _start_together(stack: ExitStack, servers: list[Server]) -> None:
+def share_a_gpu(options: Options) -> bool:
+    """Whether both instances are on the same GPUs; then one must have taken its memory before the other measures what is free."""
+    split = options.disaggregated
+    devices = [getattr(split, role).visible_devices or options.visible_devices for role in ("prefill", "decode")]
+    return options.device != "cpu" and devices[0] == devices[1]
+
+
+def _start(stack: ExitStack, servers: list[Server], together: bool) -> None:
     for server in servers:
         stack.callback(server.stop)
         server.launch()
+        if not together:
+            server.wait_until_healthy()
     for server in servers:
         server.wait_until_healthy()
 

@@ -15,7 +15,7 @@ import urllib.request
 from typing import Any
 from uuid import uuid4
 
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 
 NIXL_PREFILL = {
     "do_remote_decode": True,
@@ -90,25 +90,29 @@ class Proxy:
                 whole = json.loads(content)
                 failure = self._check(record, whole.get("usage") or {})
                 return failure or web.Response(body=content, content_type="application/json")
-        except OSError as error:
+        except (ClientError, OSError) as error:
             return _failure(f"an instance of the pair does not answer: {error}")
 
     async def _stream(self, request: web.Request, answer: Any, record: dict[str, Any]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         rest, usage = b"", {}
-        async for chunk in answer.content.iter_any():
-            await response.write(chunk)
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                if b'"usage"' in line and line.startswith(b"data: {"):
-                    usage = json.loads(line[6:]).get("usage") or usage
-        failure = self._check(record, usage)
-        if failure is not None:
+        try:
+            async for chunk in answer.content.iter_any():
+                await response.write(chunk)
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if b'"usage"' in line and line.startswith(b"data: {"):
+                        usage = json.loads(line[6:]).get("usage") or usage
+            complete = self._check(record, usage) is None
+        except (ClientError, OSError) as error:
+            print(f"the decode instance broke off: {error}", flush=True)
+            complete = False
+        if complete:
+            await response.write_eof()
+        elif request.transport is not None:
             # The text is on its way already: cutting the connection is what tells the client.
             request.transport.abort()
-        else:
-            await response.write_eof()
         return response
 
     def _check(self, record: dict[str, Any], usage: dict[str, Any]) -> web.Response | None:
