@@ -45,7 +45,7 @@ def test_the_file_is_json_named_by_its_key(store):
 
 def test_what_was_never_asked_is_a_miss(store):
     assert store.get(KEY) is None
-    assert store.damaged == 0
+    assert not store.damaged
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_truncated_or_foreign_file_is_a_miss_that_is_reported_and_replaced(sto
     with caplog.at_level(logging.WARNING):
         assert store.get(KEY) is None
     assert str(path) in caplog.text
-    assert store.damaged == 1
+    assert store.damaged == {path}
     store.put(KEY, {}, answer())
     assert store.get(KEY).text == "yes"
 

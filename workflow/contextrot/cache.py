@@ -72,12 +72,12 @@ class RequestStore:
     """The store in one folder.
 
     Attributes:
-        damaged: files that were found truncated or foreign; each was reported once and counted as a miss.
+        damaged: files that were found truncated or foreign; each is reported once and is a miss.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.damaged = 0
+        self.damaged: set[Path] = set()
 
     def path(self, key: str) -> Path:
         """Where the answer to a request is."""
@@ -95,8 +95,9 @@ class RequestStore:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, OSError) as error:
-            self.damaged += 1
-            log.warning("request store: %s cannot be read and is asked again (%s)", path, error)
+            if path not in self.damaged:
+                self.damaged.add(path)
+                log.warning("request store: %s cannot be read and is asked again (%s)", path, error)
             return None
 
     def put(self, key: str, request: Mapping[str, Any], response: Response) -> None:

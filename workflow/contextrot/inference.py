@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from contextrot import engines
 from contextrot.cache import RequestStore
-from contextrot.client import Client, NotInStore
+from contextrot.client import STORE_THREADS, Client, NotInStore
 from contextrot.engines import recorded, simulated
-from contextrot.errors import ContextRotError, RequestError
+from contextrot.errors import ContextRotError, RequestError, StoreError
 from contextrot.prices import pricing_of
 from contextrot.progress import Progress
-from contextrot.records import Response, Sample, read_samples, write_responses
+from contextrot.records import Response, Sample, write_responses
+from contextrot.sample_table import SampleTable
 from contextrot.settings import ModelSettings, Settings
 from contextrot.shards import assign_shards, tokens_of
 from contextrot.tasks import Task
@@ -103,9 +105,10 @@ def collect_responses(
         RequestError: if rows failed after all attempts and settings.allow_failed is off, or no request makes sense any more.
         EngineError: if the engine does not start.
     """
-    samples = read_samples(samples_path)
-    mine = [sample for sample, place in zip(samples, assign_shards(samples, shards), strict=True) if place == shard]
-    rows = sum(1 + len(sample.later_prompts) for sample in mine)
+    samples = SampleTable.read(samples_path)
+    places = [1] * len(samples) if shards == 1 else assign_shards(samples.without_messages(), shards)
+    mine = samples.select([index for index, place in enumerate(places) if place == shard])
+    rows = sum(1 + len(sample.later_prompts) for sample in mine.without_messages())
     budget = None if settings.budget_usd is None else settings.budget_usd / shards
     usage = Ledger(Path(output).parent.parent, f"{shard}-of-{shards}", model_name, pricing_of(model), budget, rows)
     name = f"{model_name} {experiment} {shard}/{shards}"
@@ -113,9 +116,10 @@ def collect_responses(
         answers = ask_samples(mine, task, model, settings, usage, Path(log), name)
     except BaseException:
         usage.stage = "stopped"
-        usage.write()
+        with suppress(StoreError):
+            usage.write()
         raise
-    responses = [response for sample in mine for response in answers[sample.sample_id]]
+    responses = [response for sample in mine.without_messages() for response in answers[sample.sample_id]]
     failed = [response for response in responses if response.outcome == "failed"]
     usage.stage = "failed" if failed and not settings.allow_failed else "done"
     usage.write()
@@ -131,40 +135,56 @@ def collect_responses(
 def ask_samples(
     samples: Sequence[Sample], task: Task, model: ModelSettings, settings: Settings, usage: Ledger, log_path: Path, name: str
 ) -> dict[str, list[Response]]:
-    """The responses of each sample, by its id."""
+    """Asks all samples, from the store first and then from one engine; the responses of each sample, by its id.
+
+    A judge uses it as well, with samples of its own.
+
+    Args:
+        samples: a SampleTable reads their texts as they are needed.
+        usage: counts tokens, money and rows.
+        log_path: of the engine's server.
+        name: shown in the progress.
+    """
     if model.engine == "recorded":
         return recorded.answers(samples, task, model)
-    if any(sample.fits_window and not sample.messages for sample in samples):
-        raise RequestError(
-            f"{name}: the samples have recorded answers but no prompts, so only engine `recorded` can answer them."
-        )
     store, tokenizer = RequestStore(settings.request_store), ModelTokenizer(model)
-    answers = {sample.sample_id: over_window(sample, model) for sample in samples if not sample.fits_window}
-    usage.rows_done = sum(map(len, answers.values()))
+    light = samples.without_messages() if isinstance(samples, SampleTable) else samples
+    answers: dict[str, list[Response]] = {}
+    weights: dict[int, int] = {}
+    for index, sample in enumerate(light):
+        if sample.fits_window:
+            weights[index] = tokens_of(sample)
+        else:
+            answers[sample.sample_id] = over_window(sample, model)
     if model.engine == "simulated":
         answers |= simulated.answers([sample for sample in samples if sample.fits_window], task, model, usage)
         usage.rows_done = sum(map(len, answers.values()))
         return answers
-    asked = sorted((s for s in samples if s.fits_window), key=tokens_of, reverse=True)
+    order = sorted(weights, key=weights.__getitem__, reverse=True)
+    usage.rows_done = sum(map(len, answers.values()))
     usage.write()
     with Progress(name, usage) as progress:
         offline = Client(None, model, settings, store, usage)
-        asyncio.run(_converse_all(offline, task, asked, tokenizer, answers, progress))
-        missing = [sample for sample in asked if sample.sample_id not in answers]
+        asyncio.run(_converse_all(offline, task, _selected(samples, order), tokenizer, answers, progress))
+        known = {index for index, sample in enumerate(light) if sample.sample_id in answers}
+        missing = [index for index in order if index not in known]
         log.info("%s: %d of %d samples are in the request store, %d to ask", name, len(answers), len(samples), len(missing))
         if missing:
             with engines.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)
-                asyncio.run(_ask_missing(endpoint, model, settings, store, usage, task, missing, tokenizer, answers, progress))
+                rest = (task, _selected(samples, missing), tokenizer, answers, progress)
+                asyncio.run(_ask_missing(Client(endpoint, model, settings, store, usage), *rest))
     if store.damaged:
-        log.warning("%s: %d files of the request store could not be read; they were asked again", name, store.damaged)
+        log.warning("%s: %d files of the request store could not be read; they were asked again", name, len(store.damaged))
     return answers
 
 
-async def _ask_missing(
-    endpoint: engines.Endpoint, model: ModelSettings, settings: Settings, store: RequestStore, usage: Ledger, *rest: Any
-) -> None:
-    async with Client(endpoint, model, settings, store, usage) as client:
+def _selected(samples: Sequence[Sample], indices: Sequence[int]) -> Iterable[Sample]:
+    return samples.select(indices) if isinstance(samples, SampleTable) else map(samples.__getitem__, indices)
+
+
+async def _ask_missing(client: Client, *rest: Any) -> None:
+    async with client:
         await _converse_all(client, *rest)
 
 
@@ -183,6 +203,9 @@ async def _converse_all(
         for sample in queue:
             if client.stopped:
                 return
+            if not sample.messages:
+                message = "has a recorded answer but no prompt, so only engine `recorded` can answer it."
+                raise RequestError(f"sample {sample.sample_id!r} {message}")
             ask = SampleAsker(client, sample, task.request_options(sample), tokenizer)
             try:
                 responses = await task.converse(sample, ask)
@@ -194,7 +217,8 @@ async def _converse_all(
             answers[sample.sample_id] = responses
             progress.advance(len(responses), sum(response.outcome == "failed" for response in responses))
 
-    workers = [asyncio.create_task(work()) for _ in range(client.model.concurrency if client.endpoint else 1)]
+    # more workers than places, so that a place is not idle while an answer is flushed to the disk
+    workers = [asyncio.create_task(work()) for _ in range(client.model.concurrency + STORE_THREADS if client.endpoint else 1)]
     try:
         results = await asyncio.gather(*workers, return_exceptions=True)
     finally:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -111,38 +112,55 @@ class AdaptiveConcurrency:
         self.active = 0
         self._closed = False
         self._last_cut = float("-inf")
-        self._changed = asyncio.Condition()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._idle: asyncio.Future[None] | None = None
+        self._restarting = asyncio.Lock()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Holds one of the places."""
-        while self._closed or self.active >= int(self.limit):
-            async with self._changed:
-                await self._changed.wait()
-        self.active += 1
+        """Holds one of the places; first come, first served."""
+        if self._closed or self._waiting or self.active >= int(self.limit):
+            place = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
+            try:
+                await place
+            except asyncio.CancelledError:
+                if place.done() and not place.cancelled():
+                    self._leave()
+                raise
+        else:
+            self.active += 1
         try:
             yield
         finally:
-            self.active -= 1
-            async with self._changed:
-                self._changed.notify_all()
+            self._leave()
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:
         """Waits until nothing is under way, and lets nothing start meanwhile."""
-        while self._closed:
-            async with self._changed:
-                await self._changed.wait()
-        self._closed = True
-        try:
-            while self.active:
-                async with self._changed:
-                    await self._changed.wait()
-            yield
-        finally:
-            self._closed = False
-            async with self._changed:
-                self._changed.notify_all()
+        async with self._restarting:
+            self._closed = True
+            try:
+                if self.active:
+                    self._idle = asyncio.get_running_loop().create_future()
+                    await self._idle
+                yield
+            finally:
+                self._closed, self._idle = False, None
+                self._admit()
+
+    def _leave(self) -> None:
+        self.active -= 1
+        if not self.active and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and not self._closed and self.active < int(self.limit):
+            place = self._waiting.popleft()
+            if not place.done():
+                self.active += 1
+                place.set_result(None)
 
     def rejected(self, sent_at: float) -> None:
         """A 429 to a request sent at that time (time.monotonic); those sent before the last cut count once."""
@@ -153,3 +171,4 @@ class AdaptiveConcurrency:
     def answered(self) -> None:
         """An answer came: one place more for each full round."""
         self.limit = min(float(self.most), self.limit + 1 / self.limit)
+        self._admit()

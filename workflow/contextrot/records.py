@@ -9,14 +9,18 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import DataError, StoreError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 OUTCOMES = ("answered", "truncated", "refused", "empty", "over_window", "failed")
 ROW_GROUP_BYTES = 16_000_000
+_ROWS_AT_ONCE = 10_000
 SCORED_OUTCOMES = ("answered", "truncated", "refused", "empty")
 
 
@@ -45,6 +49,9 @@ class Sample:
     fits_window: bool = True
     later_prompts: list[str] = field(default_factory=list)
     condition: dict[str, Any] = field(default_factory=dict)
+
+
+_SAMPLE_FIELDS = frozenset(f.name for f in fields(Sample))
 
 
 @dataclass
@@ -216,24 +223,28 @@ def read_samples(path: str | Path, columns: list[str] | None = None) -> list[Sam
     Args:
         columns: read only these of the large columns `messages` and `later_prompts`; None reads all.
     """
-    known = {f.name for f in fields(Sample)}
     skip = {"messages", "later_prompts"} - set(columns) if columns is not None else set()
-    samples = []
-    for row in _read(path, skip):
-        for name in skip:
-            row[name] = []
-        values = {name: row.pop(name) for name in list(row) if name in known}
-        samples.append(Sample(**values, condition=row))
-    return samples
+    return [sample_of(row) for row in read_sample_columns(path, skip).to_pylist()]
 
 
-def _read(path: str | Path, skip: set[str] = frozenset()) -> Iterable[dict[str, Any]]:
+def read_sample_columns(path: str | Path, skip: set[str] = frozenset()) -> pa.Table:
+    """The columns of a samples file, without those to skip."""
+    return _read(path, skip)
+
+
+def sample_of(row: dict[str, Any]) -> Sample:
+    """The sample of one row, emptied; what is not a field of Sample goes to `condition`, columns that were not read are empty."""
+    values = {name: row.pop(name) for name in list(row) if name in _SAMPLE_FIELDS}
+    return Sample(**{"messages": [], "later_prompts": []} | values, condition=row)
+
+
+def _read(path: str | Path, skip: set[str] = frozenset()) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         names = [name for name in pq.read_schema(path).names if name not in skip]
-        return pq.read_table(path, columns=names).to_pylist()
+        return pq.read_table(path, columns=names)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; ask snakemake for it by that path.") from error
     except (pa.ArrowInvalid, OSError) as error:
@@ -247,7 +258,7 @@ def write_responses(path: str | Path, responses: Sequence[Response]) -> None:
 
 def read_responses(path: str | Path) -> list[Response]:
     """The responses of a file."""
-    return [Response(**row) for row in _read(path)]
+    return [Response(**row) for row in _read(path).to_pylist()]
 
 
 def write_judgements(path: str | Path, judgements: Sequence[Judgement]) -> None:
@@ -257,12 +268,20 @@ def write_judgements(path: str | Path, judgements: Sequence[Judgement]) -> None:
 
 def read_judgements(path: str | Path) -> list[Judgement]:
     """The judgements of a file."""
-    return [Judgement(**row) for row in _read(path)]
+    return [Judgement(**row) for row in _read(path).to_pylist()]
 
 
 def _write_records(path: str | Path, kind: type, rows: Sequence[Any]) -> None:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     types = {"str": pa.large_string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
     schema = pa.schema([(f.name, types[f.type.split(" ")[0]]) for f in fields(kind)])
-    write_table(path, pa.Table.from_pylist([asdict(row) for row in rows], schema=schema))
+
+    def write(temporary: Path) -> None:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for begin in range(0, len(rows), _ROWS_AT_ONCE) or [0]:
+                block = [vars(row) for row in rows[begin : begin + _ROWS_AT_ONCE]]
+                writer.write_table(pa.Table.from_pylist(block, schema=schema))
+
+    write_atomically(path, write)

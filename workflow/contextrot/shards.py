@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from contextrot.errors import DataError
@@ -19,24 +19,28 @@ def tokens_of(sample: Sample) -> int:
     return (sample.prompt_tokens or 0) + sample.max_output_tokens * (1 + len(sample.later_prompts))
 
 
-def assign_shards(samples: Sequence[Sample], shards: int) -> list[int]:
+def assign_shards(samples: Iterable[Sample], shards: int) -> list[int]:
     """The shard of each sample, counted from 1.
 
     The heaviest group first, each to the lightest shard so far (longest processing time first: at most 4/3 of the best
     balance); ties by name, so that the same samples always fall the same way.
     """
     groups: dict[str, list[int]] = {}
+    weights: dict[str, int] = {}
+    count = 0
     for index, sample in enumerate(samples):
-        name = sample.condition.get(PREFIX_COLUMN)
-        groups.setdefault(f"id {sample.sample_id}" if name is None else f"prefix {name}", []).append(index)
-    weights = {name: sum(tokens_of(samples[i]) for i in members) for name, members in groups.items()}
+        prefix = sample.condition.get(PREFIX_COLUMN)
+        name = f"id {sample.sample_id}" if prefix is None else f"prefix {prefix}"
+        groups.setdefault(name, []).append(index)
+        weights[name] = weights.get(name, 0) + tokens_of(sample)
+        count += 1
     loads = [(0, 0, shard) for shard in range(1, shards + 1)]
-    assigned = [0] * len(samples)
+    assigned = [0] * count
     for name in sorted(groups, key=lambda name: (-weights[name], name)):
-        weight, count, shard = heapq.heappop(loads)
+        weight, rows, shard = heapq.heappop(loads)
         for index in groups[name]:
             assigned[index] = shard
-        heapq.heappush(loads, (weight + weights[name], count + len(groups[name]), shard))
+        heapq.heappush(loads, (weight + weights[name], rows + len(groups[name]), shard))
     return assigned
 
 

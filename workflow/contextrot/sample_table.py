@@ -1,0 +1,56 @@
+"""Samples read row by row: 100,000 of them, or a hundred of a million tokens each, need little more memory than their text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from contextrot.records import Sample, read_sample_columns, sample_of
+
+_BLOCK_ROWS = 256
+_BLOCK_TOKENS = 1 << 20
+
+
+class SampleTable(Sequence[Sample]):
+    """The samples of a file, or some of them, as a sequence that makes each Sample when it is looked at."""
+
+    def __init__(self, table: pa.Table, rows: Sequence[int] | None = None) -> None:
+        self._table = table
+        self._rows = range(table.num_rows) if rows is None else rows
+
+    @classmethod
+    def read(cls, path: str | Path) -> SampleTable:
+        """All samples of a file. Raises DataError if it is missing or no parquet file."""
+        return cls(read_sample_columns(path))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Sample:
+        return sample_of(self._table.take([self._rows[index]]).to_pylist()[0])
+
+    def __iter__(self) -> Iterator[Sample]:
+        tokens = self._table["prompt_tokens"].to_pylist()
+        block: list[int] = []
+        size = 0
+        for row in self._rows:
+            block.append(row)
+            size += tokens[row] or 0
+            if len(block) == _BLOCK_ROWS or size >= _BLOCK_TOKENS:
+                yield from self._made(block)
+                block, size = [], 0
+        yield from self._made(block)
+
+    def _made(self, rows: list[int]) -> Iterator[Sample]:
+        if rows:
+            yield from map(sample_of, self._table.take(rows).to_pylist())
+
+    def without_messages(self) -> SampleTable:
+        """The same samples with empty messages, cheap to go through."""
+        return SampleTable(self._table.drop_columns(["messages"]), self._rows)
+
+    def select(self, indices: Sequence[int]) -> SampleTable:
+        """Some of the samples, in the order of the indices; the text is not copied."""
+        return SampleTable(self._table, [self._rows[index] for index in indices])
