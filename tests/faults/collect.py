@@ -1,0 +1,46 @@
+"""`collect_responses` as a process of its own, for tests that kill it: python -m tests.faults.collect FOLDER URL CONCURRENCY."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from contextrot.inference import collect_responses
+from contextrot.reporting import reporting_errors
+from contextrot.settings import ModelSettings, Settings
+from contextrot.tasks import Parameters, Task
+
+
+def main(folder: str, url: str, concurrency: str) -> None:
+    """Asks all samples of FOLDER/test/m/e/samples.parquet; the key comes from MY_TEST_KEY if that is set."""
+    import os
+
+    experiment = Path(folder) / "test" / "m" / "e"
+    model = ModelSettings(
+        engine="external",
+        name="m",
+        base_url=url,
+        window=1000,
+        max_output_tokens=50,
+        concurrency=int(concurrency),
+        tokens_per_minute=10**9,
+        tokenizer="tiktoken:o200k_base",
+        api_key_env="MY_TEST_KEY" if "MY_TEST_KEY" in os.environ else None,
+    )
+    with reporting_errors(Path(folder) / "log"):
+        collect_responses(
+            experiment / "samples.parquet",
+            experiment / "responses" / "1-of-1.parquet",
+            task=Task(Parameters()),
+            model_name="m",
+            model=model,
+            settings=Settings(request_store=os.environ.get("TEST_STORE", f"{folder}/store"), max_attempts=3),
+            experiment="e",
+            shard=1,
+            shards=1,
+            log=Path(folder) / "log",
+        )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
