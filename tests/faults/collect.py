@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,14 +13,17 @@ from contextrot.tasks import Parameters, Task
 
 
 def main(folder: str, url: str, concurrency: str) -> None:
-    """Asks all samples of FOLDER/test/m/e/samples.parquet; the key comes from MY_TEST_KEY if that is set."""
-    import os
+    """Asks all samples of FOLDER/test/m/e/samples.parquet; the key comes from MY_TEST_KEY if that is set.
 
+    With OPENAI_API_KEY it goes through litellm as to OpenAI, at OPENAI_BASE_URL.
+    """
+    hosted = "OPENAI_API_KEY" in os.environ
     experiment = Path(folder) / "test" / "m" / "e"
     model = ModelSettings(
         engine="external",
-        name="m",
-        base_url=url,
+        name="gpt-4o-mini" if hosted else "m",
+        provider="openai" if hosted else None,
+        base_url=None if hosted else url,
         window=1000,
         max_output_tokens=50,
         concurrency=int(concurrency),

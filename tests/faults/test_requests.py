@@ -231,6 +231,26 @@ def test_the_key_is_in_no_file_and_no_output(tmp_path, status):
     assert [path for path in written if KEY.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_provider_is_asked_through_litellm_with_the_cost_told_first_and_no_key_written(tmp_path, status):
+    write_questions(tmp_path, 3)
+    script = lambda *_: Act() if status == 200 else error(status, f"Incorrect API key provided: {KEY}")  # noqa: E731
+    with ScriptedServer(script) as server:
+        job = start(tmp_path, server.url, OPENAI_API_KEY=KEY, OPENAI_BASE_URL=server.url)
+        output, _ = job.communicate(timeout=180)
+        assert set(server.authorizations) == {f"Bearer {KEY}"}
+    assert job.returncode == (0 if status == 200 else 1), output
+    assert "m e 1/1: 3 requests to openai, 21 prompt and at most 30 output tokens, at most 0.00 USD" in output
+    assert "Traceback" not in output
+    assert KEY not in output
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()] == []
+    if status == 200:
+        summary = json.loads((tmp_path / "test/m/e/token_summary.json").read_text())
+        assert summary["cost_usd"] == pytest.approx(3 * (7 * 0.15e-6 + 2 * 0.6e-6))  # gpt-4o-mini: 0.15 and 0.60 USD a million
+    else:
+        assert "OPENAI_API_KEY" in output
+
+
 def test_a_missing_key_is_one_message_that_names_the_variable(tmp_path):
     write_questions(tmp_path, 1)
     job = start(tmp_path, "http://127.0.0.1:9/v1", MY_TEST_KEY="")

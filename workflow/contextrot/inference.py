@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from contextrot import engines
 from contextrot.cache import RequestStore
 from contextrot.client import STORE_THREADS, Client, NotInStore
+from contextrot.cost import estimate_experiment
 from contextrot.engines import recorded, simulated
 from contextrot.errors import ContextRotError, RequestError, StoreError
 from contextrot.prices import pricing_of
@@ -170,6 +172,8 @@ def ask_samples(
         missing = [index for index in order if index not in known]
         log.info("%s: %d of %d samples are in the request store, %d to ask", name, len(answers), len(samples), len(missing))
         if missing:
+            if model.hosted:
+                _announce_cost(name, model, [sample for index, sample in enumerate(light) if index not in known])
             with engines.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)
                 rest = (task, _selected(samples, missing), tokenizer, answers, progress)
@@ -177,6 +181,17 @@ def ask_samples(
     if store.damaged:
         log.warning("%s: %d files of the request store could not be read; they were asked again", name, len(store.damaged))
     return answers
+
+
+def _announce_cost(name: str, model: ModelSettings, samples: Sequence[Sample]) -> None:
+    """Says what the requests of a billed model will cost, before the first is sent."""
+    estimate = estimate_experiment(model.name, name, model, samples)
+    usd = "an unknown price" if estimate.usd_at_most is None else f"at most {estimate.usd_at_most:.2f} USD"
+    hours = "" if estimate.hours is None else f", {estimate.hours:.1f} hours at its rate limits"
+    tokens = f"{estimate.prompt_tokens:,} prompt and at most {estimate.output_tokens_at_most:,} output tokens"
+    line = f"{name}: {estimate.calls:,} requests to {model.provider}, {tokens}, {usd}{hours}"
+    log.info("%s", line)
+    print(line, file=sys.stderr)
 
 
 def _selected(samples: Sequence[Sample], indices: Sequence[int]) -> Iterable[Sample]:
