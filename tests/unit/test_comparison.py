@@ -64,6 +64,15 @@ def test_pairs_are_the_answers_that_both_have():
     assert list(found.table["n"]) == [50, 30]
 
 
+def test_conditions_are_paired_by_what_is_asked_not_by_sample_id():
+    plain = scores((10, 9, 8, 2, 0))
+    harder = scores((9, 5, 3, 0, 0)).assign(sample_id=lambda rows: "harder-" + rows["sample_id"])
+    twice = pd.concat([harder, harder.assign(sample_id=lambda rows: rows["sample_id"] + "-again")])
+    assert compare({"plain": plain, "harder": twice}, "length", 1).differences["n"].item() == 0
+    (row,) = compare({"plain": plain, "harder": twice}, "length", 1, "", ["length", "depth"]).differences.to_dict("records")
+    assert (row["n"], row["difference"]) == (50, pytest.approx((29 - 17) / 50))
+
+
 def test_ranks_are_over_the_common_answers_not_over_each_ones_own():
     easy_only = scores((10, 10, 0, 0, 0), over=1000)  # 1.0 over its own answers
     found = compare({"all": scores((10, 10, 5, 5, 5)), "easy": easy_only}, "length", 1).table.set_index("title")

@@ -160,5 +160,12 @@ def test_kappa_is_undefined_when_both_judges_always_say_the_same_thing():
     assert (found.agreement, found.kappa) == (1.0, None)
 
 
+def test_full_agreement_of_few_answers_is_not_certain():
+    # Wilson's lower end of 10 of 10 is 0.7225; chance is 0.5
+    found = cohen_kappa(np.array([[5, 0], [0, 5]]))
+    assert found.kappa == 1
+    assert found.low == pytest.approx((0.7225 - 0.5) / 0.5, abs=1e-4)
+
+
 def test_kappa_of_no_items_is_missing():
     assert cohen_kappa(np.zeros((2, 2))).agreement is None

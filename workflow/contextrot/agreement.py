@@ -134,5 +134,5 @@ def _kappa_text(row: Any) -> str:
         return f"kappa undefined: {row['reason']}\n(n = {row['n']})"
     return (
         f"kappa = {row['kappa']:.2f} [{row['kappa_low']:.2f}, {row['kappa_high']:.2f}]\n"
-        f"same verdict {row['agreement']:.0%} (n = {row['n']})"
+        f"same verdict {100 * row['agreement']:.0f} % (n = {row['n']})"
     )

@@ -1,12 +1,14 @@
 """Several models on one experiment, several experiments of one task on one model, or all tiers side by side.
 
 What is compared are *entries*: each has a title and the scores of one (tier, model, experiment). Everything paired is over the answers
-that all (or both) entries have: the same sample and turn, with an outcome that counts in each.
+that all (or both) entries have: the same sample and turn, with an outcome that counts in each. Experiments of one task have other
+samples each; they are paired by the task's `pair_columns` (the same needle, length and depth), several rows of one being averaged.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
     from contextrot.settings import Project
 
-KEY = ["sample_id", "turn"]
 COMPARISON_FIGURES = ("rot_curves", "effective_length", "paired_differences", "rank")
 POSITION_COLUMNS = ("depth", "position_percent")
 """Columns of a position in percent, which then is a term of the slope."""
@@ -167,13 +168,16 @@ class Comparison:
     differences: pd.DataFrame
 
 
-def compare(scores: dict[str, pd.DataFrame], column: str | None, seed: int, name: str = "") -> Comparison:
+def compare(
+    scores: dict[str, pd.DataFrame], column: str | None, seed: int, name: str = "", pair_columns: Sequence[str] = ()
+) -> Comparison:
     """Compares entries.
 
     Args:
         scores: scores.parquet of each entry, by title.
         column: of the length; None for a task without lengths.
         seed, name: seed all resampling.
+        pair_columns: what is paired; the samples by their ids if empty.
     """
     import pandas as pd
 
@@ -182,7 +186,7 @@ def compare(scores: dict[str, pd.DataFrame], column: str | None, seed: int, name
         table.append({"title": title, **curve_summary(rows, column, generator_for(seed, name, "effective length", title))})
         if column is not None:
             curves += _curve(title, rows, column, generator_for(seed, name, "curve", title))
-    wide = pd.DataFrame({title: counting(rows).set_index(KEY)["score"].astype(float) for title, rows in scores.items()})
+    wide = pd.DataFrame({title: _by_pair(rows, pair_columns) for title, rows in scores.items()})
     for row, rank in zip(table, _ranks(wide, generator_for(seed, name, "ranks")), strict=True):
         row["common"] = len(wide.dropna())
         row |= {part: getattr(rank, attribute) if rank else None for part, attribute in _RANK_COLUMNS.items()}
@@ -190,7 +194,7 @@ def compare(scores: dict[str, pd.DataFrame], column: str | None, seed: int, name
     for first, second in combinations(scores, 2):
         both = wide[[first, second]].dropna()
         rng = generator_for(seed, name, "difference", first, second)
-        found = paired_difference(both[first], both[second], both.index.get_level_values("sample_id"), rng)
+        found = paired_difference(both[first], both[second], both.index.get_level_values("pair"), rng)
         differences.append({"first": first, "second": second, **vars(found)})
     for row, corrected in zip(differences, holm([row["p_value"] for row in differences]), strict=True):
         row["p_holm"] = corrected
@@ -216,12 +220,25 @@ def _curve(title: str, rows: pd.DataFrame, column: str, rng: np.random.Generator
     return found
 
 
+def _by_pair(rows: pd.DataFrame, pair_columns: Sequence[str]) -> pd.Series:
+    """Mean score by what is paired and turn."""
+    import pandas as pd
+
+    counted = counting(rows)
+    named = counted[list(pair_columns) or ["sample_id"]].itertuples(index=False)
+    # 500 and 500.0 are the same length: one file may hold whole numbers, another floats.
+    pairs = [" | ".join(f"{part:g}" if isinstance(part, int | float) else str(part) for part in parts) for parts in named]
+    return (
+        counted["score"].astype(float).groupby([pd.Series(pairs, counted.index, dtype=str, name="pair"), counted["turn"]]).mean()
+    )
+
+
 def _ranks(wide: pd.DataFrame, rng: np.random.Generator) -> list[Rank | None]:
     """Ranks over the answers that all have, resampled by sample; None for each if there are none."""
     common = wide.dropna()
     if common.empty:
         return [None] * wide.shape[1]
-    by_sample = common.groupby(level="sample_id", sort=True).mean()
+    by_sample = common.groupby(level="pair", sort=True).mean()
     return list(ranks(by_sample.to_numpy(), rng))
 
 
@@ -241,7 +258,9 @@ def write_comparison(project: Project, comparison: str, output: Path) -> None:
     titles = [entry.title for entry in entries]
     entries = [replace(e, title=f"{e.title} ({e.model}, {e.experiment})") if titles.count(e.title) > 1 else e for e in entries]
     scores = {entry.title: pd.read_parquet(entry.scores_path) for entry in entries}
-    found = compare(scores, length_column(project, comparison), project.settings.seed, comparison)
+    of_conditions = COMPARISON.fullmatch(comparison)["task"] is not None
+    pair_columns = project.task_class(entries[0].experiment).pair_columns if of_conditions else ()
+    found = compare(scores, length_column(project, comparison), project.settings.seed, comparison, pair_columns)
     facts = pd.DataFrame(
         {
             "title": [entry.title for entry in entries],

@@ -250,6 +250,8 @@ class Kappa:
 def cohen_kappa(table: np.ndarray) -> Kappa:
     """Cohen's kappa with its asymptotic 95 % interval, cut at -1 and 1, and the share of agreement with Wilson's.
 
+    Where the judges agree on everything the asymptotic error is 0; the lower end is then kappa at the lower end of the agreement.
+
     Sources: J. Cohen (1960), A coefficient of agreement for nominal scales; J. L. Fleiss, J. Cohen, B. S. Everitt (1969), Large sample
     standard errors of kappa and weighted kappa.
 
@@ -268,4 +270,5 @@ def cohen_kappa(table: np.ndarray) -> Kappa:
     from statsmodels.stats.inter_rater import cohens_kappa
 
     result = cohens_kappa(table)
-    return Kappa(n, *share, float(result.kappa), max(-1.0, float(result.kappa_low)), min(1.0, float(result.kappa_upp)))
+    low = (share[1] - chance) / (1 - chance) if agreed == n else float(result.kappa_low)
+    return Kappa(n, *share, float(result.kappa), max(-1.0, low), min(1.0, float(result.kappa_upp)))

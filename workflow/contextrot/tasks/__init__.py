@@ -140,6 +140,8 @@ class Task:
         groupings: each a tuple of condition columns, over which `measures` are averaged.
         measures: columns of the scores that are averaged; those with values 0 and 1 get a Wilson interval.
         length_column: the condition column that is the context's length (or count, or history), for rot curves.
+        pair_columns: condition columns that say what is asked apart from the experiment's condition: by them the experiments of a
+            task are compared on the same questions; by sample_id if empty.
         figures: figure name -> function(FigureContext) -> matplotlib figure; the functions import matplotlib themselves.
         figure_inputs: figure name -> files of the experiment's folder that it reads beside scores and metrics.
         score_inputs: parquet files of the experiment's folder whose columns, by sample_id, are added to the scores; only for
@@ -153,6 +155,7 @@ class Task:
     groupings: ClassVar[list[tuple[str, ...]]] = [()]
     measures: ClassVar[list[str]] = ["score"]
     length_column: ClassVar[str | None] = None
+    pair_columns: ClassVar[list[str]] = []
     figures: ClassVar[dict[str, Callable[[FigureContext], Any]]] = {}
     figure_inputs: ClassVar[dict[str, list[str]]] = {}
     score_inputs: ClassVar[list[str]] = []

@@ -81,6 +81,7 @@ class NeedleInAHaystack(Task):
     version = 2
     groupings = [("length", "depth"), ("length",), ("depth",), (*CONDITIONS, "length"), ("needle",), ()]
     length_column = "length"
+    pair_columns = ["needle", "length", "depth", "repeat"]
 
     @property
     def _reads_tables(self) -> bool:

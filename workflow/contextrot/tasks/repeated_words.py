@@ -70,6 +70,7 @@ class RepeatedWords(Task):
     groupings = [("count",), ("pair", "count"), ("count", "position_bin"), ("pair",), ()]
     measures = ["score", "levenshtein", "modified_word_present", "position_accuracy", "word_count_delta", "refusal"]
     length_column = "count"
+    pair_columns = ["pair", "count", "position"]
 
     def samples(self, context: SampleContext) -> list[Sample]:
         return [
