@@ -1,5 +1,6 @@
 """The embedded model: what it was trained on, and that the shipped folder is what it claims to be."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from contextrot.embedded import chat_vocabulary
-from contextrot.embedded.chat_memory import ABSTENTION, QUESTION_TYPES, dense_history, generate, load_passages
+from contextrot.embedded.chat_memory import dense_history, generate, load_passages
+from contextrot.embedded.chat_questions import ABSTENTION, QUESTION_TYPES
 from contextrot.embedded.conversations import ConversationWriter
 from contextrot.embedded.copying import repeated_tokens
 from contextrot.embedded.curriculum import STAGES, TASKS, rate_at, stage_at
@@ -163,7 +165,7 @@ class TestShippedFolder:
         turns = [{"role": role, "content": f"Turn {i}.\n"} for i in range(6) for role in ("user", "assistant")]
         turns.insert(0, {"role": "system", "content": "Be brief."})
         rendered = [tokenizer.apply_chat_template(turns[:n], return_dict=False) for n in range(1, len(turns) + 1)]
-        for shorter, longer in zip(rendered, rendered[1:], strict=False):
+        for shorter, longer in itertools.pairwise(rendered):
             assert longer[: len(shorter)] == shorter and len(longer) > len(shorter)
         assert rendered[-1].count(tokenizer.bos_token_id) == 1
 

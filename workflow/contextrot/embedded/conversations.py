@@ -16,7 +16,8 @@ import yaml
 from contextrot import prompts
 from contextrot.embedded.chat_memory import dense_history, load_passages
 from contextrot.embedded.heldout import excluded_words
-from contextrot.embedded.needles import Fact, FactWriter, plant
+from contextrot.embedded.needles import Fact, FactWriter, pieces, plant
+from contextrot.embedded.reviews import ReviewWriter
 
 Turns = list[tuple[str, str]]
 
@@ -28,10 +29,6 @@ def render_sessions(sessions: Sequence[Sequence[Mapping[str, str]]], dates: Sequ
         for session, date in zip(sessions, dates, strict=False)
     ]
     return prompts.DATED_SESSIONS.format(sessions="\n\n".join(rendered), date=dates[-1], question=question)
-
-
-def _pieces(text: str) -> list[str]:
-    return [piece.strip() for piece in text.split("|")]
 
 
 @dataclass
@@ -47,15 +44,10 @@ class ConversationWriter:
         self.sentences = [*self.passages.values(), *science.values()]
         self.corpus = " ".join(sentence for article in self.sentences for sentence in article)
         self.facts = FactWriter(training, self.corpus, excluded_words())
-        reviews = yaml.safe_load((training / "review_words.yaml").read_text(encoding="utf-8"))
-        self.reviews = {kind: _pieces(text) for kind, text in reviews.items()}
-        self.written_reviews = {
-            label: (training / f"reviews_{label}.txt").read_text(encoding="utf-8").splitlines()
-            for label in ("positive", "negative")
-        }
+        self.reviews = ReviewWriter(training, self.facts)
         posts = yaml.safe_load((training / "posts.yaml").read_text(encoding="utf-8"))
-        self.posts = [_pieces(frame) for frame in posts["frames"]]
-        self.choice_questions = _pieces(posts["questions"])
+        self.posts = [pieces(frame) for frame in posts["frames"]]
+        self.choice_questions = pieces(posts["questions"])
 
     def _haystack(self, rng: np.random.Generator, words: int) -> list[str]:
         """Consecutive sentences of one or more articles, about `words` words of them."""
@@ -102,69 +94,22 @@ class ConversationWriter:
 
     def repeated_words(self, rng: np.random.Generator, tokens: int) -> Turns:
         """One word many times and another once, to be repeated."""
-        turns: Turns = []
-        left = tokens - 4
-        while left > 36:
-            word = self.facts._fill(rng, ("n", "n", "adj", "np", "Name", "past")[int(rng.integers(6))])
-            other = (f"{word}s", word.capitalize(), self.facts._fill(rng, "n"))[int(rng.integers(3))]
-            size = 1 + len(word) // 6 + 2 * word[0].isupper()
-            limit = (left - 24) // (2 * size)
-            if limit < 3:
-                break
-            count = int(rng.integers(3, limit + 1)) if rng.random() < 0.5 else int(np.exp(rng.uniform(1.1, np.log(limit + 1))))
-            words = [word] * count
-            words[int(rng.integers(count))] = other
-            text = " ".join(words)
-            turns.append((prompts.REPEATED_WORDS.format(text=text), text))
-            left -= 2 * size * count + 22
-        return turns
-
-    def review(self, rng: np.random.Generator) -> tuple[str, str]:
-        """One film review and its label."""
-        label = ("positive", "negative")[int(rng.integers(2))]
-        other = "negative" if label == "positive" else "positive"
-
-        def draw(kind: str) -> str:
-            return self.reviews[kind][int(rng.integers(len(self.reviews[kind])))]
-
-        def sentence(text: str) -> str:
-            return text[0].upper() + text[1:] + "."
-
-        aspect, second, kind = draw("aspects"), draw("aspects"), draw("kinds")
-        adjective, adjective2 = draw(f"{label}_adjectives"), draw(f"{label}_adjectives")
-        noun, verb, clause = draw(f"{label}_nouns"), draw(f"{label}_verbs"), draw(f"{label}_clauses")
-        article = "an" if adjective[0] in "aeiou" else "a"
-        subject = self.facts._fill(rng, "n")
-        options = (
-            clause,
-            clause,
-            f"the {aspect} is {adjective} and the {second} is {adjective2}",
-            f"the {aspect} {verb}",
-            f"this {kind} about a {subject} is {article} {adjective} {noun}",
-            f"what {article} {adjective} {kind}",
-            f"{article} {adjective} {kind} whose {aspect} {verb}",
-            f"for a {kind} about the {subject} it is {adjective}",
-            f"it is {adjective}, {adjective2} and, in the end, {draw(f'{label}_adjectives')}",
-            f"the {self.facts._fill(rng, 'person')} in it is {adjective}",
-            f"{draw('concessions')}, but the {aspect} {verb}",
-            f"{draw('concessions')}, but {clause}",
-            f"although {draw('concessions')}, it {verb}",
-            f"the {second} is {draw(f'{other}_adjectives')}, but the {kind} {verb} and {clause}",
-            f"the {kind} {verb}, {'and' if rng.random() < 0.5 else 'so'} {clause}",
-        )
-        written = self.written_reviews[label][int(rng.integers(len(self.written_reviews[label])))]
-        if rng.random() < 0.3:
-            return (written if rng.random() < 0.7 else f"{written} {sentence(clause)}"), label
-        text = sentence(options[int(rng.integers(len(options)))])
-        if rng.random() < 0.35:
-            text += " " + sentence(options[int(rng.integers(10))])
-        return text, label
+        word = self.facts.pick(rng, "nouns", 0.1) if rng.random() < 0.7 else self.facts.fill(rng, ("adj", "past", "np", "Name")[int(rng.integers(4))])
+        other = (f"{word}s", f"{word}s", word.capitalize(), self.facts.fill(rng, "n"))[int(rng.integers(4))]
+        # Tokens of a word are not known here, only that most short ones are one.
+        size = 1 if len(word) < 8 and word.islower() and " " not in word else 3
+        limit = max(4, (tokens - 24) // (2 * size))
+        count = int(rng.integers(3, limit + 1)) if rng.random() < 0.6 else int(np.exp(rng.uniform(1.1, np.log(limit + 1))))
+        words = [word] * count
+        words[int(rng.integers(count))] = other
+        text = " ".join(words)
+        return [(prompts.REPEATED_WORDS.format(text=text), text)]
 
     def sentiment(self, rng: np.random.Generator, tokens: int) -> Turns:
         """Reviews to be judged, one a turn."""
         turns = []
         for _ in range(max(1, tokens // 30)):
-            text, label = self.review(rng)
+            text, label = self.reviews.review(rng)
             turns.append((prompts.SENTIMENT.format(text=text), label))
         return turns
 
@@ -178,8 +123,8 @@ class ConversationWriter:
             right = int(rng.integers(4))
             style = rng.random()
             wrong = ["n", "np", "adj", "vp"][int(rng.integers(4))]
-            options = [self.facts._fill(rng, wrong).capitalize() for _ in range(4)]
-            options[right] = self.facts._pick(rng, kinds[kind], 0.0).capitalize()
+            options = [self.facts.fill(rng, wrong).capitalize() for _ in range(4)]
+            options[right] = self.facts.pick(rng, kinds[kind], 0.0).capitalize()
             question = self.choice_questions[int(rng.integers(len(self.choice_questions)))].replace("{kind}", kind)
             if style < 0.3:
                 question = self.facts.fact(rng).statement + " " + question

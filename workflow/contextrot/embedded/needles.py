@@ -19,6 +19,11 @@ from contextrot.embedded.chat_vocabulary import invented_name
 SLOT = re.compile(r"\{([A-Za-z]+)(\d*)\}")
 
 
+def pieces(text: str) -> list[str]:
+    """Parts of a text between bars."""
+    return [piece.strip() for piece in text.split("|")]
+
+
 @dataclass(frozen=True)
 class Fact:
     """One sentence, the question that it answers, and sentences that nearly answer it."""
@@ -49,51 +54,52 @@ class FactWriter:
         lines = (folder / "needle_frames.txt").read_text(encoding="utf-8").splitlines()
         self.frames = [tuple(s.strip() for s in ln.split("|")) for ln in lines if ln and not ln.startswith("#")]
 
-    def _pick(self, rng: np.random.Generator, kind: str, wild: float = 0.35) -> str:
+    def pick(self, rng: np.random.Generator, kind: str, wild: float = 0.35) -> str:
+        """A listed word of a kind or, with probability `wild`, any word of the corpora."""
         words = self.any_word if rng.random() < wild else self.words[kind]
         return words[int(rng.integers(len(words)))]
 
-    def _fill(self, rng: np.random.Generator, slot: str) -> str:
+    def fill(self, rng: np.random.Generator, slot: str) -> str:
         """Words for one kind of slot."""
         match slot:
             case "n":
-                return self._pick(rng, "nouns")
+                return self.pick(rng, "nouns")
             case "np":
                 shape = rng.random()
                 if shape < 0.5:
-                    return f"{self._pick(rng, 'adjectives')} {self._pick(rng, 'nouns')}"
+                    return f"{self.pick(rng, 'adjectives')} {self.pick(rng, 'nouns')}"
                 if shape < 0.8:
-                    return f"{self._pick(rng, 'nouns')} {self._pick(rng, 'nouns')}"
-                return self._pick(rng, "nouns")
+                    return f"{self.pick(rng, 'nouns')} {self.pick(rng, 'nouns')}"
+                return self.pick(rng, "nouns")
             case "vp":
                 article = ("the", "a", "every", "your", "no", "two")[int(rng.integers(6))]
-                verb = self._pick(rng, "verbs_base", 0.2)
-                return f"{verb} {article} {self._fill(rng, 'np')}" if rng.random() < 0.8 else verb
+                verb = self.pick(rng, "verbs_base", 0.2)
+                return f"{verb} {article} {self.fill(rng, 'np')}" if rng.random() < 0.8 else verb
             case "past":
-                return self._pick(rng, "verbs_past", 0.0)
+                return self.pick(rng, "verbs_past", 0.0)
             case "adj":
-                return self._pick(rng, "adjectives")
+                return self.pick(rng, "adjectives")
             case "person":
-                return self._pick(rng, "people", 0.1)
+                return self.pick(rng, "people", 0.1)
             case "Name":
-                first = invented_name(rng) if rng.random() < 0.5 else self._pick(rng, "names", 0.0)
+                first = invented_name(rng) if rng.random() < 0.5 else self.pick(rng, "names", 0.0)
                 return f"{first} {invented_name(rng)}" if rng.random() < 0.3 else first
             case "Title":
-                return f"{self._pick(rng, 'adjectives').capitalize()} {self._pick(rng, 'nouns').capitalize()}"
+                return f"{self.pick(rng, 'adjectives').capitalize()} {self.pick(rng, 'nouns').capitalize()}"
             case "place":
-                return invented_name(rng) if rng.random() < 0.4 else self._pick(rng, "places", 0.0)
+                return invented_name(rng) if rng.random() < 0.4 else self.pick(rng, "places", 0.0)
             case "year":
                 return str(int(rng.integers(1200, 2020)))
             case "digits":
                 return str(int(rng.integers(100, 100000)))
             case "num":
-                return self._pick(rng, "numbers", 0.0)
+                return self.pick(rng, "numbers", 0.0)
             case "unit":
-                return self._pick(rng, "units", 0.1)
+                return self.pick(rng, "units", 0.1)
             case "prep":
-                return self._pick(rng, "prepositions", 0.0)
+                return self.pick(rng, "prepositions", 0.0)
             case _:
-                return self._pick(rng, "attributes" if slot == "attr" else f"{slot}s", 0.0)
+                return self.pick(rng, "attributes" if slot == "attr" else f"{slot}s", 0.0)
 
     def _render(self, template: str, values: Mapping[str, str]) -> str:
         text = SLOT.sub(lambda m: values[m.group(0)], template)
@@ -102,7 +108,7 @@ class FactWriter:
     def fill_together(self, rng: np.random.Generator, templates: Sequence[str]) -> list[str]:
         """Several templates with the same words in the slots that they share."""
         slots = sorted({m.group(0) for template in templates for m in SLOT.finditer(template)})
-        values = {slot: self._fill(rng, SLOT.match(slot).group(1)) for slot in slots}  # type: ignore[union-attr]
+        values = {slot: self.fill(rng, SLOT.match(slot).group(1)) for slot in slots}  # type: ignore[union-attr]
         return [SLOT.sub(lambda m: values[m.group(0)], template) for template in templates]
 
     def fact(self, rng: np.random.Generator, distractors: int = 0) -> Fact:
@@ -110,12 +116,12 @@ class FactWriter:
         statement, question = self.frames[int(rng.integers(len(self.frames)))]
         slots = sorted({m.group(0) for m in SLOT.finditer(statement + question)})
         kinds = {slot: SLOT.match(slot).group(1) for slot in slots}  # type: ignore[union-attr]
-        values = {slot: self._fill(rng, kinds[slot]) for slot in slots}
+        values = {slot: self.fill(rng, kinds[slot]) for slot in slots}
         keys = [slot for slot in slots if slot in question]
         near = []
         for _ in range(distractors):
             changed = set(rng.choice(keys, size=min(len(keys), int(rng.integers(1, 3))), replace=False).tolist())
-            other = {s: v if s in keys and s not in changed else self._fill(rng, kinds[s]) for s, v in values.items()}
+            other = {s: v if s in keys and s not in changed else self.fill(rng, kinds[s]) for s, v in values.items()}
             near.append(self._render(statement, other))
         return Fact(self._render(statement, values), self._render(question, values), tuple(near))
 

@@ -13,8 +13,9 @@ from contextrot.embedded.curriculum import TASKS, Stage
 from contextrot.embedded.tokenizer import BEGIN, END, PAD, SPECIAL_TOKENS
 
 TEXT_SHARE, TEXT_WEIGHT = 0.06, 0.3
-STORY_WEIGHT = 0.2
-REPEATED_WEIGHT, REPEATED_END_WEIGHT = 0.3, 3.0
+ANSWER_WEIGHTS = {"story": 0.2, "repeated_words": 0.3, "sentiment": 10.0, "multiple_choice": 4.0, "posts_and_questions": 2.0}
+"""Weight of an answer's tokens by task, 1 elsewhere: one-word answers must hold their own against long ones."""
+REPEATED_END_WEIGHT = 3.0
 
 
 class RowWriter:
@@ -45,9 +46,8 @@ class RowWriter:
         share = np.array([tasks[name] for name in names])
         task = names[int(rng.choice(len(names), p=share / share.sum()))]
         ids, answer = self.encode_turns(getattr(self.writer, task)(rng, length))
-        weight = {"story": STORY_WEIGHT, "repeated_words": REPEATED_WEIGHT}.get(task, 1.0)
         text = TEXT_WEIGHT * (rng.random(len(ids)) < TEXT_SHARE)
-        weights = np.where(answer, weight, text)
+        weights = np.where(answer, ANSWER_WEIGHTS.get(task, 1.0), text)
         if task == "repeated_words":
             # Where to stop is the hard part, and one token of many.
             weights[(np.array(ids) == self.ids[END]) & answer] = REPEATED_END_WEIGHT

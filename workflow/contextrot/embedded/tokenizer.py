@@ -94,5 +94,5 @@ def tokenizer_texts(writer: ConversationWriter, seed: int) -> Iterator[str]:
     for task in ("needles", "chat", "sentiment", "posts_and_questions", "multiple_choice"):
         for _ in range(150):
             yield from (f" {question} {answer}" for question, answer in getattr(writer, task)(rng, 400))
-    for words in (REPEATABLE_WORDS, *writer.facts.words.values(), *writer.reviews.values()):
+    for words in (REPEATABLE_WORDS, *writer.facts.words.values(), *writer.reviews.fragments.values()):
         yield (" " + " ".join(words)) * (40 if words is REPEATABLE_WORDS else 6)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -99,7 +98,7 @@ def save_checkpoint(work: Path, model: Llama, optimiser: Optimiser, step: int, t
     tensors |= {f"optimiser/{n}": t for n, t in optimiser.state_tensors().items()}
     part = work / "checkpoint.part"
     save_file({n: t.contiguous() for n, t in tensors.items()}, part, metadata={"step": str(step), "tokens": str(tokens)})
-    os.replace(part, work / "checkpoint.safetensors")
+    part.replace(work / "checkpoint.safetensors")
 
 
 def restore(work: Path, model: Llama, optimiser: Optimiser) -> tuple[int, int]:
