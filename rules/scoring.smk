@@ -13,7 +13,8 @@ def added_scores(wildcards):
 def task_code(wildcards):
     """Hash of the code that scores, so that an edit of it scores again."""
     task = project.experiments[wildcards.experiment].task
-    return code_hash("scoring.py", "stats.py", "paired.py", "recovery.py", "repetition.py", "tasks/__init__.py", f"tasks/{task}.py")
+    own = ["serving/summary.py"] if task == "serving" else []
+    return code_hash("scoring.py", "stats.py", "paired.py", "recovery.py", "repetition.py", "tasks/__init__.py", f"tasks/{task}.py", *own)
 
 
 rule score_responses:

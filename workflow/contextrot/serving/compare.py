@@ -12,20 +12,10 @@ from typing import TYPE_CHECKING, Any
 from contextrot.errors import DataError
 from contextrot.records import Response, write_responses, write_table, write_text
 from contextrot.serving.measure import SIMULATED, as_json
-from contextrot.serving.summary import deltas
+from contextrot.serving.summary import SHOWN, change, deltas
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SHOWN = (
-    ("ttft_seconds_median", "TTFT median (s)"),
-    ("ttft_seconds_p99", "TTFT p99 (s)"),
-    ("tpot_seconds_median", "TPOT median (s)"),
-    ("itl_seconds_p99", "ITL p99 (s)"),
-    ("end_to_end_seconds_median", "end to end median (s)"),
-    ("output_token_throughput", "output tokens/s"),
-    ("goodput", "good requests/s"),
-)
 
 
 def join_modes(folders: Sequence[Path], engine: str, model: str, scores: Path, responses: Path, parity: Path) -> None:
@@ -235,15 +225,6 @@ def delta_lines(table: pd.DataFrame) -> list[str]:
         cells = [change(by_measure, measure) for measure, _ in SHOWN]
         lines.append(f"| {length} | {concurrency} | {' | '.join(cells)} |")
     return lines
-
-
-def change(by_measure: pd.DataFrame, measure: str) -> str:
-    """One cell of the delta table."""
-    if measure not in by_measure.index:
-        return ""
-    row = by_measure.loc[measure]
-    text = f"{row['change_percent']:+.0f} %"
-    return f"**{text}**" if row["separate"] else text
 
 
 def interval(row: Any) -> str:

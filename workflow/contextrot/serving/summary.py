@@ -22,6 +22,15 @@ STATISTICS = {
     "p99": lambda values: np.percentile(values, 99, axis=-1),
 }
 RESAMPLES = 1000
+SHOWN = (
+    ("ttft_seconds_median", "TTFT median (s)"),
+    ("ttft_seconds_p99", "TTFT p99 (s)"),
+    ("tpot_seconds_median", "TPOT median (s)"),
+    ("itl_seconds_p99", "ITL p99 (s)"),
+    ("end_to_end_seconds_median", "end to end median (s)"),
+    ("output_token_throughput", "output tokens/s"),
+    ("goodput", "good requests/s"),
+)
 
 
 def summarize_requests(
@@ -143,3 +152,12 @@ def deltas(metrics: pd.DataFrame) -> pd.DataFrame:
         )
     columns = ["length", "concurrency", "measure", "aggregated", "disaggregated", "change_percent", "separate", "n"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def change(by_measure: pd.DataFrame, measure: str) -> str:
+    """One cell of the delta table."""
+    if measure not in by_measure.index:
+        return ""
+    row = by_measure.loc[measure]
+    text = f"{row['change_percent']:+.0f} %"
+    return f"**{text}**" if row["separate"] else text

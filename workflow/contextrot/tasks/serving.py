@@ -167,16 +167,22 @@ class Serving(Task):
         return summarize_requests(scores, self.parameters.ttft_limit_seconds, self.parameters.tpot_limit_seconds)
 
 
-def _figure(name: str) -> Any:
+def _drawn_by(name: str, shows: str) -> Any:
     def draw(context: Any) -> Any:
-        from contextrot.serving import drawing
+        from contextrot.figures import serving
 
-        return getattr(drawing, f"draw_{name}")(context)
+        return getattr(serving, f"draw_{name}")(context)
 
-    draw.__doc__ = f"See serving.drawing.draw_{name}."
+    draw.__doc__ = shows
     return draw
 
 
 Serving.figures = {
-    name: _figure(name) for name in ("latency_by_length", "throughput_by_concurrency", "delta_table", "memory_by_length")
+    name: _drawn_by(name, shows)
+    for name, shows in {
+        "latency_by_length": "Time to first token and time per output token (medians) against prompt length.",
+        "throughput_by_concurrency": "Output tokens a second, and requests a second that keep both limits, against the requests at once.",
+        "delta_table": "What the disaggregated pair costs or saves against one engine, in percent.",
+        "memory_by_length": "Peak memory, and share of the KV cache in use, against prompt length.",
+    }.items()
 }

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.figures.charts import line_with_interval, token_axis
 from contextrot.figures.style import new_figure
-from contextrot.serving.compare import SHOWN, change
-from contextrot.serving.summary import deltas
+from contextrot.serving.summary import SHOWN, change, deltas
 
 if TYPE_CHECKING:
     import pandas as pd
