@@ -14,7 +14,7 @@ TURN_LABEL = "turn"
 
 
 def draw_tokens_by_turn(context: FigureContext) -> Figure:
-    """Prompt and answer tokens of each turn against the window, and the share of the window that is used."""
+    """Prompt and answer tokens of each turn, as the server counts them, against the window; and how much of it is used."""
     from contextrot.figures.charts import score_axis
     from contextrot.figures.style import new_figure
 
@@ -26,11 +26,11 @@ def draw_tokens_by_turn(context: FigureContext) -> Figure:
             tokens.axhline(value, color="#555555", lw=0.9, ls=style, label=f"{name}" if number == 0 else None)
     tokens.set_ylim(bottom=0)
     tokens.margins(y=0.25)
-    tokens.set_ylabel("tokens, as the server counts (mean, 95 % interval)")
-    tokens.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, borderaxespad=0)
+    tokens.set_ylabel("tokens (mean, 95 % interval)")
+    _legend_below(tokens, columns=2)
     _lines(use, context, {"window_use": "window used by prompt and answer", "context_changed": "conversations shortened"})
     score_axis(use, "share (mean, 95 % interval)")
-    use.legend(loc="upper left", bbox_to_anchor=(0, -0.16), borderaxespad=0)
+    _legend_below(use)
     return figure
 
 
@@ -42,8 +42,8 @@ def draw_speed_by_turn(context: FigureContext) -> Figure:
     names = {"tokens_per_second": "whole request", "decode_tokens_per_second": "after the first token"}
     _lines(axes, context, names)
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("answer tokens a second (mean, 95 % interval)")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), borderaxespad=0)
+    axes.set_ylabel("tokens a second (mean, 95 % interval)")
+    _legend_below(axes)
     return figure
 
 
@@ -57,17 +57,17 @@ def draw_repetition_by_turn(context: FigureContext) -> Figure:
         "distinct_1": "distinct words",
         "distinct_2": "distinct pairs",
         "distinct_3": "distinct triples",
-        "longest_repeated_share": "longest span said twice",
-        "overlap": "5-grams of earlier answers",
+        "longest_repeated_share": "longest span twice",
+        "overlap": "said in earlier turns",
     }
     _lines(left, context, names)
-    score_axis(left, "share of the answer (mean, 95 % interval)")
-    left.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, borderaxespad=0)
-    _lines(right, context, {"length_ratio": "words written for each word asked"})
+    score_axis(left, "share (mean, 95 % interval)")
+    _legend_below(left, columns=2)
+    _lines(right, context, {"length_ratio": "words written / asked"})
     right.axhline(1, color="#555555", lw=0.9, ls=":", label="as asked")
     right.set_ylim(bottom=0)
-    right.set_ylabel("length against the asked length")
-    right.legend(loc="upper left", bbox_to_anchor=(0, -0.16), borderaxespad=0)
+    right.set_ylabel("length (mean, 95 % interval)")
+    _legend_below(right)
     return figure
 
 
@@ -97,7 +97,7 @@ def draw_outcomes_by_turn(context: FigureContext) -> Figure:
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.grid(False, axis="x")
     axes.margins(y=0.12)
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=3, borderaxespad=0)
+    _legend_below(axes, columns=3)
     return figure
 
 
@@ -141,3 +141,8 @@ def _lines(axes: Axes, context: FigureContext, measures: dict[str, str]) -> None
         line_with_interval(axes, rows["turn"] + 1 + spread, rows["value"], rows["low"], rows["high"], rows["n"], name, index)
     axes.set_xticks([turn + 1 for turn in turns], [str(int(turn) + 1) for turn in turns])
     axes.set_xlabel(TURN_LABEL)
+
+
+def _legend_below(axes: Axes, columns: int = 1) -> None:
+    """A legend under the axis label, so that it hides no line."""
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=columns, borderaxespad=0)
