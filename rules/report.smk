@@ -31,10 +31,13 @@ def figures_of_tier(wildcards):
     ]
 
 
+USED_AS_MODULE = workflow.modifier.is_module
+
+
 def config_of_tier(wildcards):
-    """The main workflow's config (another one's, if this is used as a module), with the tier of the report."""
-    main = workflow.globals["config"]
-    return main | {"tier": wildcards.tier} if main is config else main
+    """What the command line says beside the config files, with the report's tier (which another workflow's config may not have)."""
+    given = dict(workflow.config_settings.overwrite_config)
+    return given if USED_AS_MODULE else given | {"tier": wildcards.tier}
 
 
 rule tabulate_metrics:

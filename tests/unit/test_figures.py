@@ -145,6 +145,16 @@ def test_a_png_is_sharp_in_print_and_fits_the_screen(tmp_path):
         assert image.width == pytest.approx(3.6 * 220, abs=2)
 
 
+def test_a_label_longer_than_its_axis_is_broken_and_a_short_one_is_not(tmp_path):
+    figure, axes = new_figure(context(), columns=2)
+    axes[0].set_ylabel("answer tokens for each second of the whole request (mean, 95 % interval)")
+    axes[1].set_ylabel("score")
+    save(figure, tmp_path / "figure.png")
+    assert "\n" in axes[0].get_ylabel()
+    assert axes[0].yaxis.label.get_window_extent().height <= 1.15 * axes[0].bbox.height
+    assert axes[1].get_ylabel() == "score"
+
+
 def test_no_text_is_smaller_than_six_points():
     figure, axes = new_figure(context("SIMULATED"))
     bars_with_interval(axes, ["a"], [0.5], [0.4], [0.6], [10])

@@ -21,7 +21,7 @@ def write_report(snakefile: str | Path, config: Mapping[str, Any], targets: Sequ
 
     Args:
         snakefile: the workflow's main Snakefile.
-        config: its whole config.
+        config: what was given beside its own config files.
         targets: files that the report shows, with everything they are made of.
 
     Raises:

@@ -122,4 +122,15 @@ def save(figure: Figure, path: str | Path) -> None:
         "svg": {"Date": None, "Creator": "contextrot"},
         "pdf": {"CreationDate": None, "Creator": "contextrot", "Producer": None},
     }[kind]
+    _wrap_long_labels(figure)
     write_atomically(path, lambda temporary: figure.savefig(temporary, format=kind, metadata=metadata))
+
+
+def _wrap_long_labels(figure: Figure) -> None:
+    """Breaks the labels of axes that are longer than their axis, so that none is cut or runs into the next panel."""
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for label, room, along in ((axes.yaxis.label, axes.bbox.height, "height"), (axes.xaxis.label, axes.bbox.width, "width")):
+            text, length = label.get_text(), getattr(label.get_window_extent(), along)
+            if length > 1.1 * room > 0 and "\n" not in text:
+                label.set_text(textwrap.fill(text, max(12, int(len(text) * room / length) + 2), break_long_words=False))
