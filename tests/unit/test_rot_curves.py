@@ -81,6 +81,15 @@ def test_crossing_of_an_exact_logistic_curve_is_found_between_the_lengths():
     assert found.crossing == pytest.approx(9000 * 2 ** (-np.log(0.856 / 0.144) / 1.5), rel=1e-6)
 
 
+def test_published_gpt_4_1_answers_rise_again_but_their_effective_length_is_5k():
+    right = {500: 11, 1000: 11, 5000: 11, 10_000: 2, 50_000: 1, 100_000: 4, 500_000: 4, 900_000: 5}
+    for definition in ("ruler", "nolima"):
+        found = effective_length(*rows(right, 11), rng(), definition=definition)
+        assert found.longest_passing == 5000
+        assert 5000 < found.crossing < 10_000
+        assert found.high == 10_000
+
+
 def test_interval_is_the_same_for_the_same_seed_only():
     data = rows({500: 18, 1000: 17, 2000: 16, 4000: 15, 8000: 14, 16000: 13}, 20)
     assert effective_length(*data, rng(1)) == effective_length(*data, rng(1))

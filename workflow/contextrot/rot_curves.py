@@ -33,7 +33,7 @@ class EffectiveLength:
     Attributes:
         definition: `ruler` or `nolima`.
         status: `within` the tested lengths, `beyond_longest` (passes at all of them), `below_shortest` (at none), or `unknown`.
-        threshold: the score that is asked for; None if unknown.
+        threshold: the score that the fitted curve is asked for (its own base, for `nolima`); None if unknown.
         longest_passing: the published definition: the largest tested length whose mean score passes; None if none does.
         crossing: where the fitted curve passes the threshold; None if that is not within the tested lengths.
         low: None means that the interval reaches below the shortest tested length; high: None, beyond the longest.
