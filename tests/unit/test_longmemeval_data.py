@@ -4,7 +4,7 @@ import pytest
 
 from contextrot.embedded.chat_dataset import dataset_text
 from contextrot.errors import DataError
-from contextrot.longmemeval_data import CHROMA_TYPES, QUESTION_TYPES, load_questions, parse_questions
+from contextrot.longmemeval_data import CHROMA_TYPES, QUESTION_TYPES, download_questions, load_questions, parse_questions
 
 
 def turn(role, content, **more):
@@ -129,3 +129,18 @@ def test_the_generated_data_set_has_every_type_and_abstention(data):
         if not question.abstains and question.question_type != "temporal-reasoning":
             said = " ".join(content for session in question.evidence for _, content in session.turns)
             assert question.answer.split()[0].lower() in said.lower() or question.question.startswith("How many")
+
+
+def test_a_data_set_is_loaded_by_datasets_although_answers_are_text_and_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "set").mkdir()
+    entries = [entry(), entry(question_id="q2", answer="three")]
+    (tmp_path / "set" / "small.json").write_text(json.dumps(entries))
+    questions = download_questions(str(tmp_path / "set"), "small.json", "main")
+    assert [question.answer for question in questions] == ["3", "three"]
+    assert questions == parse_questions(entries, "small.json")
+
+
+def test_a_data_set_that_cannot_be_had_is_named_with_what_to_do(tmp_path):
+    with pytest.raises(DataError, match=r"data set '.*nothing' \(file 'small.json', revision main\)"):
+        download_questions(str(tmp_path / "nothing"), "small.json", "main")
