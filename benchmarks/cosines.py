@@ -36,10 +36,7 @@ def probes_of(tokenizer, items: int) -> list[Probe]:
     parameters = ContextSwitching.Parameters(targets=["sentiment", "multiple_choice"], history_turns=HISTORIES, items=items)
     task = ContextSwitching(parameters)
     samples = task.samples(SampleContext(tokenizer, 4096, 512, ROOT / "data", partial(generator_for, 1)))
-    return [
-        Probe(prompt_ids(tokenizer, s.messages), [answer_ids(tokenizer, s.messages, label) for label in s.condition["labels"]])
-        for s in samples
-    ]
+    return [Probe(prompt_ids(tokenizer, s.messages), answer_ids(tokenizer, s.messages, s.condition["labels"])) for s in samples]
 
 
 def check(ours: list[Measurement], plain: list[dict]) -> tuple[float, int]:

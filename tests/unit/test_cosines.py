@@ -87,7 +87,7 @@ def test_every_value_equals_the_plain_reference(project, folder):
     states = {}
     for sample in samples:
         labels = sample.condition["labels"]
-        answers = [answer_ids(tokenizer, sample.messages, answer) for answer in [*labels, "negative"]]
+        answers = answer_ids(tokenizer, sample.messages, [*labels, "negative"])
         plain = plain_measure(model, prompt_ids(tokenizer, sample.messages), answers)
         rows = cosines[cosines["sample_id"] == sample.sample_id].sort_values("layer")
         base = states.setdefault((sample.condition["target"], sample.condition["item"]), plain)
@@ -230,6 +230,17 @@ def test_every_figure_is_drawn_from_the_files(project, folder, tmp_path, name):
 
     draw_figure(project, "tiny", "switching", name, folder, tmp_path / f"{name}.png")
     assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("kind", ["heatmap", "lines"])
+def test_cosines_of_any_task_are_drawn_against_a_column(project, folder, tmp_path, kind):
+    from contextrot.figures.cosines import draw_cosines
+
+    draw_cosines(project, "tiny", "switching", kind, "prompt_tokens", folder, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    with pytest.raises(ConfigError, match=r"unknown column 'lenght' .*Known: history_turns, prompt_tokens"):
+        draw_cosines(project, "tiny", "switching", kind, "lenght", folder, tmp_path / "other.png")
+    assert not (tmp_path / "other.png").exists()
 
 
 def test_a_hosted_model_has_no_figures_of_its_layers(project):

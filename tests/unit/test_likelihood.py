@@ -20,7 +20,7 @@ def tokenizer(tmp_path_factory):
 
 
 def test_the_answers_tokens_are_those_after_the_prompt(tokenizer):
-    ids = answer_ids(tokenizer, CHAT, "not very good")
+    (ids,) = answer_ids(tokenizer, CHAT, ["not very good"])
     assert tokenizer.decode(ids) == "not very good"
     assert len(ids) == 3
 
@@ -28,17 +28,24 @@ def test_the_answers_tokens_are_those_after_the_prompt(tokenizer):
 def test_what_the_template_puts_before_an_answer_belongs_to_it(tmp_path):
     spaced = TEMPLATE.replace("{{ m['content'] }}", "{{ 'is ' if m['role'] == 'assistant' else '' }}{{ m['content'] }}")
     tokenizer = word_tokenizer(tmp_path, spaced)
-    assert tokenizer.decode(answer_ids(tokenizer, CHAT, "positive")) == "is positive"
+    assert [tokenizer.decode(ids) for ids in answer_ids(tokenizer, CHAT, LABELS)] == [f"is {label}" for label in LABELS]
 
 
 def test_the_end_of_the_turn_is_no_part_of_the_answer(tokenizer):
-    assert tokenizer.encode("end")[0] not in answer_ids(tokenizer, CHAT, "positive")
+    assert tokenizer.encode("end")[0] not in answer_ids(tokenizer, CHAT, ["positive"])[0]
+
+
+def test_the_embedded_models_answers_begin_as_its_histories_show_them(embedded_tokenizer):
+    prompt = prompt_ids(embedded_tokenizer, CHAT)
+    for label, ids in zip(("positive", "A"), answer_ids(embedded_tokenizer, CHAT, ["positive", "A"]), strict=True):
+        shown = prompt_ids(embedded_tokenizer, [*CHAT, {"role": "assistant", "content": label}, *CHAT])
+        assert shown[: len(prompt) + len(ids)] == prompt + ids
 
 
 def test_label_likelihoods_equal_a_direct_computation(tokenizer):
     model = tiny_llama()
     prompt = prompt_ids(tokenizer, CHAT)
-    answers = [answer_ids(tokenizer, CHAT, label) for label in LABELS]
+    answers = answer_ids(tokenizer, CHAT, LABELS)
     (found,) = LayerProbe(model).measure([Probe(prompt, answers)])
     direct = []
     for answer in answers:
@@ -54,7 +61,7 @@ def test_label_likelihoods_equal_a_direct_computation(tokenizer):
 
 def test_labels_that_share_their_first_tokens_differ_by_their_last(tokenizer):
     model = tiny_llama()
-    answers = [answer_ids(tokenizer, CHAT, label) for label in LABELS[1:]]
+    answers = answer_ids(tokenizer, CHAT, LABELS[1:])
     assert answers[0][:2] == answers[1][:2]
     (found,) = LayerProbe(model).measure([Probe(prompt_ids(tokenizer, CHAT), answers)])
     assert found.log_likelihoods[0] != found.log_likelihoods[1]

@@ -108,7 +108,7 @@ def measure(
     for request in requests:
         messages = samples[request.sample_id].messages
         answers = [*request.labels, *([request.zero_shot_answer] if request.zero_shot_answer else [])]
-        probes.append(Probe(prompt_ids(tokenizer, messages), [answer_ids(tokenizer, messages, answer) for answer in answers]))
+        probes.append(Probe(prompt_ids(tokenizer, messages), answer_ids(tokenizer, messages, answers)))
     return dict(zip((request.sample_id for request in requests), probe.measure(probes), strict=True))
 
 

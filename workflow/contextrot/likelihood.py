@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+JOINED_CHARACTERS = 120
+"""How much of a prompt's end is tokenised together with an answer: more than any token is long."""
+
 if TYPE_CHECKING:
     from contextrot.tokenizers import HuggingFaceTokenizer
 
@@ -17,19 +20,25 @@ def prompt_ids(tokenizer: HuggingFaceTokenizer, messages: list[dict[str, str]]) 
     return tokenizer.encode(tokenizer.render_chat(messages))
 
 
-def answer_ids(tokenizer: HuggingFaceTokenizer, messages: list[dict[str, str]], answer: str) -> list[int]:
-    """Tokens of an answer as they follow the prompt.
+def answer_ids(tokenizer: HuggingFaceTokenizer, messages: list[dict[str, str]], answers: Sequence[str]) -> list[list[int]]:
+    """Tokens of each answer as they follow the prompt, the end of the turn not included.
 
-    The chat template decides what stands between prompt and answer (Llama 2 puts a space there), so the answer is rendered as the
-    assistant's message and cut out of it; prompt and answer are tokenised together where the prompt's tokens stay the same.
+    The chat template decides what stands between prompt and answer (Llama 2 puts a space there), so an answer is rendered as the
+    assistant's message to see it. Answers are tokenised together with the prompt's end where its tokens stay the same.
     """
+    if not answers:
+        return []
     prompt = tokenizer.render_chat(messages)
-    text = answer
-    whole = tokenizer.render_chat([*messages, {"role": "assistant", "content": answer}])
-    if whole.startswith(prompt) and (place := whole.find(answer, len(prompt))) >= 0:
-        text = whole[len(prompt) : place + len(answer)]
-    before, together = tokenizer.encode(prompt), tokenizer.encode(prompt + text)
-    return together[len(before) :] if together[: len(before)] == before else tokenizer.encode(text)
+    whole = tokenizer.render_chat([*messages, {"role": "assistant", "content": answers[0]}])
+    place = whole.find(answers[0], len(prompt)) if whole.startswith(prompt) else -1
+    lead = whole[len(prompt) : place] if place >= 0 else ""
+    end = prompt[-JOINED_CHARACTERS:]
+    before = tokenizer.encode(end)
+    found = []
+    for answer in answers:
+        together = tokenizer.encode(end + lead + answer)
+        found.append(together[len(before) :] if together[: len(before)] == before else tokenizer.encode(lead + answer))
+    return found
 
 
 def likeliest(labels: Sequence[str], log_likelihoods: Sequence[float]) -> str | None:

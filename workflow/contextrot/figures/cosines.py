@@ -80,6 +80,7 @@ def cosine_lines(context: FigureContext, length: str, length_label: str, panel: 
                     (layer, *mean_interval(group.dropna().to_numpy()), len(group)) for layer, group in rows.groupby("layer")[kind]
                 ]
                 line = pd.DataFrame(means, columns=["layer", "value", "low", "high", "n"])
+                line[["low", "high"]] = line[["low", "high"]].clip(-1, 1)
                 color = colors(0.9 * place / max(1, len(lengths) - 1))
                 columns = [line[name] for name in ("value", "low", "high", "n")]
                 line_with_interval(ax, line["layer"], *columns, label=f"{value:g}", color=color, marker="o", markersize=3)
