@@ -1,5 +1,5 @@
 # samples.parquet -> {mode}/summary.json, ... -> scores.parquet, parity.json -> report_latest.md: the engine's own speed.
-# Measured alone on its machine: each job takes all cores.
+# A measurement on the CPU takes all cores, one on a GPU the GPU, so that nothing else of the workflow is measured with it.
 
 from contextrot.errors import unknown
 
@@ -44,7 +44,7 @@ rule measure_mode:
         mode=any_of(SERVING_MODES),
     conda:
         "../envs/contextrot.yaml"
-    threads: workflow.cores
+    threads: lambda wildcards: 8 if model_of(wildcards).gpu else workflow.cores or 8
     resources:
         mem_mb=growing(16000),
         runtime=240,
