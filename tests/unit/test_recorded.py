@@ -17,6 +17,8 @@ from contextrot.records import read_responses
 from contextrot.sampling import build_samples
 from contextrot.scoring import score_responses, select, summarize_scores
 from contextrot.settings import Project
+from contextrot.tasks.longmemeval import LongMemEval
+from contextrot.tasks.niah import NeedleInAHaystack
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "reference" / "chroma"
 MODEL = {"engine": "recorded", "name": "old", "tokenizer": "tiktoken:o200k_base", "window": 1_000_000, "max_output_tokens": 1_000}
@@ -90,8 +92,6 @@ def test_the_published_49_of_88_come_out_with_their_counts_by_length(tmp_path):
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published GPT-4.1 answers are not beside this checkout")
 def test_the_results_file_has_the_true_lengths_and_the_whole_needle_as_gold_is_nearly_never_matched(tmp_path):
-    from contextrot.tasks.niah import NeedleInAHaystack
-
     path = PUBLISHED / "gpt_4_1_niah_evaluated.csv"
     metrics, scores, agreement = run(tmp_path, "niah", {"answers_csv": str(path)})
     assert agreement["kappa"].item() == pytest.approx(0.055, abs=0.001)
@@ -166,6 +166,8 @@ def test_longmemeval_of_both_conditions_is_judged_and_compared_in_pairs(tmp_path
     assert select(metrics, "unpaired")["value"].item() == 1
     assert scores["abstention"].sum() == 1
     assert agreement["kappa"].item() == 1
+    for name, draw in LongMemEval.figures.items():
+        save(draw(FigureContext(scores, metrics, tmp_path, "Old model", "LongMemEval")), tmp_path / f"{name}.png")
 
 
 def test_the_published_configuration_names_what_it_needs(root):

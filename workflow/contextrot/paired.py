@@ -120,8 +120,9 @@ def draw_transitions(context: Any, levels: tuple[str, str], group: str, order: S
 
     def values(measure: str) -> dict[str, Any]:
         overall, by_group = select(context.metrics, measure), select(context.metrics, measure, group)
-        named = by_group.set_index(by_group[group].fillna("not known"))
-        return {"all": overall.iloc[0], **{name: named.loc[name] for name in named.index}}
+        named = by_group.set_index(by_group[group].astype(object).fillna("not known"))
+        known = [name for name in named.index if set(named.index) != {"not known"}]
+        return {"all": overall.iloc[0], **{name: named.loc[name] for name in known}}
 
     shares = {measure: values(measure) for measure, _, _ in kinds}
     tests = {

@@ -231,7 +231,7 @@ class LongMemEval(Task):
         from contextrot.scoring import select
 
         rows = select(context.metrics, "score", "history", "question_type")
-        rows = rows.assign(question_type=rows["question_type"].fillna("type not known"))
+        rows = rows.assign(question_type=rows["question_type"].astype(object).fillna("type not known"))
         kinds = [kind for kind in (*QUESTION_TYPES, "type not known") if kind in set(rows["question_type"])]
         figure, axes = new_figure(context, panel_width=max(3.6, 1.15 * len(kinds) + 1), panel_height=3.2)
         for index, history in enumerate(HISTORIES):
