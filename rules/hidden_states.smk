@@ -51,13 +51,13 @@ rule draw_cosines:
         cosines=f"{EXPERIMENT}/cosines.parquet",
     output:
         f"{EXPERIMENT}/figures/cosine_{{kind}}_by_{{column}}.{{format}}",
-    wildcard_constraints:
-        kind="heatmap|lines",
-        column=r"[a-z_]+",
     log:
         f"{LOGS}/draw_cosines-{{kind}}-{{column}}-{{format}}.log",
     benchmark:
         f"{BENCHMARKS}/draw_cosines-{{kind}}-{{column}}-{{format}}.tsv"
+    wildcard_constraints:
+        kind="heatmap|lines",
+        column=r"[a-z_]+",
     conda:
         "../envs/contextrot.yaml"
     resources:
@@ -89,12 +89,12 @@ rule export_pair:
     output:
         result=f"{EXPERIMENT}/pairs/{{pair}}.json",
         debug=f"{EXPERIMENT}/pairs/{{pair}}_debug.json",
-    wildcard_constraints:
-        pair=r"[A-Za-z0-9_.-]+_vs_[A-Za-z0-9_.-]+?",
     log:
         f"{LOGS}/export_pair-{{pair}}.log",
     benchmark:
         f"{BENCHMARKS}/export_pair-{{pair}}.tsv"
+    wildcard_constraints:
+        pair=r"[A-Za-z0-9_.-]+_vs_[A-Za-z0-9_.-]+?",
     conda:
         "../envs/contextrot.yaml"
     resources:
