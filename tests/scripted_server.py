@@ -77,6 +77,7 @@ class ScriptedServer:
         self.requests: list[dict[str, Any]] = []
         self.authorizations: list[str | None] = []
         self.counts: Counter[str] = Counter()
+        self.transports: set[asyncio.Transport] = set()
         self.active = self.most_at_once = 0
         self._log = log.open("a", buffering=1) if log else None
         self._loop = asyncio.new_event_loop()
@@ -94,11 +95,16 @@ class ScriptedServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._shut)
         self._thread.join(10)
         self._loop.close()
         if self._log:
             self._log.close()
+
+    def _shut(self) -> None:
+        for transport in self.transports:
+            transport.abort()
+        self._loop.call_soon(self._loop.stop)
 
     def _run(self) -> None:
         server = self._loop.run_until_complete(self._loop.create_server(lambda: _Connection(self), "127.0.0.1", 0))
@@ -131,6 +137,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self.transport = transport
+        self.server.transports.add(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.server.transports.discard(self.transport)
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data

@@ -87,6 +87,7 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         if self._transport:
             await self._transport.close()
+            self._bucket.close()
         self._threads.shutdown()
 
     @property

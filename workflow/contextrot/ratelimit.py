@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -34,7 +35,9 @@ class TokenBucket:
         self._rates = {"tokens": (tokens_per_minute or 0) / 60, "requests": (requests_per_minute or 0) / 60}
         self._limited = any(self._rates.values())
         self._shared = shared if self._limited else None
+        self._file: int | None = None
         self._free_at: dict[str, float] = {}
+        self._spent_tokens = 0
         self._turn = asyncio.Lock()
 
     @property
@@ -50,8 +53,10 @@ class TokenBucket:
             with self._state() as free_at:
                 now = time.time()
                 start = max([now, free_at.get("pause", 0)])
-                for kind, amount in (("tokens", tokens), ("requests", 1)):
+                spent, self._spent_tokens = self._spent_tokens, 0
+                for kind, amount, late in (("tokens", tokens, spent), ("requests", 1, 0)):
                     if self._rates[kind]:
+                        free_at[kind] = free_at.get(kind, now) + late / self._rates[kind]
                         begin = max(free_at.get(kind, now), now - BURST_SECONDS)
                         free_at[kind] = begin + amount / self._rates[kind]
                         start = max(start, begin)
@@ -59,10 +64,8 @@ class TokenBucket:
                 await asyncio.sleep(start - now)
 
     def spend(self, tokens: int) -> None:
-        """Debits tokens that are known only afterwards (the answer's)."""
-        if self._rates["tokens"] and tokens:
-            with self._state() as free_at:
-                free_at["tokens"] = free_at.get("tokens", time.time()) + tokens / self._rates["tokens"]
+        """Debits tokens that are known only afterwards (the answer's); the next request pays for them."""
+        self._spent_tokens += tokens
 
     def pause(self, seconds: float) -> None:
         """Holds all requests back, as the server asked for."""
@@ -77,9 +80,10 @@ class TokenBucket:
         import fcntl
 
         try:
-            self._shared.parent.mkdir(parents=True, exist_ok=True)
-            file = self._shared.open("a+", encoding="utf-8")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            if self._file is None:
+                self._shared.parent.mkdir(parents=True, exist_ok=True)
+                self._file = os.open(self._shared, os.O_RDWR | os.O_CREAT, 0o644)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
         except OSError as error:
             log.warning(
                 "rate limit: %s cannot be shared between jobs (%s); this job keeps the limit by itself", self._shared, error
@@ -87,16 +91,23 @@ class TokenBucket:
             self._shared = None
             yield self._free_at
             return
-        with file:
-            file.seek(0)
+        try:
             try:
-                free_at = dict(json.loads(file.read()))
+                free_at = dict(json.loads(os.pread(self._file, 4096, 0)))
             except (ValueError, TypeError):
                 free_at = {}
             yield free_at
-            file.seek(0)
-            file.truncate()
-            file.write(json.dumps(free_at))
+            content = json.dumps(free_at).encode()
+            os.pwrite(self._file, content, 0)
+            os.ftruncate(self._file, len(content))
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Closes the shared file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 class AdaptiveConcurrency:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from contextrot.errors import RequestError
+from contextrot.errors import RequestError, StoreError
 from contextrot.prices import Pricing
 from contextrot.records import Response, write_text
 
@@ -146,8 +146,9 @@ class Ledger:
             "host": HOST,
             "pid": os.getpid(),
         }
-        write_text(self.folder / ".usage" / f"{self.part}.json", json.dumps(part, indent=1))
-        totals = write_summary(self.folder)
+        _replace(self.folder / ".usage" / f"{self.part}.json", json.dumps(part, indent=1))
+        totals = summarize(self.folder)
+        _replace(self.folder / "token_summary.json", json.dumps(totals, indent=2) + "\n")
         _append(self.folder / "token_dashboard.txt", dashboard(self.folder, totals))
 
 
@@ -245,6 +246,19 @@ def _usd(totals: dict[str, Any]) -> str:
         known = f" (known part ${totals['known_cost_usd']:.4f})" if totals["known_cost_usd"] else ""
         return f"unknown{known}"
     return f"${totals['cost_usd']:.4f}"
+
+
+def _replace(path: Path, text: str) -> None:
+    """Replaces a live file at once, without the flush to the disk that a result gets: it is written again in a moment."""
+    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise StoreError(f"cannot write {path}: {error.strerror or error}. Free space or permissions, then run again.") from error
 
 
 def _append(path: Path, text: str) -> None:
