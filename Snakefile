@@ -20,6 +20,7 @@ configfile: ROOT / "config" / "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/lookups.smk"
 include: "rules/samples.smk"
 include: "rules/inference.smk"
 include: "rules/judging.smk"

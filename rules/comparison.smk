@@ -1,35 +1,10 @@
 # scores.parquet of several models, conditions or tiers -> comparison tables -> comparison figures;
 # judgements/ of several judges -> agreement.csv, agreement.png.
 
-from contextrot.captions import experiment_facts
-from contextrot.comparison import COMPARISON_FIGURES, comparison_facts, comparisons, entries_of, length_column
-
 
 wildcard_constraints:
     comparison=rf"(({any_of(project.settings.tiers)})/)?comparison/"
     rf"(conditions/({any_of(project.models)})/[A-Za-z0-9_]+|({any_of(project.experiments)}))",
-
-
-def compared(wildcards):
-    return [entry.scores_path for entry in entries_of(project, wildcards.comparison)]
-
-
-def comparisons_of_tier(tier):
-    """Figures of every comparison of a tier; pairs and ranks only where there is more than one to compare."""
-    found = []
-    for name in comparisons(project, tier):
-        several = len(entries_of(project, name)) > 1
-        found += [f"results/{name}/{figure}.png" for figure in (COMPARISON_FIGURES if several else COMPARISON_FIGURES[:2])]
-    return found
-
-
-def agreements_of_tier(tier):
-    """Agreement of the judges of every experiment that has several."""
-    return [
-        f"results/{tier}/{model}/{experiment}/agreement.png"
-        for model, experiment in selection()
-        if len(project.judges_of(experiment)) > 1
-    ]
 
 
 rule compare:

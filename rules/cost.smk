@@ -2,10 +2,6 @@
 # `snakemake cost_estimate` prints it; `snakemake request_store` prints the size of the request store and how to clear it.
 
 
-def samples_of_tier(wildcards):
-    return [f"results/{wildcards.tier}/{model}/{experiment}/samples.parquet" for model, experiment in selection()]
-
-
 rule estimate_cost:
     input:
         samples_of_tier,

@@ -1,25 +1,6 @@
 # scores.parquet, metrics.csv -> figures/{figure}.png (or .svg, .pdf); each also by a short target such as niah_heatmap.
 
 
-from contextrot.captions import experiment_facts, figure_facts, result_labels
-
-
-def labels_of(result):
-    """A function that gives a result's columns in the report's menu."""
-    return lambda wildcards: result_labels(result.format(**wildcards), EXPERIMENT.format(**wildcards))
-
-
-def figure_sources(wildcards):
-    extra = project.task_class(wildcards.experiment).figure_inputs.get(wildcards.figure, [])
-    return [f"{EXPERIMENT}/{name}" for name in extra]
-
-
-def figure_code(wildcards):
-    """Hash of the code that draws, so that an edit of it draws again."""
-    task = project.experiments[wildcards.experiment].task
-    return code_hash("figures/*.py", "stats.py", "scoring.py", "paired.py", f"tasks/{task}.py")
-
-
 rule draw_figure:
     input:
         scores=f"{EXPERIMENT}/scores.parquet",

@@ -4,19 +4,6 @@
 # scores.parquet, cosines.parquet -> pairs/{target}_vs_{distractor}.json, ..._debug.json -> pairs/verification.csv; target `verify`.
 
 
-def state_sources(wildcards):
-    return {Path(name).stem: f"{EXPERIMENT}/{name}" for name in project.task_class(wildcards.experiment).state_inputs}
-
-
-def weights_of(wildcards):
-    return files_of_folder(model_of(wildcards).name, "*.safetensors", "config.json")
-
-
-def state_options(wildcards):
-    model = model_of(wildcards)
-    return [project.settings.hidden_states.model_dump_json(), model.name, model.revision, model.engine_options.get("dtype")]
-
-
 rule extract_cosines:
     input:
         unpack(state_sources),
@@ -74,15 +61,6 @@ rule draw_cosines:
 ruleorder: draw_cosines > draw_figure
 
 
-def pair_names(tier, model, experiment):
-    return list(project.task(tier, model, experiment).pairs)
-
-
-def pair_sources(wildcards):
-    names = ["samples", "responses", "scores", *(["cosines"] if model_of(wildcards).has_weights else [])]
-    return [f"{EXPERIMENT}/{name}.parquet" for name in names]
-
-
 rule export_pair:
     input:
         pair_sources,
@@ -106,14 +84,6 @@ rule export_pair:
         "Writing {wildcards.pair} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
     script:
         "../workflow/scripts/export_pair.py"
-
-
-def pairs_of(ending):
-    def paths(wildcards):
-        names = pair_names(wildcards.tier, wildcards.model, wildcards.experiment)
-        return [f"{EXPERIMENT}/pairs/{name}{ending}" for name in names]
-
-    return paths
 
 
 rule verify_pairs:

@@ -1,18 +1,6 @@
 # samples.parquet -> responses/{shard}-of-{shards}.parquet -> responses.parquet, token_dashboard.txt, token_summary.json:
 # what the model answered, with tokens, time and outcome. One job starts one engine and asks all samples of its shard.
 
-ANSWERING = ["engine", "name", "revision", "base_url", "provider", "sampling", "reasoning_tokens", "reasoning_effort"]
-
-
-def answering_settings(wildcards):
-    """What of a model's settings changes its answers; a change of concurrency or price asks nothing again."""
-    return model_of(wildcards).model_dump_json(include={*ANSWERING, "engine_options"})
-
-
-def shards_of(wildcards):
-    shards = project.shards(wildcards.model, wildcards.experiment)
-    return [f"{EXPERIMENT}/responses/{shard}-of-{shards}.parquet" for shard in range(1, shards + 1)]
-
 
 rule collect_responses:
     input:

@@ -1,22 +1,6 @@
 # samples.parquet, responses.parquet -> judgements/{judge}.parquet: right or wrong, by a named judge.
 
 
-def judge_of(wildcards):
-    return project.settings.judges[wildcards.judge]
-
-
-def judging_model(wildcards):
-    """The settings of the model that an LLM judge asks; None for other judges."""
-    return project.models.get(judge_of(wildcards).model)
-
-
-def judging_settings(wildcards):
-    """The judge, and what of its model's settings changes its answers."""
-    model = judging_model(wildcards)
-    answering = model.model_dump_json(include={*ANSWERING, "engine_options"}) if model else ""
-    return judge_of(wildcards).model_dump_json() + answering
-
-
 rule judge_responses:
     input:
         samples=f"{EXPERIMENT}/samples.parquet",

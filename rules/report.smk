@@ -4,42 +4,6 @@
 report: "../workflow/report/workflow.rst"
 
 
-def of_tier(pattern):
-    """A function of the wildcards that gives a path of every selected model and experiment."""
-
-    def paths(wildcards):
-        return [pattern.format(tier=wildcards.tier, model=model, experiment=experiment) for model, experiment in selection()]
-
-    return paths
-
-
-def reports_of_tier(tier):
-    """What is written once for a whole tier."""
-    return [f"results/{tier}/{name}" for name in ("report.html", "summary.md", "run_metadata.json")]
-
-
-def facts_of(shows):
-    """A function that gives what the caption of an experiment's table says."""
-    return lambda w: experiment_facts(project, w.tier, w.model, w.experiment, shows)
-
-
-def figures_of_tier(wildcards):
-    return [
-        f"results/{wildcards.tier}/{model}/{experiment}/figures/{figure}.png"
-        for model, experiment in selection()
-        for figure in project.figures_of(model, experiment)
-    ]
-
-
-USED_AS_MODULE = workflow.modifier.is_module
-
-
-def config_of_tier(wildcards):
-    """What the command line says beside the config files, with the report's tier (which another workflow's config may not have)."""
-    given = dict(workflow.config_settings.overwrite_config)
-    return given if USED_AS_MODULE else given | {"tier": wildcards.tier}
-
-
 rule tabulate_metrics:
     input:
         metrics=f"{EXPERIMENT}/metrics.csv",

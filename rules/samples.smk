@@ -1,12 +1,6 @@
 # data/ and config -> samples.parquet: what is asked, exact in tokens.
 
 
-def sample_sources(wildcards):
-    model = model_of(wildcards)
-    tokenizer = files_of_folder(model.tokenizer or model.name, "tokenizer*.json", "chat_template*")
-    return [*map(str, task_of(wildcards).data_files(project.data)), *tokenizer]
-
-
 rule build_samples:
     input:
         sample_sources,

@@ -1,25 +1,6 @@
 # samples.parquet -> {mode}/summary.json, ... -> scores.parquet, parity.json -> report_latest.md: the engine's own speed.
 # A measurement on the CPU takes all cores, one on a GPU the GPU, so that nothing else of the workflow is measured with it.
 
-from contextrot.errors import unknown
-
-SERVING = [name for name, block in project.experiments.items() if block.task == "serving"]
-SERVING_MODES = ["aggregated", "disaggregated"]
-NOT_MEASURED = {"title", "price", "overrides", "shards"}
-
-
-def parity_samples(wildcards):
-    experiment = task_of(wildcards).parameters.parity_with
-    if experiment is None:
-        return []
-    if experiment not in project.experiments or experiment in SERVING:
-        raise WorkflowError(str(unknown("experiment", experiment, set(project.experiments) - set(SERVING), "`parity_with`")))
-    return f"results/{wildcards.tier}/{wildcards.model}/{experiment}/samples.parquet"
-
-
-def mode_folders(name):
-    return lambda wildcards: [f"{EXPERIMENT}/{mode}/{name}" for mode in task_of(wildcards).parameters.modes]
-
 
 ruleorder: join_modes > score_responses
 ruleorder: join_modes > gather_responses
@@ -109,25 +90,6 @@ rule report_serving:
         "Reporting {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:
         "../workflow/scripts/report_serving.py"
-
-
-def serving_reports_of_selection():
-    tier = project.settings.tier
-    return [
-        f"results/{tier}/{model}/{experiment}/report_latest.md" for model, experiment in selection() if experiment in SERVING
-    ]
-
-
-def serving_results():
-    """Reports and figures of the selected models' serving experiments: the named ones, or all."""
-    tier = project.settings.tier
-    chosen = [name for name in project.settings.experiments if name in SERVING] or SERVING
-    return [
-        f"results/{tier}/{model}/{experiment}/{name}"
-        for model in project.selected_models
-        for experiment in chosen
-        for name in ["report_latest.md", *(f"figures/{figure}.png" for figure in project.figures_of(model, experiment))]
-    ]
 
 
 rule serving:

@@ -1,0 +1,227 @@
+# What rules look up for their wildcards, stage by stage: inputs, params, targets. (Snakemake's linter keeps functions apart from rules.)
+
+from contextrot.captions import experiment_facts, figure_facts, result_labels
+from contextrot.comparison import COMPARISON_FIGURES, comparison_facts, comparisons, entries_of, length_column
+from contextrot.errors import unknown
+
+# samples
+
+
+def sample_sources(wildcards):
+    model = model_of(wildcards)
+    tokenizer = files_of_folder(model.tokenizer or model.name, "tokenizer*.json", "chat_template*")
+    return [*map(str, task_of(wildcards).data_files(project.data)), *tokenizer]
+
+
+# inference
+
+ANSWERING = ["engine", "name", "revision", "base_url", "provider", "sampling", "reasoning_tokens", "reasoning_effort"]
+
+
+def answering_settings(wildcards):
+    """What of a model's settings changes its answers; a change of concurrency or price asks nothing again."""
+    return model_of(wildcards).model_dump_json(include={*ANSWERING, "engine_options"})
+
+
+def shards_of(wildcards):
+    shards = project.shards(wildcards.model, wildcards.experiment)
+    return [f"{EXPERIMENT}/responses/{shard}-of-{shards}.parquet" for shard in range(1, shards + 1)]
+
+
+# judging
+
+
+def judge_of(wildcards):
+    return project.settings.judges[wildcards.judge]
+
+
+def judging_model(wildcards):
+    """The settings of the model that an LLM judge asks; None for other judges."""
+    return project.models.get(judge_of(wildcards).model)
+
+
+def judging_settings(wildcards):
+    """The judge, and what of its model's settings changes its answers."""
+    model = judging_model(wildcards)
+    answering = model.model_dump_json(include={*ANSWERING, "engine_options"}) if model else ""
+    return judge_of(wildcards).model_dump_json() + answering
+
+
+# hidden states
+
+
+def state_sources(wildcards):
+    return {Path(name).stem: f"{EXPERIMENT}/{name}" for name in project.task_class(wildcards.experiment).state_inputs}
+
+
+def weights_of(wildcards):
+    return files_of_folder(model_of(wildcards).name, "*.safetensors", "config.json")
+
+
+def state_options(wildcards):
+    model = model_of(wildcards)
+    return [project.settings.hidden_states.model_dump_json(), model.name, model.revision, model.engine_options.get("dtype")]
+
+
+def pair_names(tier, model, experiment):
+    return list(project.task(tier, model, experiment).pairs)
+
+
+def pair_sources(wildcards):
+    names = ["samples", "responses", "scores", *(["cosines"] if model_of(wildcards).has_weights else [])]
+    return [f"{EXPERIMENT}/{name}.parquet" for name in names]
+
+
+def pairs_of(ending):
+    def paths(wildcards):
+        names = pair_names(wildcards.tier, wildcards.model, wildcards.experiment)
+        return [f"{EXPERIMENT}/pairs/{name}{ending}" for name in names]
+
+    return paths
+
+
+# scoring
+
+
+def judgements_of(wildcards):
+    return [f"{EXPERIMENT}/judgements/{judge}.parquet" for judge in project.judges_of(wildcards.experiment)]
+
+
+def added_scores(wildcards):
+    task, model = project.task_class(wildcards.experiment), project.models[wildcards.model]
+    return [f"{EXPERIMENT}/{name}" for name in task.score_inputs] if model.has_weights else []
+
+
+def task_code(wildcards):
+    """Hash of the code that scores, so that an edit of it scores again."""
+    task = project.experiments[wildcards.experiment].task
+    own = ["serving/summary.py"] if task == "serving" else []
+    return code_hash(
+        "scoring.py", "stats.py", "paired.py", "recovery.py", "repetition.py", "tasks/__init__.py", f"tasks/{task}.py", *own
+    )
+
+
+# serving
+
+SERVING = [name for name, block in project.experiments.items() if block.task == "serving"]
+SERVING_MODES = ["aggregated", "disaggregated"]
+NOT_MEASURED = {"title", "price", "overrides", "shards"}
+
+
+def parity_samples(wildcards):
+    experiment = task_of(wildcards).parameters.parity_with
+    if experiment is None:
+        return []
+    if experiment not in project.experiments or experiment in SERVING:
+        raise WorkflowError(str(unknown("experiment", experiment, set(project.experiments) - set(SERVING), "`parity_with`")))
+    return f"results/{wildcards.tier}/{wildcards.model}/{experiment}/samples.parquet"
+
+
+def mode_folders(name):
+    return lambda wildcards: [f"{EXPERIMENT}/{mode}/{name}" for mode in task_of(wildcards).parameters.modes]
+
+
+def serving_reports_of_selection():
+    tier = project.settings.tier
+    return [f"results/{tier}/{model}/{experiment}/report_latest.md" for model, experiment in selection() if experiment in SERVING]
+
+
+def serving_results():
+    """Reports and figures of the selected models' serving experiments: the named ones, or all."""
+    tier = project.settings.tier
+    chosen = [name for name in project.settings.experiments if name in SERVING] or SERVING
+    return [
+        f"results/{tier}/{model}/{experiment}/{name}"
+        for model in project.selected_models
+        for experiment in chosen
+        for name in ["report_latest.md", *(f"figures/{figure}.png" for figure in project.figures_of(model, experiment))]
+    ]
+
+
+# figures
+
+
+def labels_of(result):
+    """A function that gives a result's columns in the report's menu."""
+    return lambda wildcards: result_labels(result.format(**wildcards), EXPERIMENT.format(**wildcards))
+
+
+def figure_sources(wildcards):
+    extra = project.task_class(wildcards.experiment).figure_inputs.get(wildcards.figure, [])
+    return [f"{EXPERIMENT}/{name}" for name in extra]
+
+
+def figure_code(wildcards):
+    """Hash of the code that draws, so that an edit of it draws again."""
+    task = project.experiments[wildcards.experiment].task
+    return code_hash("figures/*.py", "stats.py", "scoring.py", "paired.py", f"tasks/{task}.py")
+
+
+# comparison
+
+
+def compared(wildcards):
+    return [entry.scores_path for entry in entries_of(project, wildcards.comparison)]
+
+
+def comparisons_of_tier(tier):
+    """Figures of every comparison of a tier; pairs and ranks only where there is more than one to compare."""
+    found = []
+    for name in comparisons(project, tier):
+        several = len(entries_of(project, name)) > 1
+        found += [f"results/{name}/{figure}.png" for figure in (COMPARISON_FIGURES if several else COMPARISON_FIGURES[:2])]
+    return found
+
+
+def agreements_of_tier(tier):
+    """Agreement of the judges of every experiment that has several."""
+    return [
+        f"results/{tier}/{model}/{experiment}/agreement.png"
+        for model, experiment in selection()
+        if len(project.judges_of(experiment)) > 1
+    ]
+
+
+# report
+
+USED_AS_MODULE = workflow.modifier.is_module
+
+
+def of_tier(pattern):
+    """A function of the wildcards that gives a path of every selected model and experiment."""
+
+    def paths(wildcards):
+        return [pattern.format(tier=wildcards.tier, model=model, experiment=experiment) for model, experiment in selection()]
+
+    return paths
+
+
+def reports_of_tier(tier):
+    """What is written once for a whole tier."""
+    return [f"results/{tier}/{name}" for name in ("report.html", "summary.md", "run_metadata.json")]
+
+
+def facts_of(shows):
+    """A function that gives what the caption of an experiment's table says."""
+    return lambda w: experiment_facts(project, w.tier, w.model, w.experiment, shows)
+
+
+def figures_of_tier(wildcards):
+    return [
+        f"results/{wildcards.tier}/{model}/{experiment}/figures/{figure}.png"
+        for model, experiment in selection()
+        for figure in project.figures_of(model, experiment)
+    ]
+
+
+def config_of_tier(wildcards):
+    """What the command line says beside the config files, with the report's tier (which another workflow's config may not have)."""
+    given = dict(workflow.config_settings.overwrite_config)
+    return given if USED_AS_MODULE else given | {"tier": wildcards.tier}
+
+
+# cost
+
+
+def samples_of_tier(wildcards):
+    return [f"results/{wildcards.tier}/{model}/{experiment}/samples.parquet" for model, experiment in selection()]
