@@ -14,7 +14,7 @@ def refused(root, **config) -> str:
 def test_the_shipped_config_is_accepted(root):
     project = Project(yaml.safe_load((root / "config/config.yaml").read_text()), root)
     assert project.selected_models == ["embedded"]
-    assert set(project.selected_experiments) == set(project.experiments)
+    assert set(project.selected_experiments) == {name for name, block in project.experiments.items() if block.by_default}
 
 
 @pytest.mark.parametrize(
@@ -48,28 +48,41 @@ def test_text_from_the_command_line_is_converted(root):
     assert project.settings.budget_usd == 2.5
 
 
-def write_experiments(folder, **blocks):
-    path = folder / "experiments.yaml"
-    path.write_text(yaml.safe_dump(blocks))
-    return str(path)
+OVERRIDES = {"niah": {"lengths": [256, 512], "tiers": {"test": {"lengths": [256]}}}}
+
+
+def definitions(folder, **experiments) -> dict[str, str]:
+    """Settings that name files with one model, whose overrides are OVERRIDES, and these experiments."""
+    model = {"engine": "transformers", "name": "x", "window": 4096, "max_output_tokens": 64, "overrides": OVERRIDES}
+    (folder / "models.yaml").write_text(yaml.safe_dump({"embedded": model}))
+    (folder / "experiments.yaml").write_text(yaml.safe_dump(experiments))
+    return {"model_definitions": str(folder / "models.yaml"), "experiment_definitions": str(folder / "experiments.yaml")}
 
 
 def test_a_misspelt_parameter_names_the_nearest(root, tmp_path):
-    path = write_experiments(tmp_path, niah={"task": "niah", "parameters": {"lenghts": [500]}})
-    assert "Did you mean 'lengths'?" in refused(root, experiment_definitions=path)
+    config = definitions(tmp_path, niah={"task": "niah", "parameters": {"lenghts": [500]}})
+    assert "Did you mean 'lengths'?" in refused(root, **config)
 
 
 def test_a_mistyped_parameter_shows_its_value(root, tmp_path):
-    path = write_experiments(tmp_path, niah={"task": "niah", "parameters": {"repeats": "many"}})
-    assert "repeats = 'many'" in refused(root, experiment_definitions=path)
+    config = definitions(tmp_path, niah={"task": "niah", "parameters": {"repeats": "many"}})
+    assert "repeats = 'many'" in refused(root, **config)
+
+
+def test_an_override_of_an_unknown_experiment_is_refused(root, tmp_path):
+    config = definitions(tmp_path, niah={"task": "niah"})
+    models = yaml.safe_load((tmp_path / "models.yaml").read_text())
+    models["embedded"]["overrides"]["niha"] = {}
+    (tmp_path / "models.yaml").write_text(yaml.safe_dump(models))
+    assert "unknown experiment or task 'niha'" in refused(root, **config)
 
 
 def test_later_places_win(root, tmp_path):
-    path = write_experiments(
-        tmp_path, niah={"task": "niah", "parameters": {"lengths": [1, 2], "repeats": 2}, "tiers": {"test": {"lengths": [1]}}}
-    )
-    project = Project({"experiment_definitions": path}, root)
+    parameters = {"lengths": [1, 2], "depths": [50], "repeats": 2}
+    config = definitions(tmp_path, niah={"task": "niah", "parameters": parameters, "tiers": {"test": {"depths": [0]}}})
+    project = Project(config, root)
     assert project.parameters("test", "embedded", "niah").repeats == 2
-    embedded = yaml.safe_load((root / "config/models.yaml").read_text())["embedded"]["overrides"]["niah"]
-    assert project.parameters("test", "embedded", "niah").lengths == embedded["tiers"]["test"]["lengths"]
-    assert project.parameters("full", "embedded", "niah").lengths == embedded["lengths"]
+    assert project.parameters("test", "embedded", "niah").depths == [0]
+    assert project.parameters("full", "embedded", "niah").depths == [50]
+    assert project.parameters("test", "embedded", "niah").lengths == [256]
+    assert project.parameters("full", "embedded", "niah").lengths == [256, 512]
