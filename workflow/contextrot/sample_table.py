@@ -32,16 +32,17 @@ class SampleTable(Sequence[Sample]):
         return sample_of(self._table.take([self._rows[index]]).to_pylist()[0])
 
     def __iter__(self) -> Iterator[Sample]:
-        tokens = self._table["prompt_tokens"].to_pylist()
+        tokens = self._table["prompt_tokens"].combine_chunks()
         block: list[int] = []
         size = 0
         for row in self._rows:
             block.append(row)
-            size += tokens[row] or 0
+            size += tokens[row].as_py() or 0
             if len(block) == _BLOCK_ROWS or size >= _BLOCK_TOKENS:
                 yield from self._made(block)
                 block, size = [], 0
         yield from self._made(block)
+        pa.default_memory_pool().release_unused()
 
     def _made(self, rows: list[int]) -> Iterator[Sample]:
         if rows:
