@@ -150,6 +150,7 @@ def test_a_label_longer_than_its_axis_is_broken_and_a_short_one_is_not(tmp_path)
     axes[0].set_ylabel("answer tokens for each second of the whole request (mean, 95 % interval)")
     axes[1].set_ylabel("score")
     save(figure, tmp_path / "figure.png")
+    figure.draw_without_rendering()
     assert "\n" in axes[0].get_ylabel()
     assert axes[0].yaxis.label.get_window_extent().height <= 1.15 * axes[0].bbox.height
     assert axes[1].get_ylabel() == "score"

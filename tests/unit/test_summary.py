@@ -88,6 +88,7 @@ def test_the_summary_is_one_markdown_table_that_says_simulated_and_escapes_title
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len(table) == 2 + 3
     assert {line.replace("\\|", "").count("|") for line in table} == {table[0].count("|")}
+    assert text.split("|")[0].count("**") == 2
     assert "SIMULATED" in text.split("|")[0]
     assert "2 over window of 18" in table[2]
     assert "SIMULATED" in (tmp_path / "summary.html").read_text()

@@ -114,7 +114,7 @@ def write_summary(project: Project, tier: str, csv: str | Path, markdown: str | 
     """Writes the summary in three forms: for programs, for a README or paper, and for the report."""
     summary = summarize_tier(project, tier)
     table = readable(summary)
-    notes = sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if row["note"]})
+    notes = sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not _missing(row["note"])})
     about = [
         f"Tier {tier}: {project.settings.tiers[tier]}.",
         "Mean scores from 0 to 1 with 95 % intervals (Wilson's for shares, Student's t for other means); n is the number of "
