@@ -156,46 +156,37 @@ class Examiner:
         return right
 
 
-def report(name: str, values: Sequence[float], say: Callable[[str], None] = print) -> None:
+def report(name: str, values: Sequence[float], say: Callable[..., None] = print) -> None:
     """One line: mean, n and Wilson's interval."""
     from statsmodels.stats.proportion import proportion_confint
 
     mean, n = float(np.mean(values)), len(values)
     low, high = proportion_confint(mean * n, n, method="wilson")
-    say(f"{name:34s} {mean:.3f}  n={n}  [{low:.2f}, {high:.2f}]")
+    say(f"{name:34s} {mean:.3f}  n={n}  [{low:.2f}, {high:.2f}]", flush=True)
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, default=Path("data/models/embedded"))
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--trials", type=int, default=40)
-    parser.add_argument("--lengths", type=int, nargs="*", default=[256, 512, 1024, 2048, 3072, 4000])
-    parser.add_argument("--counts", type=int, nargs="*", default=[25, 50, 100, 250])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--verbose", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    examiner, n = Examiner(arguments.model, arguments.data), arguments.trials
-
-    def show() -> None:
-        if arguments.verbose:
-            print("   ", *examiner.last, sep=" | ", flush=True)
-
-    for distractors in (0, 4):
-        for tokens in arguments.lengths:
+def examine_needles(examiner: Examiner, n: int, lengths: Sequence[int], show: Callable[[], None]) -> None:
+    """Needles by length, without and with distractors."""
+    for tokens in lengths:
+        for distractors in (0, 4):
             rng = np.random.default_rng(tokens)
             report(f"niah {tokens} tokens, {distractors} distractors", examiner.niah(rng, tokens, distractors, n))
             show()
-    for count in arguments.counts:
+
+
+def examine_words(examiner: Examiner, n: int, counts: Sequence[int], show: Callable[[], None]) -> None:
+    """Repeated words by count."""
+    for count in counts:
         report(f"repeated words {count}", examiner.repeated(np.random.default_rng(count), count, max(4, n // 5)))
         show()
+
+
+def examine_short(examiner: Examiner, n: int, show: Callable[[], None]) -> None:
+    """Sentiment without and with a history of posts, multiple choice, posts."""
     report("sentiment, no history", examiner.sentiment(5 * n, []))
-    posts = examiner.jsonl("short_posts_qa.jsonl")[-4:]
     history = [
         message
-        for item in posts
+        for item in examiner.jsonl("short_posts_qa.jsonl")[-4:]
         for message in (
             {"role": "user", "content": prompts.SHORT_POST_QUESTION.format(**item)},
             {"role": "assistant", "content": item["answers"][0]},
@@ -208,12 +199,45 @@ def main() -> None:
     show()
     report("short posts", examiner.posts(3 * n))
     show()
+
+
+def examine_sessions(examiner: Examiner, n: int, show: Callable[[], None]) -> None:
+    """Dated sessions, focused and full."""
     for full in (False, True):
         answers = examiner.chat(np.random.default_rng(7), 2 * n, full)
         report(f"dated sessions, {'full' if full else 'focused'}", [right for _, right in answers])
         show()
         for kind in sorted({kind for kind, _ in answers}):
             report(f"  {kind}", [right for k, right in answers if k == kind])
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, default=Path("data/models/embedded"))
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--tasks", nargs="*", default=["needles", "words", "short", "sessions"])
+    parser.add_argument("--lengths", type=int, nargs="*", default=[256, 512, 1024, 2048, 3072, 4000])
+    parser.add_argument("--counts", type=int, nargs="*", default=[25, 50, 100, 250])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--verbose", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    examiner, n = Examiner(arguments.model, arguments.data), arguments.trials
+
+    def show() -> None:
+        if arguments.verbose:
+            print("   ", *examiner.last, sep=" | ", flush=True)
+
+    if "needles" in arguments.tasks:
+        examine_needles(examiner, n, arguments.lengths, show)
+    if "words" in arguments.tasks:
+        examine_words(examiner, n, arguments.counts, show)
+    if "short" in arguments.tasks:
+        examine_short(examiner, n, show)
+    if "sessions" in arguments.tasks:
+        examine_sessions(examiner, n, show)
 
 
 if __name__ == "__main__":

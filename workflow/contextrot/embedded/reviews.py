@@ -40,9 +40,9 @@ class ReviewWriter:
         """One film review and its label."""
         label = ("positive", "negative")[int(rng.integers(2))]
         kind = rng.random()
-        if kind < 0.3:
+        if kind < 0.25:
             return self.framed_review(rng, label), label
-        if kind < 0.5:
+        if kind < 0.55:
             return self.leaning_words(rng, label), label
         other = "negative" if label == "positive" else "positive"
 

@@ -15,7 +15,7 @@ from contextrot.embedded.tokenizer import BEGIN, END, PAD, SPECIAL_TOKENS
 TEXT_SHARE, TEXT_WEIGHT = 0.06, 0.3
 ANSWER_WEIGHTS = {"story": 0.2, "repeated_words": 0.3, "sentiment": 10.0, "multiple_choice": 4.0, "posts_and_questions": 2.0}
 """Weight of an answer's tokens by task, 1 elsewhere: one-word answers must hold their own against long ones."""
-REPEATED_END_WEIGHT = 3.0
+REPEATED_END_WEIGHT = 1.7
 
 
 class RowWriter:
