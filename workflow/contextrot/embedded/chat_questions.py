@@ -113,8 +113,12 @@ def _multi_session(rng: np.random.Generator, split: str) -> Recollection:
         sessions = tuple((f"I bought {with_article(t)} at the flea market.", acknowledge(rng)) for t in things)
         number = COUNT_WORDS[count]
         return Recollection(
-            "multi-session", "How many things did I buy at the flea market?", number,
-            f"You bought {number} at the flea market.", sessions, "flea market",
+            "multi-session",
+            "How many things did I buy at the flea market?",
+            number,
+            f"You bought {number} at the flea market.",
+            sessions,
+            "flea market",
         )
     first, second = draw(rng, "relative", split), draw(rng, "relative", split)
     while second == first:
@@ -163,14 +167,21 @@ def _temporal_reasoning(rng: np.random.Generator, split: str) -> Recollection:
     asked = [f"{deed[0]} {deed[1].split(' ', 1)[1]}" for deed in deeds]
     if rng.random() < 0.5:
         return Recollection(
-            "temporal-reasoning", f"On which date did I {asked[0]}?", "{date0}", f"You {past[0]} on {{date0}}.",
-            ((f"Today I {past[0]}.", acknowledge(rng)),), past[0],
+            "temporal-reasoning",
+            f"On which date did I {asked[0]}?",
+            "{date0}",
+            f"You {past[0]} on {{date0}}.",
+            ((f"Today I {past[0]}.", acknowledge(rng)),),
+            past[0],
         )
     order = [0, 1] if rng.random() < 0.5 else [1, 0]
     return Recollection(
-        "temporal-reasoning", f"Which did I do first: {asked[order[0]]} or {asked[order[1]]}?", past[0],
+        "temporal-reasoning",
+        f"Which did I do first: {asked[order[0]]} or {asked[order[1]]}?",
+        past[0],
         f"You {past[0]} first.",
-        tuple((f"Today I {deed}.", acknowledge(rng)) for deed in past), f"{past[0]}|{past[1]}",
+        tuple((f"Today I {deed}.", acknowledge(rng)) for deed in past),
+        f"{past[0]}|{past[1]}",
     )
 
 

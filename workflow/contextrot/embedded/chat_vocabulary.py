@@ -93,12 +93,8 @@ EVALUATION: Mapping[str, tuple[str, ...]] = {
     "pet": _words("tortoise, goldfish, donkey, canary, spaniel, goat"),
     "relative": _words("grandmother, godfather, flatmate, stepsister, mechanic, tenant"),
     "thing": _words("dessert, poet, insect, island, sandwich, opera singer, mineral, proverb"),
-    "object": _words(
-        "birth certificate, clarinet, hiking boots, compass, snow chains, cheque book, binoculars, picnic blanket"
-    ),
-    "container": _words(
-        "laundry room, red biscuit tin, hatbox, pantry, summer house, filing cabinet, greenhouse, copper pot"
-    ),
+    "object": _words("birth certificate, clarinet, hiking boots, compass, snow chains, cheque book, binoculars, picnic blanket"),
+    "container": _words("laundry room, red biscuit tin, hatbox, pantry, summer house, filing cabinet, greenhouse, copper pot"),
     "job": _words("blacksmith, translator, surgeon, beekeeper, florist, locksmith, geologist, roofer"),
     "instrument": _words("cello, oboe, banjo, accordion, bassoon, mandolin"),
     "food": _words("walnuts, oysters, cinnamon, bananas, soya, kiwis, barley, prawns"),
@@ -116,9 +112,7 @@ EVALUATION: Mapping[str, tuple[str, ...]] = {
     "title_adjective": _words("Crimson, Patient, Silver, Restless, Marble, Forgotten"),
     "title_noun": _words("Ferry, Cathedral, Sparrow, Violin, Harvest, Compass"),
     "subject": _words("volcanoes, beekeeping, calligraphy, submarines, astronomy, knitting"),
-    "pleasure": _words(
-        "chamber music, pistachio ice cream, night fishing, ginger biscuits, puppet theatre, sea kayaking"
-    ),
+    "pleasure": _words("chamber music, pistachio ice cream, night fishing, ginger biscuits, puppet theatre, sea kayaking"),
 }
 
 _ONSETS = _words("b, br, c, ch, d, dr, f, fl, g, gr, h, j, k, l, m, n, p, pr, r, s, st, t, tr, v, w, z")
@@ -149,7 +143,5 @@ def draw(rng: np.random.Generator, kind: str, split: str) -> str:
     if kind == "title":
         return f"The {draw(rng, 'title_adjective', split)} {draw(rng, 'title_noun', split)}"
     if split == "train" and kind in ("name", "place") and rng.random() < 0.6:
-        return next(
-            name for name in iter(lambda: invented_name(rng), None) if name not in EVALUATION[kind]
-        )
+        return next(name for name in iter(lambda: invented_name(rng), None) if name not in EVALUATION[kind])
     return str(rng.choice(table[kind]))

@@ -94,7 +94,11 @@ class ConversationWriter:
 
     def repeated_words(self, rng: np.random.Generator, tokens: int) -> Turns:
         """One word many times and another once, to be repeated."""
-        word = self.facts.pick(rng, "nouns", 0.1) if rng.random() < 0.8 else self.facts.fill(rng, ("adj", "past", "np", "Name")[int(rng.integers(4))])
+        word = (
+            self.facts.pick(rng, "nouns", 0.1)
+            if rng.random() < 0.8
+            else self.facts.fill(rng, ("adj", "past", "np", "Name")[int(rng.integers(4))])
+        )
         other = (f"{word}s", f"{word}s", word.capitalize(), self.facts.fill(rng, "n"))[int(rng.integers(4))]
         # Tokens of a word are not known here, only that most short ones are one.
         size = 1 if len(word) < 8 and word.islower() and " " not in word else 3
@@ -115,8 +119,15 @@ class ConversationWriter:
 
     def multiple_choice(self, rng: np.random.Generator, tokens: int) -> Turns:
         """Which of four words is of a kind; answered with a letter."""
-        kinds = {"colour": "colours", "material": "materials", "name": "names", "place": "places", "number": "numbers",
-                 "profession": "people", "time": "times"}
+        kinds = {
+            "colour": "colours",
+            "material": "materials",
+            "name": "names",
+            "place": "places",
+            "number": "numbers",
+            "profession": "people",
+            "time": "times",
+        }
         turns = []
         for _ in range(max(1, tokens // 60)):
             kind = sorted(kinds)[int(rng.integers(len(kinds)))]
@@ -146,10 +157,13 @@ class ConversationWriter:
 
     def story(self, rng: np.random.Generator, tokens: int) -> Turns:
         """A wish for a long text, answered with sentences of the corpora."""
-        asks = ("Write a story about a {np1} and a {person}.", "Write a long text about a {np1} in {place}.",
-                "Write a chapter in which a {person} has to {vp}. Describe the {np1} in detail.",
-                "Building on what you wrote above, tell what happens to the {np1}.",
-                "Write a campaign for a {np1}, with a {np2} for every {n3}.")
+        asks = (
+            "Write a story about a {np1} and a {person}.",
+            "Write a long text about a {np1} in {place}.",
+            "Write a chapter in which a {person} has to {vp}. Describe the {np1} in detail.",
+            "Building on what you wrote above, tell what happens to the {np1}.",
+            "Write a campaign for a {np1}, with a {np2} for every {n3}.",
+        )
         (ask,) = self.facts.fill_together(rng, (asks[int(rng.integers(len(asks)))],))
         if rng.random() < 0.6:
             ask += " " + " ".join(self.facts.fact(rng).statement for _ in range(int(rng.integers(1, 5))))

@@ -45,8 +45,7 @@ class FactWriter:
     def __init__(self, folder: Path, corpus: str, excluded: frozenset[str]) -> None:
         raw = yaml.safe_load((folder / "words.yaml").read_text(encoding="utf-8"))
         self.words: Mapping[str, list[str]] = {
-            kind: [w.strip() for w in (text.split("|") if kind == "tails" else text.split())]
-            for kind, text in raw.items()
+            kind: [w.strip() for w in (text.split("|") if kind == "tails" else text.split())] for kind, text in raw.items()
         }
         for kind, words in self.words.items():
             self.words[kind][:] = [w for w in dict.fromkeys(words) if w.lower() not in excluded]

@@ -108,9 +108,7 @@ def restore(work: Path, model: Llama, optimiser: Optimiser) -> tuple[int, int]:
         return 0, 0
     tensors = load_file(path)
     model.load_state_dict({n.removeprefix("model/"): t for n, t in tensors.items() if n.startswith("model/")})
-    optimiser.load_state_tensors(
-        {n.removeprefix("optimiser/"): t for n, t in tensors.items() if n.startswith("optimiser/")}
-    )
+    optimiser.load_state_tensors({n.removeprefix("optimiser/"): t for n, t in tensors.items() if n.startswith("optimiser/")})
     with path.open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     return int(header["__metadata__"]["step"]), int(header["__metadata__"]["tokens"])
