@@ -32,6 +32,7 @@ include: "rules/comparison.smk"
 include: "rules/report.smk"
 include: "rules/cost.smk"
 include: "rules/status.smk"
+include: "rules/embedded.smk"
 
 
 rule all:

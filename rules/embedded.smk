@@ -5,8 +5,8 @@
 
 rule train_embedded_model:
     input:
-        texts=sorted(map(str, Path("data").glob("tasks/training/*"))),
-        corpora=sorted(map(str, [*Path("data").glob("essays/*.txt"), *Path("data").glob("science/*.txt")])),
+        texts=sorted(map(str, project.data.glob("tasks/training/*"))),
+        corpora=sorted(map(str, [*project.data.glob("essays/*.txt"), *project.data.glob("science/*.txt")])),
     output:
         model=multiext(
             "results/training/embedded/",
