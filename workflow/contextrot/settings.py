@@ -225,14 +225,14 @@ class Project:
                 raise unknown("model", judge.model, self.models, f"judge {name!r}")
             if judge.kind == "llm" and judge.rubric not in (None, *rubrics.RUBRICS):
                 raise unknown("rubric", judge.rubric, rubrics.RUBRICS, f"judge {name!r}")
+        shipped = _read_definitions(root / Settings.model_fields["experiment_definitions"].default)
+        overridable = {*self.experiments, *shipped, *tasks.names()}  # another file of experiments may leave out shipped ones
         for name, model in self.models.items():
             if model.engine not in engines.names():
                 raise unknown("engine", model.engine, engines.names(), f"model {name!r}")
             for target in model.overrides:
-                if target not in self.experiments and target not in tasks.names():
-                    raise unknown(
-                        "experiment or task", target, [*self.experiments, *tasks.names()], f"overrides of model {name!r}"
-                    )
+                if target not in overridable:
+                    raise unknown("experiment or task", target, overridable, f"overrides of model {name!r}")
         for name, experiment in self.experiments.items():
             if experiment.task not in tasks.names():
                 raise unknown("task", experiment.task, tasks.names(), f"experiment {name!r}")
