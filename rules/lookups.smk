@@ -165,12 +165,9 @@ def compared(wildcards):
 
 
 def comparisons_of_tier(tier):
-    """Figures of every comparison of a tier; pairs and ranks only where there is more than one to compare."""
-    found = []
-    for name in comparisons(project, tier):
-        several = len(entries_of(project, name)) > 1
-        found += [f"results/{name}/{figure}.png" for figure in (COMPARISON_FIGURES if several else COMPARISON_FIGURES[:2])]
-    return found
+    """Figures of every comparison of a tier that has more than one thing to compare; others by their path."""
+    compared = [name for name in comparisons(project, tier) if len(entries_of(project, name)) > 1]
+    return [f"results/{name}/{figure}.png" for name in compared for figure in COMPARISON_FIGURES]
 
 
 def agreements_of_tier(tier):
