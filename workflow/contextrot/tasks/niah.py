@@ -78,7 +78,7 @@ class NeedleInAHaystack(Task):
     """Can the model still find one fact as the text around it grows?"""
 
     Parameters = NeedleParameters
-    version = 2
+    version = 3
     groupings = [("length", "depth"), ("length",), ("depth",), (*CONDITIONS, "length"), ("needle",), ()]
     length_column = "length"
     pair_columns = ["needle", "length", "depth", "repeat"]
@@ -104,10 +104,11 @@ class NeedleInAHaystack(Task):
         samples = []
         for topic in p.topic:
             pool = SentencePool(read_documents(context.data / topic), context.tokenizer)
-            for order, repeat in product(p.order, range(p.repeats)):
-                rng = context.rng("haystack", topic, order, repeat)
+            for order, repeat, group, length in product(p.order, range(p.repeats), groups, p.lengths):
+                # one haystack for all depths and distractors, another for each length: what one text happens to say is no trend
+                rng = context.rng("haystack", topic, order, repeat, group[0].name, length)
                 sentences = pool.original_order(rng) if order == "original" else pool.shuffled_order(rng)
-                for group, planted, length, depth in product(groups, p.distractors, p.lengths, p.depths):
+                for planted, depth in product(p.distractors, p.depths):
                     plan = _Plan(context, group, planted, length, depth, order, topic, repeat)
                     samples.append(self._sample(context, pool, sentences, plan, similarity))
         return samples
