@@ -14,8 +14,8 @@ rule collect_responses:
         f"{BENCHMARKS}/collect_responses-{{shard}}-of-{{shards}}.tsv"
     conda:
         "../envs/contextrot.yaml"
-    # a job that waits for a server elsewhere takes no core; one that runs a model on the CPU takes all (up to 8)
-    threads: lambda wildcards: 0 if model_of(wildcards).engine == "external" else 1 if model_of(wildcards).gpu else 8
+    # a job that waits for a server elsewhere takes no core; one that runs a model on the CPU as many as its engine
+    threads: lambda wildcards: engine_threads(model_of(wildcards))
     resources:
         gpu=lambda wildcards: model_of(wildcards).gpu,
         api=lambda wildcards: int(model_of(wildcards).engine == "external"),

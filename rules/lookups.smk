@@ -23,6 +23,13 @@ def answering_settings(wildcards):
     return model_of(wildcards).model_dump_json(include={*ANSWERING, "engine_options"})
 
 
+def engine_threads(model):
+    """Cores of a job that runs a model: none if a server elsewhere does, one beside a GPU, else the engine's own, up to 8."""
+    if model.engine == "external":
+        return 0
+    return 1 if model.gpu else model.engine_options.get("threads") or 8
+
+
 def shards_of(wildcards):
     shards = project.shards(wildcards.model, wildcards.experiment)
     return [f"{EXPERIMENT}/responses/{shard}-of-{shards}.parquet" for shard in range(1, shards + 1)]
