@@ -69,8 +69,9 @@ def test_two_shards_from_samples_to_figure_and_a_second_run_does_nothing(tmp_pat
     again = run(tmp_path, f"{NIAH}/figures/heatmap.png", *options)
     assert "Nothing to be done" in again.stdout + again.stderr
 
-    (tmp_path / NIAH / "responses/2-of-2.parquet").unlink()
-    plan = run(tmp_path, "-n", f"{NIAH}/figures/heatmap.png", *options)
+    for lost in ("responses/2-of-2.parquet", "responses.parquet"):
+        (tmp_path / NIAH / lost).unlink()
+    plan = run(tmp_path, "-n", f"{NIAH}/responses.parquet", *options)
     assert re.search(r"^collect_responses\s+1$", plan.stdout, re.MULTILINE), plan.stdout
 
 
@@ -78,7 +79,7 @@ def test_only_a_rule_that_runs_the_model_asks_for_a_gpu(tmp_path):
     options = write_config(tmp_path, gpu=1)
     done = run(tmp_path, f"{NIAH}/scores.parquet", *options)
     assert done.returncode == 0, done.stdout + done.stderr
-    with_gpu = {job["JobId"] for job in jobs(tmp_path) if "gres/gpu" in "".join(job.values())}
+    with_gpu = {job["JobId"] for job in jobs(tmp_path) if "gpu" in job.get("TresPerJob", "")}
     comments = {job["JobId"]: job.get("Comment", "") for job in jobs(tmp_path)}
     assert with_gpu == {number for number, comment in comments.items() if "collect_responses" in comment}
     assert len(with_gpu) == 2
