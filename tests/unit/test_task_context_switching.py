@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import pandas as pd
@@ -55,7 +56,7 @@ def test_each_history_extends_the_shorter_ones_and_ends_with_the_same_question(d
     for (_, distractor, _), chain in by_chain.items():
         if distractor == "none":
             continue
-        for shorter, longer in zip(chain, chain[1:], strict=False):
+        for shorter, longer in itertools.pairwise(chain):
             assert longer.messages[: len(shorter.messages) - 1] == shorter.messages[:-1]
             assert longer.messages[-1] == shorter.messages[-1]
             assert len(longer.messages) == 2 * longer.condition["history_turns"] + 1

@@ -14,7 +14,7 @@ from contextrot.errors import ConfigError, EngineError
 from contextrot.likelihood import answer_ids, likeliest, prompt_ids, sensitivity
 from contextrot.records import Sample, read_responses, read_samples, write_table, write_text
 from contextrot.sampling import tokenizer_of
-from contextrot.tokenizers import HuggingFaceTokenizer
+from contextrot.tokenizers import ChatTokenizer
 
 if TYPE_CHECKING:
     from contextrot.hidden_states import LayerProbe, Measurement
@@ -53,7 +53,7 @@ def extract_cosines(
             f"layers can be looked at only in a model whose weights are here; {model!r} is served by engine {settings.engine!r}."
         )
     tokenizer = tokenizer_of(settings)
-    if not isinstance(tokenizer, HuggingFaceTokenizer):
+    if not isinstance(tokenizer, ChatTokenizer):
         raise ConfigError(f"model {model!r} needs its own tokenizer to look at its layers, not {settings.tokenizer!r}.")
     samples = {sample.sample_id: sample for sample in read_samples(inputs[0])}
     responses = {r.sample_id: r for r in read_responses(inputs[1]) if r.turn == 0} if inputs[1] else {}
@@ -99,7 +99,7 @@ def _portions(requests: Sequence[StateRequest], samples: dict[str, Sample], toke
 
 
 def measure(
-    probe: LayerProbe, tokenizer: HuggingFaceTokenizer, requests: Sequence[StateRequest], samples: dict[str, Sample]
+    probe: LayerProbe, tokenizer: ChatTokenizer, requests: Sequence[StateRequest], samples: dict[str, Sample]
 ) -> dict[str, Measurement]:
     """What is found at the end of each request's prompt, by sample id; likelihoods of its labels, then of its zero-shot answer."""
     from contextrot.hidden_states import Probe
@@ -125,7 +125,7 @@ class _Rows:
         requests: Sequence[StateRequest],
         samples: dict[str, Sample],
         found: dict[str, Measurement],
-        tokenizer: HuggingFaceTokenizer,
+        tokenizer: ChatTokenizer,
     ) -> None:
         from torch.nn.functional import cosine_similarity
 

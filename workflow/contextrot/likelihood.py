@@ -12,15 +12,15 @@ JOINED_CHARACTERS = 120
 """How much of a prompt's end is tokenised together with an answer: more than any token is long."""
 
 if TYPE_CHECKING:
-    from contextrot.tokenizers import HuggingFaceTokenizer
+    from contextrot.tokenizers import ChatTokenizer
 
 
-def prompt_ids(tokenizer: HuggingFaceTokenizer, messages: list[dict[str, str]]) -> list[int]:
+def prompt_ids(tokenizer: ChatTokenizer, messages: list[dict[str, str]]) -> list[int]:
     """Tokens of the chat as the server renders it, up to where the answer begins."""
     return tokenizer.encode(tokenizer.render_chat(messages))
 
 
-def answer_ids(tokenizer: HuggingFaceTokenizer, messages: list[dict[str, str]], answers: Sequence[str]) -> list[list[int]]:
+def answer_ids(tokenizer: ChatTokenizer, messages: list[dict[str, str]], answers: Sequence[str]) -> list[list[int]]:
     """Tokens of each answer as they follow the prompt, the end of the turn not included.
 
     The chat template decides what stands between prompt and answer (Llama 2 puts a space there), so an answer is rendered as the

@@ -225,7 +225,8 @@ class Project:
                 raise unknown("model", judge.model, self.models, f"judge {name!r}")
             if judge.kind == "llm" and judge.rubric not in (None, *rubrics.RUBRICS):
                 raise unknown("rubric", judge.rubric, rubrics.RUBRICS, f"judge {name!r}")
-        shipped = _read_definitions(root / Settings.model_fields["experiment_definitions"].default)
+        shipped = root / Settings.model_fields["experiment_definitions"].default
+        shipped = _read_definitions(shipped) if shipped.exists() else {}
         overridable = {*self.experiments, *shipped, *tasks.names()}  # another file of experiments may leave out shipped ones
         for name, model in self.models.items():
             if model.engine not in engines.names():

@@ -15,7 +15,7 @@ from contextrot.records import SCORED_OUTCOMES, read_responses, read_samples, wr
 from contextrot.sampling import tokenizer_of
 from contextrot.task_sets import Reference, resolved_revision, settings_of
 from contextrot.tasks.context_switching import NO_HISTORY, rouge_l
-from contextrot.tokenizers import HuggingFaceTokenizer
+from contextrot.tokenizers import ChatTokenizer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ def _examples(project: Project, model: str, folder: Path, scores: pd.DataFrame) 
 
 
 def _render(tokenizer: Any, messages: list[dict[str, str]]) -> str:
-    if isinstance(tokenizer, HuggingFaceTokenizer):
+    if isinstance(tokenizer, ChatTokenizer):
         return tokenizer.render_chat(messages)
     return "\n\n".join(f"{message['role'].capitalize()}: {message['content']}" for message in messages)
 

@@ -127,6 +127,10 @@ class FolderTokenizer:
         return len(self.encode(self.render_chat(messages)))
 
 
+ChatTokenizer = HuggingFaceTokenizer | FolderTokenizer
+"""Tokenizers with a chat template: what reads a model's layers needs one."""
+
+
 class TiktokenTokenizer:
     """An encoding of tiktoken, from litellm's bundled copy where it has one; the chat's frame is counted as OpenAI describes:
     3 tokens and the role for each message, 3 for the start of the answer.
