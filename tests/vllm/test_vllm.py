@@ -72,7 +72,9 @@ def test_reset_empties_the_prefix_cache(aggregated, embedded_tokenizer):
 
 def test_answers_agree_with_the_transformers_engine(aggregated, needles, root, tmp_path):
     project = Project(yaml.safe_load((root / "config/config.yaml").read_text()), root)
-    with engines.serve(project.models["embedded"], tmp_path / "transformers.log") as transformers:
+    embedded = project.models["embedded"]
+    same_precision = embedded.model_copy(update={"engine_options": {**embedded.engine_options, "dtype": "float32"}})
+    with engines.serve(same_precision, tmp_path / "transformers.log") as transformers:
         theirs = load(transformers, needles)
     ours = load(aggregated, needles)
     right = {name: [match(s.references[0], t.text) is not None for s, t in zip(needles, found, strict=True)]
