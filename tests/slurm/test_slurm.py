@@ -20,9 +20,12 @@ NIAH = "results/test/embedded/niah"
 
 @pytest.fixture(scope="module", autouse=True)
 def slurm():
+    """A SLURM that is up; one that was not is stopped again."""
+    ping = subprocess.run(["scontrol", "ping"], capture_output=True, text=True)
     subprocess.run(["bash", str(ROOT / "tests/slurm/start.sh")], check=True, timeout=60)
     yield
-    subprocess.run(["bash", str(ROOT / "tests/slurm/start.sh"), "stop"], check=True, timeout=60)
+    if "is UP" not in ping.stdout:
+        subprocess.run(["bash", str(ROOT / "tests/slurm/start.sh"), "stop"], check=True, timeout=60)
 
 
 def write_config(folder: Path, **model) -> list[str]:
