@@ -142,7 +142,7 @@ def draw_transitions(context: Any, levels: tuple[str, str], group: str, order: S
         axes.text(1.015, place, _test_text(tests, name, a, b), va="center", size=6.5)
     if groups:
         header = f"{a} - {b} [95 %], odds ratio,\nexact McNemar p (types: Holm)"
-        axes.text(1.015, len(groups) - 0.35, header, va="top", size=6.5, color="#555555")
+        axes.text(1.015, len(groups) + 0.15, header, va="top", size=6.5, color="#555555")
     axes.set_yticks(range(len(groups)), [f"{name} (n = {int(shares['right_in_both'][name]['n'])})" for name in groups])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
