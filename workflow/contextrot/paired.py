@@ -130,7 +130,7 @@ def draw_transitions(context: Any, levels: tuple[str, str], group: str, order: S
     }
     groups = [name for name in shares["right_in_both"] if shares["right_in_both"][name]["n"] > 0]
     groups.sort(key=lambda name: (name != "all", [*order, name].index(name)))
-    figure, axes = new_figure(context, panel_width=7.2, panel_height=1.1 + 0.33 * max(len(groups), 1))
+    figure, axes = new_figure(context, panel_width=7.2, panel_height=max(1.9, 1.1 + 0.33 * len(groups)))
     for place, name in enumerate(groups):
         start, n = 0.0, int(shares["right_in_both"][name]["n"])
         for measure, label, color in kinds:
@@ -142,7 +142,8 @@ def draw_transitions(context: Any, levels: tuple[str, str], group: str, order: S
         axes.text(1.015, place, _test_text(tests, name, a, b), va="center", size=6.5)
     if groups:
         header = f"{a} - {b} [95 %], odds ratio,\nexact McNemar p (types: Holm)"
-        axes.text(1.015, len(groups) + 0.15, header, va="top", size=6.5, color="#555555")
+        below = {"xycoords": "axes fraction", "xytext": (8, -9), "textcoords": "offset points"}
+        axes.annotate(header, (1.015, 0), va="top", size=6.5, color="#555555", **below)
     axes.set_yticks(range(len(groups)), [f"{name} (n = {int(shares['right_in_both'][name]['n'])})" for name in groups])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
