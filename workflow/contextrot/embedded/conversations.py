@@ -105,7 +105,7 @@ class ConversationWriter:
         limit = max(4, (tokens - 24) // (2 * size))
         count = int(rng.integers(3, limit + 1)) if rng.random() < 0.75 else int(np.exp(rng.uniform(1.1, np.log(limit + 1))))
         words = [word] * count
-        words[int(rng.integers(count))] = other
+        words[-1 if rng.random() < 0.12 else int(rng.integers(count))] = other
         text = " ".join(words)
         return [(prompts.REPEATED_WORDS.format(text=text), text)]
 
@@ -153,6 +153,14 @@ class ConversationWriter:
                 post = f"{fact.statement} {post}" if rng.random() < 0.5 else f"{post} {fact.statement}"
             post, question, answer = self.facts.fill_together(rng, (post, question, answer))
             turns.append((prompts.SHORT_POST_QUESTION.format(post=post, question=question), answer))
+        return turns
+
+    def switching(self, rng: np.random.Generator, tokens: int) -> Turns:
+        """Turns of several short tasks in no order, and a last one."""
+        turns: Turns = []
+        while len(turns) < max(1, tokens // 50):
+            task = (self.sentiment, self.multiple_choice, self.posts_and_questions)[int(rng.integers(3))]
+            turns += task(rng, 1)[:1]
         return turns
 
     def story(self, rng: np.random.Generator, tokens: int) -> Turns:

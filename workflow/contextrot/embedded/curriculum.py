@@ -27,12 +27,29 @@ STAGES = (
     Stage("growing", 11_000_000, {64: 0.8, 128: 1, 256: 1.5, 512: 1.6, 1024: 1}, copying=0.06),
     Stage("long", 13_000_000, {64: 0.8, 128: 0.9, 256: 0.8, 512: 0.9, 1024: 1.7, 2048: 0.3, 4096: 0.08}, copying=0.04),
     Stage("counting", 6_000_000, {64: 0.6, 128: 3.5, 256: 0.6, 512: 0.5, 1024: 1.5, 2048: 0.2}, copying=0.03),
+    Stage("repeating", 6_000_000, {64: 1, 128: 6, 256: 1, 512: 0.5, 1024: 1}, copying=0.0),
+    Stage("reviews", 14_000_000, {64: 1.5, 128: 3.5, 256: 1.3, 512: 0.7, 1024: 1.6, 2048: 0.25}, copying=0.02),
 )
 
 TASKS: dict[int, dict[str, float]] = {
-    64: {"sentiment": 3, "repeated_words": 6, "posts_and_questions": 1},
-    128: {"sentiment": 3, "multiple_choice": 0.7, "posts_and_questions": 1.3, "repeated_words": 10, "needles": 1},
-    256: {"sentiment": 1, "multiple_choice": 0.4, "posts_and_questions": 0.7, "repeated_words": 1.8, "needles": 5, "chat": 2},
+    64: {"sentiment": 3, "repeated_words": 4, "posts_and_questions": 1},
+    128: {
+        "sentiment": 2.5,
+        "multiple_choice": 0.7,
+        "posts_and_questions": 1.3,
+        "switching": 0.5,
+        "repeated_words": 9,
+        "needles": 1,
+    },
+    256: {
+        "switching": 1,
+        "sentiment": 0.5,
+        "multiple_choice": 0.4,
+        "posts_and_questions": 0.7,
+        "repeated_words": 1.8,
+        "needles": 5,
+        "chat": 2,
+    },
     512: {"sentiment": 0.3, "posts_and_questions": 0.3, "repeated_words": 1, "needles": 6, "chat": 3, "story": 0.4},
     1024: {"repeated_words": 0.4, "needles": 6, "chat": 3, "story": 0.4},
     2048: {"needles": 6, "chat": 3},

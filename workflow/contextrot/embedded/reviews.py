@@ -40,9 +40,11 @@ class ReviewWriter:
         """One film review and its label."""
         label = ("positive", "negative")[int(rng.integers(2))]
         kind = rng.random()
-        if kind < 0.25:
+        if kind < 0.6:
+            return self.written_review(rng, label), label
+        if kind < 0.7:
             return self.framed_review(rng, label), label
-        if kind < 0.55:
+        if kind < 0.85:
             return self.leaning_words(rng, label), label
         other = "negative" if label == "positive" else "positive"
 
@@ -74,13 +76,18 @@ class ReviewWriter:
             f"the {second} is {draw(f'{other}_adjectives')}, but the {film} {verb} and {clause}",
             f"the {film} {verb}, {'and' if rng.random() < 0.5 else 'so'} {clause}",
         )
-        written = self.written_reviews[label][int(rng.integers(len(self.written_reviews[label])))]
-        if rng.random() < 0.45:
-            return clip(rng, written if rng.random() < 0.7 else f"{written} {sentence(clause)}"), label
         text = sentence(options[int(rng.integers(len(options)))])
         if rng.random() < 0.35:
             text += " " + sentence(options[int(rng.integers(10))])
         return text, label
+
+    def written_review(self, rng: np.random.Generator, label: str) -> str:
+        """A hand-written review, often with parts missing, so that it is not learnt by heart; sometimes two."""
+        written = self.written_reviews[label]
+        text = thin_out(rng, written[int(rng.integers(len(written)))])
+        if rng.random() < 0.15:
+            text += " " + thin_out(rng, written[int(rng.integers(len(written)))])
+        return text
 
     def leaning_words(self, rng: np.random.Generator, label: str) -> str:
         """Words that lean one way among words that do not, in no order: what single words are worth."""
@@ -101,11 +108,16 @@ class ReviewWriter:
         return text[0].upper() + text[1:]
 
 
-def clip(rng: np.random.Generator, text: str) -> str:
-    """Sometimes only a part of a review, so that it is not learnt by heart as a whole."""
+def thin_out(rng: np.random.Generator, text: str) -> str:
+    """Often only a part of a text, or all of it without some of its words."""
     words = text.split()
-    if rng.random() < 0.5 or len(words) < 6:
+    kind = rng.random()
+    if kind < 0.3 or len(words) < 6:
         return text
-    kept = int(rng.integers(len(words) * 2 // 3, len(words) + 1))
-    start = int(rng.integers(len(words) - kept + 1))
-    return " ".join(words[start : start + kept])
+    if kind < 0.65:
+        kept = int(rng.integers(len(words) // 2, len(words) + 1))
+        start = int(rng.integers(len(words) - kept + 1))
+        words = words[start : start + kept]
+    else:
+        words = [word for word in words if rng.random() > 0.15]
+    return " ".join(words)

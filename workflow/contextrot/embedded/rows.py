@@ -13,9 +13,17 @@ from contextrot.embedded.curriculum import TASKS, Stage
 from contextrot.embedded.tokenizer import BEGIN, END, PAD, SPECIAL_TOKENS
 
 TEXT_SHARE, TEXT_WEIGHT = 0.06, 0.3
-ANSWER_WEIGHTS = {"story": 0.2, "repeated_words": 0.3, "sentiment": 10.0, "multiple_choice": 4.0, "posts_and_questions": 2.0}
+ANSWER_WEIGHTS = {
+    "story": 0.2,
+    "repeated_words": 1.0,
+    "sentiment": 10.0,
+    "multiple_choice": 4.0,
+    "posts_and_questions": 2.0,
+    "switching": 4.0,
+}
 """Weight of an answer's tokens by task, 1 elsewhere: one-word answers must hold their own against long ones."""
-REPEATED_END_WEIGHT = 1.7
+RARE_WORD_WEIGHT = 4.0
+"""Weight of the tokens of a repetition that come at most twice: the one other word, and the end."""
 
 
 class RowWriter:
@@ -49,8 +57,9 @@ class RowWriter:
         text = TEXT_WEIGHT * (rng.random(len(ids)) < TEXT_SHARE)
         weights = np.where(answer, ANSWER_WEIGHTS.get(task, 1.0), text)
         if task == "repeated_words":
-            # Where to stop is the hard part, and one token of many.
-            weights[(np.array(ids) == self.ids[END]) & answer] = REPEATED_END_WEIGHT
+            # Where the other word comes and where to stop is the hard part, and a token or two of many.
+            counts = np.bincount(np.array(ids)[answer], minlength=self.vocab_size)
+            weights[(counts[ids] <= 2) & answer] = RARE_WORD_WEIGHT
         ids, weights = ids[: length + 1], weights[1 : length + 1]
         missing = length + 1 - len(ids)
         return ids + [self.ids[PAD]] * missing, [*weights.tolist(), *[0.0] * missing]
