@@ -6,7 +6,7 @@ import pytest
 from contextrot import provenance
 from contextrot.provenance import code_hash, git_state, responses_summary, run_metadata, sample_count
 from contextrot.records import Response, write_responses
-from contextrot.settings import Project
+from contextrot.settings import ModelSettings, Project
 
 MODELS = """
 hosted:
@@ -127,7 +127,18 @@ def test_metadata_say_how_many_samples_of_how_many(project):
 
 def test_responses_are_summed_with_unknown_prices_counted_and_not_as_zero(tmp_path):
     rows = [
-        Response("a", 0, "answered", "x", engine="external", model="m", prompt_tokens=10, completion_tokens=2, attempts=1),
+        Response(
+            "a",
+            0,
+            "answered",
+            "x",
+            engine="external",
+            model="m",
+            prompt_tokens=10,
+            cached_tokens=8,
+            completion_tokens=2,
+            attempts=1,
+        ),
         Response("b", 0, "failed", error_type="Timeout", attempts=5),
         Response("c", 0, "over_window"),
     ]
@@ -137,3 +148,22 @@ def test_responses_are_summed_with_unknown_prices_counted_and_not_as_zero(tmp_pa
     assert summary["cost_usd"] is None
     assert summary["answers_without_price"] == 1
     assert (summary["attempts"], summary["prompt_tokens"], summary["server_models"]) == (6, 10.0, ["m"])
+    assert summary["prompt_tokens_from_prefix_cache"] == 8.0
+
+
+@pytest.mark.parametrize(
+    ("engine", "options", "expected"),
+    [
+        ("vllm", {}, True),
+        ("vllm", {"enable_prefix_caching": False}, False),
+        ("transformers", {}, False),
+        ("transformers", {"continuous_batching": True}, True),
+        ("external", {}, None),
+    ],
+)
+def test_metadata_say_whether_shared_prefixes_are_computed_once(project, engine, options, expected):
+    settings = {"engine": engine, "name": "org/model", "window": 100, "max_output_tokens": 10, "engine_options": options}
+    where = {"base_url": "http://127.0.0.1:1/v1"} if engine == "external" else {}
+    project.models["m"] = ModelSettings(**settings, **where)
+    project.settings.models = ["m"]
+    assert run_metadata(project, "test")["models"]["m"]["prefix_reuse"] is expected

@@ -12,6 +12,7 @@ from contextrot.errors import ConfigError
 from contextrot.random_streams import generator_for
 from contextrot.records import Response, write_samples
 from contextrot.settings import validate
+from contextrot.shards import assign_shards
 from contextrot.tasks import SampleContext
 from contextrot.tasks.context_switching import ContextSwitching, percent_changes, read_label, rouge_l, slug
 
@@ -46,6 +47,18 @@ def test_every_pair_same_task_pairs_included(data):
 
 def test_the_zero_shot_question_is_asked_once_not_once_a_distractor(data):
     assert sum(s.condition["history_turns"] == 0 for s in build(data)) == 2 * 3
+
+
+def test_the_histories_of_one_question_stay_on_one_server_when_sharded(data):
+    samples = build(data)
+    places = {}
+    for sample, shard in zip(samples, assign_shards(samples, 4), strict=True):
+        places.setdefault((sample.condition["target"], sample.condition["distractor"], sample.condition["item"]), set()).add(
+            shard
+        )
+    assert len(places) == 2 * 3 * 3
+    assert all(len(shards) == 1 for shards in places.values())
+    assert set.union(*places.values()) == {1, 2, 3, 4}
 
 
 def test_each_history_extends_the_shorter_ones_and_ends_with_the_same_question(data):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from contextrot.engines import reuses_prefixes
 from contextrot.errors import ContextRotError
 from contextrot.random_streams import generator_for
 from contextrot.records import write_text
@@ -76,7 +77,13 @@ def run_metadata(project: Project, tier: str) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **package_versions()},
         "machine": machine(),
         "environment": {name: _public(os.environ[name]) for name in NAMED_VARIABLES if os.environ.get(name)},
-        "models": {name: _public(project.models[name].model_dump(exclude_none=True)) for name in project.selected_models},
+        "models": {
+            name: {
+                **_public(project.models[name].model_dump(exclude_none=True)),
+                "prefix_reuse": reuses_prefixes(project.models[name]),
+            }
+            for name in project.selected_models
+        },
         "runs": [
             experiment_metadata(project, tier, model, experiment)
             for model in project.selected_models
@@ -145,7 +152,7 @@ def responses_summary(path: str | Path) -> dict[str, Any]:
     """Outcomes, engines and models as the servers named them, tokens, cost and time of an experiment's responses."""
     import pandas as pd
 
-    columns = "outcome engine model attempts cached prompt_tokens completion_tokens total_seconds cost_usd".split()
+    columns = "outcome engine model attempts cached prompt_tokens cached_tokens completion_tokens total_seconds cost_usd".split()
     table = pd.read_parquet(path, columns=columns)
 
     def total(column: str) -> float | None:
@@ -161,6 +168,7 @@ def responses_summary(path: str | Path) -> dict[str, Any]:
         "from_request_store": int(table["cached"].sum()),
         "attempts": int(table["attempts"].sum()),
         "prompt_tokens": total("prompt_tokens"),
+        "prompt_tokens_from_prefix_cache": total("cached_tokens"),
         "completion_tokens": total("completion_tokens"),
         "request_seconds": total("total_seconds"),
         "cost_usd": total("cost_usd"),

@@ -59,3 +59,13 @@ def serve(model: ModelSettings, log_path: str | Path) -> AbstractContextManager[
         EngineError: if the server cannot be started.
     """
     return modules.load(__name__, "engine", model.engine).serve(model, Path(log_path))
+
+
+def reuses_prefixes(model: ModelSettings) -> bool | None:
+    """Whether the model's engine computes what prompts share at their beginning only once; None where the server decides it.
+
+    Raises:
+        ConfigError: for an engine option that the engine does not have.
+    """
+    engine = modules.load(__name__, "engine", model.engine)
+    return engine.reuses_prefixes(model) if hasattr(engine, "reuses_prefixes") else None

@@ -80,6 +80,11 @@ def serve(model: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
         )
 
 
+def reuses_prefixes(model: ModelSettings) -> bool:
+    """`transformers serve` keeps no KV cache between requests, except that of whole blocks under continuous batching."""
+    return validate(Options, model.engine_options, "engine_options of engine 'transformers'").continuous_batching
+
+
 def check_weights(name: str) -> None:
     """Raises EngineError if `name` is a local folder (not a Hugging Face id) without a model in it."""
     folder = Path(name)

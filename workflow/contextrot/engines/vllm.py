@@ -171,6 +171,11 @@ def serve(model: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
         )
 
 
+def reuses_prefixes(model: ModelSettings) -> bool:
+    """Whether the KV cache of prompts is kept for later ones that start the same: on unless config says otherwise."""
+    return validate(Options, model.engine_options, "engine_options of engine 'vllm'").enable_prefix_caching
+
+
 def instance(
     model: ModelSettings,
     options: Options,

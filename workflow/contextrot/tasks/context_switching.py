@@ -58,7 +58,7 @@ class ContextSwitching(Task):
     """Does the model still do a task as well after turns of another task?"""
 
     Parameters = SwitchingParameters
-    version = 1
+    version = 2
     judged = False
     groupings = [("target", "distractor", "history_turns"), ("target", "history_turns"), ("history_turns",)]
     measures = ["score", "format_error", "likelihood_correct", "tau"]
@@ -119,6 +119,7 @@ class ContextSwitching(Task):
                 "metric_name": target.metric_name,
                 "labels": list(target.labels),
                 "accepted": list(item.answers),
+                "prefix_group": f"{target.name}|{distractor}|{item.item_id}",
             },
         )
 
