@@ -1,6 +1,8 @@
 # Validates the config first, then derives wildcard constraints and what the rules look up.
 
+import gc
 import re
+from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
@@ -15,6 +17,12 @@ except ContextRotError as error:
 
 
 container: "envs/contextrot.sif"
+
+
+# A plan makes millions of small objects that live until its end, so looking through them for garbage again and again is lost
+# time. And it asks the same for every shard of an experiment, hence the caches.
+gc.set_threshold(200_000, 20, 100)
+code_hash = cache(code_hash)
 
 
 EXPERIMENT = "results/{tier}/{model}/{experiment}"
@@ -41,12 +49,17 @@ def model_of(wildcards):
     return project.models[wildcards.model]
 
 
-def task_of(wildcards):
-    """The task with its parameters; a wrong parameter of a model that was not selected is reported when it is asked for."""
+@cache
+def task_with_parameters(tier, model, experiment):
     try:
-        return project.task(wildcards.tier, wildcards.model, wildcards.experiment)
+        return project.task(tier, model, experiment)
     except ContextRotError as error:
         raise WorkflowError(str(error))
+
+
+def task_of(wildcards):
+    """The task with its parameters; a wrong parameter of a model that was not selected is reported when it is asked for."""
+    return task_with_parameters(wildcards.tier, wildcards.model, wildcards.experiment)
 
 
 def growing(megabytes):
@@ -54,6 +67,7 @@ def growing(megabytes):
     return lambda wildcards, attempt: megabytes * attempt
 
 
+@cache
 def files_of_folder(name, *patterns):
     """Files of a local model or tokenizer folder; none for a Hugging Face id."""
     folder = Path(name)

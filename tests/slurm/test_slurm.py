@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -55,6 +57,16 @@ def jobs(folder: Path) -> list[dict[str, str]]:
     shown = subprocess.run(["scontrol", "show", "job", "--oneliner"], capture_output=True, text=True, check=True).stdout
     found = [dict(re.findall(r"(\w+)=(\S+)", line)) for line in shown.splitlines()]
     return [job for job in found if job.get("WorkDir") == str(folder)]
+
+
+@pytest.mark.skipif(not shutil.which("munged") and not os.environ.get("CI"), reason="needs munge: apt-get install munge")
+def test_credentials_are_signed_by_munge_which_is_not_root():
+    settings = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^AuthType\s+= auth/munge$", settings, re.MULTILINE)
+    assert re.search(r"^CredType\s+= cred/munge$", settings, re.MULTILINE)
+    owners = subprocess.run(["ps", "-C", "munged", "-o", "user="], capture_output=True, text=True, check=True).stdout.split()
+    assert owners
+    assert "root" not in owners
 
 
 def test_two_shards_from_samples_to_figure_and_a_second_run_does_nothing(tmp_path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -264,6 +265,7 @@ def names() -> tuple[str, ...]:
     return modules.names(__name__)
 
 
+@cache
 def load(name: str) -> type[Task]:
     """The task of that name: the class derived from Task that its module defines.
 

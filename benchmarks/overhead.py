@@ -1,0 +1,61 @@
+"""What the workflow engine costs: (wall time of a run - seconds of its jobs) / jobs, one job at a time, on this machine or on SLURM.
+
+A job's seconds are those of its own process, as Snakemake's `benchmark` files say: Python's start and imports are the job's, while
+planning, submitting, waiting and checking files are the engine's. The target: under 20 % of the run.
+
+python benchmarks/overhead.py [--slurm] [--tier-of niah,longmemeval]     SLURM: bash tests/slurm/start.sh first, also for local runs
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from record import record
+
+ROOT = Path(__file__).resolve().parents[1]
+SLURM = ["--profile", str(ROOT / "profiles/slurm"), "--jobs", "1", "--slurm-status-command", "squeue", "--latency-wait", "10"]
+SLURM += ["--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1"]
+
+
+def measure(options: list[str]) -> tuple[float, float, int]:
+    """Wall seconds of a run from nothing, seconds of its jobs, and the number of its jobs."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", folder]
+        command += ["--workflow-profile", str(ROOT / "profiles/default"), *options]
+        start = time.perf_counter()
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        wall = time.perf_counter() - start
+        output = done.stdout + done.stderr
+        if done.returncode:
+            raise SystemExit(output)
+        rows = [
+            row for path in Path(folder).glob("benchmarks/runs/**/*.tsv") for row in csv.DictReader(path.open(), delimiter="\t")
+        ]
+    jobs = int(re.search(r"^total\s+(\d+)$", output, re.MULTILINE).group(1))
+    return wall, sum(float(row["s"]) for row in rows), jobs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--slurm", action="store_true")
+    parser.add_argument("--tier-of", default="", help="experiments of the test tier, a comma list; all without it")
+    arguments = parser.parse_args()
+    chosen = ["--config", "models=embedded", *([f"experiments={arguments.tier_of}"] if arguments.tier_of else [])]
+    wall, useful, jobs = measure([*(SLURM if arguments.slurm else ["--cores", "1"]), *chosen])
+    where = "SLURM" if arguments.slurm else "this machine"
+    print(
+        f"{where}: {jobs} jobs in {wall:.1f} s, {useful:.1f} s their own: {(wall - useful) / jobs:.3f} s a job, {1 - useful / wall:.1%}"
+    )
+    what = f"engine's seconds per job on {where}, test tier {arguments.tier_of}".strip() + f", {jobs} jobs"
+    record("overhead", what, [(wall - useful) / jobs], "20 % of the run, per job", [0.2 * wall / jobs], ["snakemake"])
+
+
+if __name__ == "__main__":
+    main()
