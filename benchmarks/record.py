@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,6 +34,7 @@ def record(
     theirs: Sequence[float],
     packages: Sequence[str] = (),
     unit: str = "s",
+    elsewhere: Mapping[str, str] | None = None,
 ) -> None:
     """Replaces the row of (benchmark, what).
 
@@ -41,8 +42,10 @@ def record(
         ours, theirs: repeated measurements of both sides, made in one go on one machine; the spread is (max - min) / median.
         peer: what ours is compared with: a program, an algorithm, or a limit that was computed.
         packages: whose versions belong to the figure.
+        elsewhere: versions in other environments (the server's), by package.
     """
     versions = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
+    versions += [f"{name} {number}" for name, number in (elsewhere or {}).items()]
     row = {
         "benchmark": benchmark,
         "what": what,
