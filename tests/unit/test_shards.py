@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contextrot.errors import DataError
 from contextrot.records import Response, Sample, read_responses, write_responses, write_samples
-from contextrot.shards import assign_shards, gather_responses, tokens_of
+from contextrot.shards import asking_order, assign_shards, gather_responses, tokens_of
 
 
 def sample(name, tokens, prefix=None, turns=1, fits=True):
@@ -34,6 +34,19 @@ def test_samples_with_one_prefix_stay_together():
     samples = [sample(f"s{i}", 100 * i, prefix=i % 3) for i in range(30)]
     shards = assign_shards(samples, 3)
     assert all(len({shards[i] for i in range(30) if i % 3 == group}) == 1 for group in range(3))
+
+
+def test_samples_that_share_a_prefix_are_asked_in_succession_and_the_longest_of_all_first():
+    histories = [
+        sample(f"{group}{turns}", 100 * turns + bonus, group) for group, bonus in (("a", 0), ("b", 9)) for turns in (1, 2, 3)
+    ]
+    samples = [*histories, sample("alone", 250), sample("never sent", 10**6, fits=False), sample("longest", 10**5)]
+    assert [samples[i].sample_id for i in asking_order(samples)] == ["longest", "b3", "b2", "b1", "a3", "a2", "a1", "alone"]
+
+
+def test_groups_of_one_length_are_not_mixed():
+    samples = [sample(f"s{i}", 1000, prefix=i % 2) for i in range(6)]
+    assert asking_order(samples) == [0, 2, 4, 1, 3, 5]
 
 
 def test_a_prefix_named_like_a_sample_is_no_prefix_of_it():

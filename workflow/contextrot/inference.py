@@ -1,4 +1,5 @@
-"""Asks one model all samples of one shard: from the store first, then from one engine, long contexts first."""
+"""Asks one model all samples of one shard: from the store first, then from one engine, long contexts first and what shares a
+prefix in succession."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from contextrot.progress import Progress
 from contextrot.records import Response, Sample, write_responses
 from contextrot.sample_table import SampleTable
 from contextrot.settings import ModelSettings, Settings
-from contextrot.shards import assign_shards, tokens_of
+from contextrot.shards import asking_order, assign_shards
 from contextrot.tasks import Task
 from contextrot.tokenizers import Tokenizer, load_tokenizer
 from contextrot.usage import Ledger
@@ -152,17 +153,14 @@ def ask_samples(
     store, tokenizer = RequestStore(settings.request_store), ModelTokenizer(model)
     light = samples.without_messages() if isinstance(samples, SampleTable) else samples
     answers: dict[str, list[Response]] = {}
-    weights: dict[int, int] = {}
-    for index, sample in enumerate(light):
-        if sample.fits_window:
-            weights[index] = tokens_of(sample)
-        else:
+    for sample in light:
+        if not sample.fits_window:
             answers[sample.sample_id] = over_window(sample, model)
     if model.engine == "simulated":
         answers |= simulated.answers([sample for sample in samples if sample.fits_window], task, model, usage)
         usage.rows_done = sum(map(len, answers.values()))
         return answers
-    order = sorted(weights, key=weights.__getitem__, reverse=True)
+    order = asking_order(light)
     usage.rows_done = sum(map(len, answers.values()))
     usage.write()
     with Progress(name, usage) as progress:

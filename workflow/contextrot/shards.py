@@ -1,4 +1,4 @@
-"""Which job asks which sample: stable, balanced by tokens, samples with one prefix together."""
+"""Which job asks which sample, and in which order: stable, balanced by tokens, samples with one prefix together."""
 
 from __future__ import annotations
 
@@ -42,6 +42,26 @@ def assign_shards(samples: Iterable[Sample], shards: int) -> list[int]:
             assigned[index] = shard
         heapq.heappush(loads, (weight + weights[name], rows + len(groups[name]), shard))
     return assigned
+
+
+def asking_order(samples: Iterable[Sample]) -> list[int]:
+    """Indices of the samples that fit the window, in the order in which they are asked.
+
+    The group with the longest sample first, so that no long one is left for the end; samples of one group in succession, the longest
+    first, so that what they share is still in the server's cache even if that holds little more than one of them.
+    """
+    weights: dict[int, int] = {}
+    groups: dict[int, tuple[str, object]] = {}
+    heaviest: dict[tuple[str, object], int] = {}
+    first: dict[tuple[str, object], int] = {}
+    for index, sample in enumerate(samples):
+        if sample.fits_window:
+            prefix = sample.condition.get(PREFIX_COLUMN)
+            group = groups[index] = ("alone", index) if prefix is None else ("prefix", prefix)
+            weights[index] = tokens_of(sample)
+            heaviest[group] = max(heaviest.get(group, 0), weights[index])
+            first.setdefault(group, index)
+    return sorted(weights, key=lambda index: (-heaviest[groups[index]], first[groups[index]], -weights[index]))
 
 
 def gather_responses(samples_path: Path, shard_paths: Sequence[Path], output: Path) -> None:
