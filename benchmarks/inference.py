@@ -18,12 +18,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
-SIDES = {"ours": sys.executable, "lm-eval": str(PEERS), "inspect-ai": str(PEERS), "all at once": sys.executable}
+SIDES = {
+    "ours": sys.executable,
+    "lm-eval": str(PEERS),
+    "inspect-ai": str(PEERS),
+    "all at once": sys.executable,
+    "all at once, streamed": sys.executable,
+}
+DEFAULT_SIDES = ["ours", "lm-eval", "inspect-ai", "all at once"]
 NEVER = "</never>"  # lm-eval insists on a stop sequence; the model never writes this one
 
 
@@ -82,8 +90,13 @@ def side_inspect(job: dict[str, Any]) -> tuple[float, list[str | None]]:
     return time.perf_counter() - begin, texts
 
 
-def side_all_at_once(job: dict[str, Any]) -> tuple[float, list[str | None]]:
-    """Saturates the server: every request is sent at once, whole answers are waited for."""
+def side_all_at_once(job: dict[str, Any], streamed: bool = False) -> tuple[float, list[str | None]]:
+    """Saturates the server: every request is sent at once, whole answers are waited for.
+
+    Args:
+        streamed: ask for a stream, as the inference rule does for the time to the first token, and keep only its size: what
+            streaming alone costs the server.
+    """
     import aiohttp
 
     async def ask() -> list[str]:
@@ -93,7 +106,9 @@ def side_all_at_once(job: dict[str, Any]) -> tuple[float, list[str | None]]:
 
             async def one(messages: list[dict[str, str]]) -> str:
                 body = {"model": job["model"], "messages": messages, "max_tokens": job["limit"], "temperature": 0}
-                async with session.post(f"{job['url']}/chat/completions", json=body) as answer:
+                async with session.post(f"{job['url']}/chat/completions", json={**body, "stream": streamed}) as answer:
+                    if streamed:
+                        return f"{len(await answer.read())} bytes"
                     return (await answer.json())["choices"][0]["message"]["content"]
 
             return await asyncio.gather(*map(one, job["messages"]))
@@ -103,7 +118,13 @@ def side_all_at_once(job: dict[str, Any]) -> tuple[float, list[str | None]]:
     return time.perf_counter() - begin, texts
 
 
-RUN = {"ours": side_ours, "lm-eval": side_lm_eval, "inspect-ai": side_inspect, "all at once": side_all_at_once}
+RUN = {
+    "ours": side_ours,
+    "lm-eval": side_lm_eval,
+    "inspect-ai": side_inspect,
+    "all at once": side_all_at_once,
+    "all at once, streamed": partial(side_all_at_once, streamed=True),
+}
 
 
 def run_side(side: str, job: Path, folder: Path) -> dict[str, Any]:
@@ -137,7 +158,7 @@ def measure(
     import served
 
     from contextrot import engines
-    from contextrot.serving.counters import difference, read_counters
+    from contextrot.serving.counters import difference, gauge, read_counters, read_metrics
     from contextrot.tasks.niah import NeedleInAHaystack
 
     model = served.model_settings(arguments.model, arguments.concurrency)
@@ -148,6 +169,10 @@ def measure(
     figures: dict[str, dict[str, list[float]]] = {side: {"seconds": [], "process": [], "rate": []} for side in arguments.sides}
     texts: dict[str, list[str | None]] = {}
     with engines.serve(model, folder / "server.log") as endpoint:
+
+        def server_cpu() -> float:
+            return gauge(read_metrics(endpoint.details["instances"]["server"]["url"]), "process_cpu_seconds_total") or 0.0
+
         job = folder / "job.json"
         content = {
             "url": endpoint.base_url, "model": endpoint.model, "limit": arguments.limit, "concurrency": arguments.concurrency,
@@ -159,8 +184,9 @@ def measure(
             at = number % len(arguments.sides)
             for side in arguments.sides[at:] + arguments.sides[:at]:
                 endpoint.reset()
-                before = read_counters(endpoint)
+                before, cpu = read_counters(endpoint), server_cpu()
                 result = run_side(side, job, folder)
+                cpu = server_cpu() - cpu
                 grown = difference(before, read_counters(endpoint))["server"]
                 tokens = grown["prompt_tokens"] + grown["generation_tokens"]
                 figures[side]["seconds"].append(result["seconds"])
@@ -168,7 +194,8 @@ def measure(
                 figures[side]["rate"].append(tokens / result["seconds"])
                 texts[side] = result["texts"]
                 print(
-                    f"run {number + 1}, {side}: requests {result['seconds']:.2f} s, process {result['process_seconds']:.2f} s; the server "
+                    f"run {number + 1}, {side}: requests {result['seconds']:.2f} s, process {result['process_seconds']:.2f} s; CPU: server "
+                    f"{cpu:.2f} s, client with imports {result['cpu']:.2f} s; the server "
                     f"read {grown['prompt_tokens']:.0f} tokens ({grown.get('prefix_cache_hits', 0):.0f} cached), wrote {grown['generation_tokens']:.0f}",
                     flush=True,
                 )
@@ -183,14 +210,15 @@ def main() -> None:
     parser.add_argument("--needles", type=int, default=4, help="1 to 4; each is asked for at 11 depths of each length")
     parser.add_argument("--limit", type=int, default=48, help="tokens of an answer")
     parser.add_argument("--model", default="embedded-vllm", help="a model of config/models.yaml with engine vllm")
-    parser.add_argument("--sides", nargs="+", choices=list(RUN), default=list(RUN))
+    parser.add_argument("--sides", nargs="+", choices=list(RUN), default=DEFAULT_SIDES)
     parser.add_argument("--dry", action="store_true", help="measure and print, record nothing")
     parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:
         side, job, result = arguments.side
+        before = time.process_time()
         seconds, texts = RUN[side](json.loads(Path(job).read_text()))
-        Path(result).write_text(json.dumps({"seconds": seconds, "texts": texts}))
+        Path(result).write_text(json.dumps({"seconds": seconds, "cpu": time.process_time() - before, "texts": texts}))
         return
     peers = [side for side in arguments.sides if side in ("lm-eval", "inspect-ai")]
     if peers and not PEERS.exists():
