@@ -237,7 +237,7 @@ def test_the_judges_cost_is_in_the_experiments_ledger(server, context):
 
 def test_a_request_that_fails_stops_and_keeps_the_other_verdicts(server, context):
     script = Script(server, lambda prompt: None if "In Rome." in prompt else "true")
-    with pytest.raises(RequestError, match=r"judge 'referee' could not be asked about 'b'"):
+    with pytest.raises(RequestError, match=r"judge 'referee' could not be asked about 'b turn 0 item 0'"):
         judge([pair("a"), pair("b", "In Rome.")], context())
     script.reply = lambda prompt: "false"
     assert [j.verdict for j in judge([pair("a"), pair("b", "In Rome.")], context())] == [True, False]

@@ -1,0 +1,90 @@
+"""Requests of judges that ask a model from config/models.yaml.
+
+They go the way of all others: from the request store where they were asked before, retried, paced, within the budget, counted in
+the experiment's token dashboard. So a judge that was interrupted goes on where it stopped, and a new rubric asks anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from contextrot.errors import RequestError
+from contextrot.inference import ask_samples
+from contextrot.judging import JudgingContext
+from contextrot.prices import pricing_of
+from contextrot.records import Response, Sample
+from contextrot.tasks import Asker, Parameters, Task
+from contextrot.usage import Ledger
+
+Parse = Callable[[str | None], Any]
+"""A reply's text -> what it says; None if it is not in the form that was asked for."""
+
+
+class AskForReply(Task):
+    """One conversation with the judge: the prompt, and once more with a reminder if the reply was not in its form."""
+
+    def __init__(self, parse: Parse, reminder: str) -> None:
+        super().__init__(Parameters())
+        self.parse, self.reminder = parse, reminder
+
+    async def converse(self, sample: Sample, ask: Asker) -> list[Response]:
+        first = await ask(sample.messages, 0)
+        if reading_of(first, self.parse) is not None or first.outcome in ("failed", "over_window"):
+            return [first]
+        again = [*sample.messages[:-1], {"role": "user", "content": f"{sample.messages[-1]['content']}\n\n{self.reminder}"}]
+        return [first, await ask(again, 1)]
+
+
+def reading_of(response: Response, parse: Parse) -> Any:
+    """What a reply says; None for a cut or refused one."""
+    return parse(response.text) if response.outcome == "answered" else None
+
+
+def ask_judge(
+    prompts: dict[str, str], parse: Parse, reminder: str, reply_tokens: int, context: JudgingContext
+) -> dict[str, list[Response]]:
+    """The model's one or two replies to each prompt, by the prompt's name.
+
+    Args:
+        prompts: name of a request -> what is asked.
+        reminder: added to the prompt when it is asked a second time.
+        reply_tokens: limit of a reply.
+
+    Raises:
+        RequestError: if a request failed after all attempts and `allow_failed` is off.
+        EngineError: if the judge's server cannot be started.
+    """
+    model, settings = context.project.models[context.settings.model], context.project.settings
+    samples = [
+        Sample(
+            sample_id=name,
+            messages=[{"role": "user", "content": prompt}],
+            references=[],
+            max_output_tokens=min(reply_tokens, model.max_output_tokens),
+            prompt_tokens=None,
+        )
+        for name, prompt in prompts.items()
+    ]
+    part = f"judge-{context.name}"
+    usage = Ledger(context.folder, part, context.settings.model, pricing_of(model), settings.budget_usd, len(samples))
+    try:
+        replies = ask_samples(samples, AskForReply(parse, reminder), model, settings, usage, context.log_path, part)
+        if not settings.allow_failed:
+            _check(context.name, replies)
+    except BaseException:
+        usage.stage = "stopped"
+        usage.write()
+        raise
+    usage.stage = "done"
+    usage.write()
+    return replies
+
+
+def _check(judge: str, replies: dict[str, Sequence[Response]]) -> None:
+    for name, (*_, last) in replies.items():
+        if last.outcome == "failed":
+            raise RequestError(
+                f"judge {judge!r} could not be asked about {name!r} ({last.error_type}: {last.error_message}). "
+                "Its other replies are kept: run the same command to ask only for the missing ones."
+            )
