@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from contextrot.stats import cohen_kappa, holm, mcnemar, mean_interval, paired_difference, ranks, wilson_interval
+from contextrot.stats import (
+    bounded_mean_interval,
+    cohen_kappa,
+    holm,
+    mcnemar,
+    mean_interval,
+    paired_difference,
+    ranks,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,13 +28,85 @@ def test_an_empty_group_has_no_mean_and_no_interval():
     assert mean_interval(np.array([])) == (None, None, None)
 
 
-def test_mean_of_fractions_gets_students_interval():
+@pytest.mark.parametrize("n", range(1, 40))
+def test_wilson_interval_ends_at_exactly_0_and_1(n):
+    assert wilson_interval(0, n)[0] == 0
+    assert wilson_interval(n, n)[1] == 1
+
+
+def test_right_or_wrong_scores_get_wilsons_interval_and_counts_of_0_and_1_do_not():
+    values = np.array([0.0, 1.0, 1.0])
+    assert mean_interval(values, (0, 1))[1:] == wilson_interval(2, 3)
+    assert mean_interval(values)[1] < 0
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 3), (2, 3), (7, 20), (40, 40)])
+def test_the_interval_of_a_bounded_mean_is_clopper_pearsons_for_values_at_the_limits(successes, n):
+    from statsmodels.stats.proportion import proportion_confint
+
+    values = np.repeat([1.0, 0.0], [successes, n - successes])
+    low, high = proportion_confint(successes, n, method="beta")
+    assert bounded_mean_interval(values, draws=200_000) == pytest.approx((low, high), abs=3e-3)
+
+
+def test_one_value_between_limits_has_the_interval_that_is_found_by_hand():
+    # With weights u and 1 - u, u uniform: the 2.5 % quantile of 0.4 u, the 97.5 % quantile of 0.4 u + 1 - u.
+    assert bounded_mean_interval(np.array([0.4]), draws=200_000) == pytest.approx((0.01, 0.985), abs=2e-3)
+
+
+BOUNDED = {
+    "uniform": (lambda rng, shape: rng.random(shape), 1 / 2),
+    "ends": (lambda rng, shape: rng.beta(0.5, 0.5, shape), 1 / 2),
+    "near 1": (lambda rng, shape: rng.beta(5, 1, shape), 5 / 6),
+    "mostly 1": (lambda rng, shape: np.where(rng.random(shape) < 0.9, 1, rng.random(shape)), 0.95),
+    "rarely 1, else a half": (lambda rng, shape: np.where(rng.random(shape) < 0.02, 1, 0.5), 0.51),
+    "right or wrong": (lambda rng, shape: (rng.random(shape) < 0.1) * 1.0, 0.1),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+@pytest.mark.parametrize("n", [2, 3, 10, 30])
+def test_the_interval_of_a_bounded_mean_covers_it_at_least_as_often_as_it_says_and_keeps_its_limits(name, n):
+    draw, mean = BOUNDED[name]
+    found = np.array([bounded_mean_interval(values) for values in draw(np.random.default_rng(10), (400, n))])
+    assert found.min() >= 0 and found.max() <= 1
+    covered = np.mean((found[:, 0] <= mean) & (mean <= found[:, 1]))
+    assert covered >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 400)
+
+
+def test_students_interval_would_pass_1_and_cover_too_seldom():
+    values = np.array([1.0, 0.55, 0.52])
+    assert mean_interval(values)[2] > 1
+    mean, low, high = mean_interval(values, (0, 1))
+    assert 0 < low < mean < high <= 1
+    draw, mean = BOUNDED["mostly 1"]
+    student = np.array([mean_interval(values)[1:] for values in draw(np.random.default_rng(11), (400, 10))])
+    assert np.mean((student[:, 0] <= mean) & (mean <= student[:, 1])) < 0.7
+
+
+def test_many_values_get_nearly_students_interval():
+    values = np.random.default_rng(12).random(2_000)
+    assert bounded_mean_interval(values) == pytest.approx(mean_interval(values)[1:], abs=2e-3)
+
+
+def test_other_limits_move_the_interval_with_them():
+    ratings = np.array([1.0, 2.0, 5.0, 5.0])
+    shares = bounded_mean_interval((ratings - 1) / 4)
+    assert bounded_mean_interval(ratings, (1, 5)) == pytest.approx([1 + 4 * end for end in shares])
+
+
+def test_a_value_beyond_its_limits_is_an_error_and_not_cut():
+    with pytest.raises(ValueError, match="beyond the limits 0 and 1"):
+        mean_interval(np.array([0.5, 1.5]), (0, 1))
+
+
+def test_mean_without_limits_gets_students_interval():
     # mean 0.5, s = 0.2, t(0.975, 3) = 3.182446: 0.5 +- 3.182446 * 0.2 / 2
     values = 0.5 + 0.2 * np.sqrt(3 / 4) * np.array([1, -1, 1, -1])
     assert mean_interval(values) == pytest.approx((0.5, 0.5 - 0.3182446, 0.5 + 0.3182446))
 
 
-def test_one_fraction_alone_has_a_mean_but_no_interval():
+def test_one_value_without_limits_has_a_mean_but_no_interval():
     assert mean_interval(np.array([0.4])) == (0.4, None, None)
 
 

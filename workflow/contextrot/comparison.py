@@ -130,7 +130,7 @@ def curve_summary(scores: pd.DataFrame, column: str | None, rng: np.random.Gener
         column: of the length; None for a task without lengths.
     """
     counted = counting(scores)
-    score, low, high = mean_interval(counted["score"].to_numpy(float))
+    score, low, high = mean_interval(counted["score"].to_numpy(float), (0, 1))
     row: dict[str, Any] = {"n": len(counted), "score": score, "score_low": low, "score_high": high}
     if column is None:
         return row
@@ -215,7 +215,7 @@ def _curve(title: str, rows: pd.DataFrame, column: str, rng: np.random.Generator
     found = relative_curve(counted[column], counted["score"], rng, counted["sample_id"])
     for row in found:
         at = counted.loc[counted[column] == row["length"], "score"]
-        _, low, high = mean_interval(at.to_numpy(float))
+        _, low, high = mean_interval(at.to_numpy(float), (0, 1))
         row |= {"title": title, "low": low, "high": high}
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,8 +96,16 @@ def summarize_scores(task: Task, scores_path: Path, output: Path) -> None:
     write_table(output, task.metrics(pd.read_parquet(scores_path)))
 
 
-def aggregate(scores: pd.DataFrame, groupings: Sequence[tuple[str, ...]], measures: Sequence[str]) -> pd.DataFrame:
+def aggregate(
+    scores: pd.DataFrame,
+    groupings: Sequence[tuple[str, ...]],
+    measures: Sequence[str],
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> pd.DataFrame:
     """Each measure's mean with a 95 % interval, over each grouping.
+
+    Args:
+        ranges: measure -> smallest and largest value that there can be, which its interval respects; `score` is from 0 to 1.
 
     Columns: `grouping` (its columns, joined by commas), `measure`, every column of any grouping (empty where it is not of
     this one), `value`, `low`, `high`, `n` (rows that count), then the number of rows of each outcome, and `unjudged`
@@ -106,6 +114,7 @@ def aggregate(scores: pd.DataFrame, groupings: Sequence[tuple[str, ...]], measur
     """
     import pandas as pd
 
+    limits = {"score": (0, 1), **(ranges or {})}
     columns = list(dict.fromkeys(name for grouping in groupings for name in grouping))
     rows = []
     for grouping in groupings:
@@ -115,7 +124,7 @@ def aggregate(scores: pd.DataFrame, groupings: Sequence[tuple[str, ...]], measur
             outcomes = group["outcome"].value_counts()
             for measure in measures:
                 values = counted[measure].dropna().astype(float)
-                value, low, high = mean_interval(values.to_numpy())
+                value, low, high = mean_interval(values.to_numpy(), limits.get(measure))
                 rows.append(
                     {
                         "grouping": ",".join(grouping),

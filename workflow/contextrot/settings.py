@@ -293,11 +293,13 @@ class Project:
         return validate(self.task_class(experiment).Parameters, merged, where)
 
     def figures_of(self, model: str, experiment: str) -> list[str]:
-        """Names of the figures that can be drawn: those of a model's layers need its weights."""
+        """Names of the figures that can be drawn: those of a model's layers need its weights, those of ratings a judge."""
         task = self.task_class(experiment)
         inside = {"cosines.parquet", "likelihoods.parquet"}
         weights = self.models[model].has_weights
         drawn = self.task(self.settings.tier, model, experiment).figure_names()
+        if not self.judges_of(experiment):
+            drawn = [name for name in drawn if name not in task.figures_of_judges]
         return [name for name in drawn if weights or not inside & set(task.figure_inputs.get(name, []))]
 
     def judges_of(self, experiment: str) -> list[str]:

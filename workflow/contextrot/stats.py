@@ -24,26 +24,75 @@ def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> tuple
     from statsmodels.stats.proportion import proportion_confint
 
     low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
-    return float(low), float(high)
+    # At the ends the formula gives exactly 0 and 1; floats miss them by 1e-17.
+    return 0.0 if successes == 0 else float(low), 1.0 if successes == n else float(high)
 
 
-def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float | None, float | None, float | None]:
-    """Mean and its interval: Wilson's for values that are all 0 or 1, else Student's t; (None, None, None) if empty.
+def mean_interval(
+    values: np.ndarray, limits: tuple[float, float] | None = None, confidence: float = 0.95
+) -> tuple[float | None, float | None, float | None]:
+    """Mean and its interval; (None, None, None) if there are no values.
 
-    One value that is not 0 or 1 has a mean but no interval.
+    Args:
+        values: shape (n,).
+        limits: the smallest and largest value that there can be. With limits (0, 1) and values that are all 0 or 1 the interval is
+            Wilson's, with other values or limits that of `bounded_mean_interval`; without limits Student's t, which has no
+            interval for a single value.
+
+    Raises:
+        ValueError: if a value is beyond the limits.
     """
     n = len(values)
     if n == 0:
         return None, None, None
     mean = float(np.mean(values))
-    if np.isin(values, (0.0, 1.0)).all():
+    if limits == (0, 1) and np.isin(values, (0.0, 1.0)).all():
         return mean, *wilson_interval(float(np.sum(values)), n, confidence)
+    if limits is not None:
+        return mean, *bounded_mean_interval(values, limits, confidence)
     if n == 1:
         return mean, None, None
     from scipy.stats import t
 
     half = float(t.ppf(0.5 + confidence / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
     return mean, mean - half, mean + half
+
+
+def bounded_mean_interval(
+    values: np.ndarray, limits: tuple[float, float] = (0, 1), confidence: float = 0.95, draws: int = DRAWS
+) -> tuple[float, float]:
+    """Gaffke's interval of the mean of values between two limits, whatever their distribution; never beyond the limits.
+
+    A Bayesian bootstrap with one imagined value more: the lower limit for the lower end, the upper limit for the upper end. So it has a
+    width for a single value and for equal ones, it is Clopper and Pearson's for values that are only the limits, and it comes near
+    Student's as n grows. That it covers the mean at least as often as it says is conjectured; the tests simulate it. `rot_curves` draws
+    in the same way.
+
+    Sources: N. Gaffke (2005), Three test statistics for a nonparametric one-sided hypothesis on the mean of a nonnegative variable;
+    E. Learned-Miller, P. S. Thomas (2019), A new confidence interval for the mean of a bounded random variable, arXiv:1905.06208.
+
+    Args:
+        values: shape (n,), n at least 1; the same values give the same interval.
+        draws: of the weights.
+
+    Raises:
+        ValueError: if a value is beyond the limits.
+    """
+    smallest, largest = limits
+    shares = (np.asarray(values, float) - smallest) / (largest - smallest)
+    if shares.min() < -1e-9 or shares.max() > 1 + 1e-9:
+        raise ValueError(f"values from {np.min(values)} to {np.max(values)} are beyond the limits {smallest} and {largest}")
+    distinct, counts = np.unique(shares.clip(0, 1), return_counts=True)
+    rng = np.random.default_rng(0)
+    imagined = rng.standard_exponential(draws)
+    total, sums = imagined.copy(), np.zeros(draws)
+    for value, count in zip(distinct, counts, strict=True):
+        weight = rng.standard_gamma(count, draws)
+        total += weight
+        sums += weight * value
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(sums / total, tail), np.quantile((sums + imagined) / total, 1 - tail)
+    return float(smallest + low * (largest - smallest)), float(smallest + high * (largest - smallest))
 
 
 @dataclass(frozen=True)

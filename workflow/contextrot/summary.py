@@ -117,7 +117,7 @@ def write_summary(project: Project, tier: str, csv: str | Path, markdown: str | 
     notes = sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not _missing(row["note"])})
     about = [
         f"Tier {tier}: {project.settings.tiers[tier]}.",
-        "Mean scores from 0 to 1 with 95 % intervals (Wilson's for shares, Student's t for other means); n is the number of "
+        "Mean scores from 0 to 1 with 95 % intervals (Wilson's for right or wrong, Gaffke's for other scores); n is the number of "
         "answers that count, and an answer that was cut, refused or empty counts as given. "
         "Requests over the model's window are never sent.",
         "Effective length: where the curve of scores falls below 0.856 (RULER) or below 85 % of the score at the shortest length "

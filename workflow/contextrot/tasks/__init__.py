@@ -139,12 +139,14 @@ class Task:
             the model again.
         judged: whether judges decide if an answer is right; otherwise `score` alone does.
         groupings: each a tuple of condition columns, over which `measures` are averaged.
-        measures: columns of the scores that are averaged; those with values 0 and 1 get a Wilson interval.
+        measures: columns of the scores that are averaged.
+        ranges: measure -> smallest and largest value that it can have, which its interval respects; `score` is always from 0 to 1.
         length_column: the condition column that is the context's length (or count, or history), for rot curves.
         pair_columns: condition columns that say what is asked apart from the experiment's condition: by them the experiments of a
             task are compared on the same questions; by sample_id if empty.
         figures: figure name -> function(FigureContext) -> matplotlib figure; the functions import matplotlib themselves.
         figure_inputs: figure name -> files of the experiment's folder that it reads beside scores and metrics.
+        figures_of_judges: figures that have nothing to show without a judge.
         score_inputs: parquet files of the experiment's folder whose columns, by sample_id, are added to the scores; only for
             models whose weights are here.
         state_inputs: files of the experiment's folder that `state_requests` needs beside the samples.
@@ -155,10 +157,12 @@ class Task:
     judged: ClassVar[bool] = True
     groupings: ClassVar[list[tuple[str, ...]]] = [()]
     measures: ClassVar[list[str]] = ["score"]
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {}
     length_column: ClassVar[str | None] = None
     pair_columns: ClassVar[list[str]] = []
     figures: ClassVar[dict[str, Callable[[FigureContext], Any]]] = {}
     figure_inputs: ClassVar[dict[str, list[str]]] = {}
+    figures_of_judges: ClassVar[list[str]] = []
     score_inputs: ClassVar[list[str]] = []
     state_inputs: ClassVar[list[str]] = []
 
@@ -244,7 +248,7 @@ class Task:
         """Scores averaged over each grouping; override to add metrics of the task's own (same columns)."""
         from contextrot.scoring import aggregate
 
-        return aggregate(scores, self.groupings, self.measures)
+        return aggregate(scores, self.groupings, self.measures, self.ranges)
 
 
 def not_asked(earlier: Response, turn: int) -> Response:

@@ -62,6 +62,7 @@ class ContextSwitching(Task):
     judged = False
     groupings = [("target", "distractor", "history_turns"), ("target", "history_turns"), ("history_turns",)]
     measures = ["score", "format_error", "likelihood_correct", "tau"]
+    ranges = {"format_error": (0, 1), "likelihood_correct": (0, 1)}
     length_column = "history_turns"
     score_inputs = ["likelihoods.parquet"]
     state_inputs = ["responses.parquet"]

@@ -153,6 +153,12 @@ class StorySequences(Task):
         "overlap",
         *CRITERIA,
     ]
+    ranges = {
+        **dict.fromkeys(
+            ("context_changed", "distinct_1", "distinct_2", "distinct_3", "longest_repeated_share", "overlap"), (0, 1)
+        ),
+        **dict.fromkeys(CRITERIA, (1, 5)),
+    }
     length_column = "turn"
 
     def data_files(self, data: Path) -> list[Path]:
@@ -323,3 +329,4 @@ StorySequences.figures = {
     "outcomes_by_turn": stories.draw_outcomes_by_turn,
     "criteria_by_turn": stories.draw_criteria_by_turn,
 }
+StorySequences.figures_of_judges = ["criteria_by_turn"]
