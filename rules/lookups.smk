@@ -103,9 +103,8 @@ def task_code(wildcards):
     """Hash of the code that scores, so that an edit of it scores again."""
     task = project.experiments[wildcards.experiment].task
     own = ["serving/summary.py"] if task == "serving" else []
-    return code_hash(
-        "scoring.py", "stats.py", "paired.py", "recovery.py", "repetition.py", "tasks/__init__.py", f"tasks/{task}.py", *own
-    )
+    common = ["scoring.py", "stats.py", "paired.py", "recovery.py", "repetition.py", "tasks/__init__.py", "judges/match.py"]
+    return code_hash(*common, "needles.py", "chroma_csv.py", f"tasks/{task}.py", *own)
 
 
 # serving
