@@ -4,15 +4,8 @@ import pytest
 from contextrot.captions import Facts
 from contextrot.failures import MAX_ROWS, list_failures, problem_of, write_failures_page
 from contextrot.html_table import html_table, shown
-from contextrot.records import (
-    Judgement,
-    Response,
-    Sample,
-    write_judgements,
-    write_responses,
-    write_samples,
-    write_table,
-)
+from contextrot.records import Judgement, Response, Sample
+from tests.experiment_files import write_experiment
 
 FACTS = Facts(
     model="M", experiment="E", question="Q?", tier="test", engine="simulated", judge="match", note="SIMULATED", shows=""
@@ -46,27 +39,16 @@ def experiment(tmp_path):
         Judgement("right", 0, 0, "match", True, "found"),
         Judgement("wrong", 0, 0, "match", False, "no part of it was found"),
     ]
-    scores = pd.DataFrame(
-        [
-            {"sample_id": "right", "turn": 0, "length": 256, "verdict_match": 1.0, **row()},
-            {"sample_id": "wrong", "turn": 0, "length": 1024, "verdict_match": 0.0, **row(score=0.0)},
-            {"sample_id": "broken", "turn": 0, "length": 1024, "verdict_match": None, **row("failed", None)},
-        ]
-    )
-    paths = {name: tmp_path / f"{name}.parquet" for name in ("samples", "responses", "match", "scores")}
-    write_samples(paths["samples"], samples)
-    write_responses(paths["responses"], responses)
-    write_judgements(paths["match"], judgements)
-    write_table(paths["scores"], scores)
-    return paths
-
-
-def failures(paths):
-    return list_failures(paths["samples"], paths["responses"], [paths["match"]], paths["scores"])
+    scores = [
+        {"sample_id": "right", "turn": 0, "length": 256, "verdict_match": 1.0, **row()},
+        {"sample_id": "wrong", "turn": 0, "length": 1024, "verdict_match": 0.0, **row(score=0.0)},
+        {"sample_id": "broken", "turn": 0, "length": 1024, "verdict_match": None, **row("failed", None)},
+    ]
+    return write_experiment(tmp_path, samples, responses, {"match": judgements}, scores)
 
 
 def test_only_what_is_not_simply_right_is_listed_with_its_reason(experiment):
-    table = failures(experiment)
+    table = list_failures(*experiment)
     assert list(table["sample"]) == ["wrong", "broken"]
     assert list(table["problem"]) == ["wrong", "failed"]
     assert table["why"].tolist() == ["match: no part of it was found", "no answer after 5 attempts"]
@@ -76,7 +58,7 @@ def test_only_what_is_not_simply_right_is_listed_with_its_reason(experiment):
 
 
 def test_an_answer_that_holds_html_is_shown_and_not_run(experiment, tmp_path):
-    write_failures_page(failures(experiment), experiment["scores"], FACTS, tmp_path / "failures.html")
+    write_failures_page(list_failures(*experiment), experiment[3], FACTS, tmp_path / "failures.html")
     page = (tmp_path / "failures.html").read_text()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
@@ -86,13 +68,13 @@ def test_an_answer_that_holds_html_is_shown_and_not_run(experiment, tmp_path):
 
 
 def test_an_experiment_without_failures_says_there_are_none(experiment, tmp_path):
-    write_failures_page(pd.DataFrame(), experiment["scores"], FACTS, tmp_path / "failures.html")
+    write_failures_page(pd.DataFrame(), experiment[3], FACTS, tmp_path / "failures.html")
     assert "There are none." in (tmp_path / "failures.html").read_text()
 
 
 def test_a_page_of_very_many_failures_is_cut_and_says_so(experiment, tmp_path):
     table = pd.DataFrame({"problem": ["wrong"] * (MAX_ROWS + 1), "sample": range(MAX_ROWS + 1)})
-    write_failures_page(table, experiment["scores"], FACTS, tmp_path / "failures.html")
+    write_failures_page(table, experiment[3], FACTS, tmp_path / "failures.html")
     page = (tmp_path / "failures.html").read_text()
     assert page.count("<tr><td") == MAX_ROWS
     assert f"The first {MAX_ROWS} are shown" in page

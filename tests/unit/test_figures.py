@@ -9,9 +9,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from contextrot.errors import ConfigError
 from contextrot.figures import FigureContext
 from contextrot.figures.charts import (
+    aside,
     bars_with_interval,
     count_label,
     heatmap,
+    legend_below,
     line_with_interval,
     score_axis,
     token_axis,
@@ -52,6 +54,17 @@ def test_a_token_axis_has_ticks_only_at_measured_lengths_and_never_more_than_fit
     assert len(ticks) <= 9
     assert lengths[-1] in ticks
     assert axes.get_xlabel() == "context length (tokens, log scale)"
+
+
+def test_labels_of_lengths_that_are_near_do_not_run_into_each_other():
+    figure, axes = new_figure(context())
+    lengths = [500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 900_000]
+    axes.plot(lengths, np.zeros(8))
+    token_axis(axes, lengths)
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+    assert len(boxes) == 7
+    assert not any(overlap(a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
 
 
 def test_a_simulated_figure_says_so_and_title_and_note_do_not_overlap():
@@ -109,6 +122,51 @@ def test_a_bar_without_answers_is_marked_none_and_not_drawn():
     assert len(axes.patches) == 1
     assert {"n=10", "none"} <= {text.get_text() for text in axes.texts}
     figure.draw_without_rendering()
+
+
+def test_a_bar_of_height_0_is_seen_as_a_line():
+    _, axes = new_figure(context())
+    bars_with_interval(axes, ["a"], [0.0], [0.0], [0.4], [10])
+    assert axes.patches[0].get_linewidth() > 0
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_lines_are_moved_apart_evenly_and_never_far(log):
+    lengths = np.array([512.0, 2048.0])
+    moved = np.array([aside(lengths, lengths, index, 6, log) for index in range(6)])
+    assert len(np.unique(moved[:, 0])) == 6
+    axis = np.log(moved) if log else moved
+    assert np.ptp(axis[:, 0]) < 0.1 * (axis[0, 1] - axis[0, 0])
+    assert aside(lengths, lengths, 0, 1, log) == pytest.approx(lengths)
+
+
+def test_one_length_alone_is_moved_too():
+    assert aside(np.array([512.0]), [512], 0, 2)[0] < 512 < aside(np.array([512.0]), [512], 1, 2)[0]
+
+
+def test_a_legend_of_many_lines_squeezes_no_panel_and_leaves_title_and_note_whole():
+    plain, axes = new_figure(context("SIMULATED"))
+    axes.plot([1, 2], [0, 1])
+    figure, with_legend = new_figure(context("SIMULATED"))
+    for index in range(8):
+        line_with_interval(with_legend, [1, 2], [0, 0], [0, 0], [1, 1], [3, 3], f"condition {index} of a name", index)
+    legend_below(figure, with_legend)
+    for drawn in (plain, figure):
+        drawn.draw_without_rendering()
+    heights = [drawn.get_position().height * whole.get_figheight() for drawn, whole in ((axes, plain), (with_legend, figure))]
+    assert heights[1] == pytest.approx(heights[0], abs=0.15)
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= 0 and legend.x1 <= figure.bbox.x1 and not overlap(legend, with_legend.get_tightbbox())
+    note = next(text for text in figure.texts if text.get_gid() == "note").get_window_extent()
+    assert not overlap(note, figure._suptitle.get_window_extent())
+    assert not overlap(figure._suptitle.get_window_extent(), with_legend.get_tightbbox())
+
+
+def test_lines_on_each_other_have_other_dashes():
+    _, axes = new_figure(context())
+    for index in range(4):
+        line_with_interval(axes, [1, 2], [0, 0], [0, 0], [1, 1], [3, 3], f"s{index}", index)
+    assert len({str(line._unscaled_dash_pattern) for line in axes.lines if line.get_label() or len(line.get_xdata()) == 2}) >= 4
 
 
 def test_n_is_said_once_if_it_is_the_same_and_not_at_all_if_there_is_none():

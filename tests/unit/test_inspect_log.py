@@ -1,18 +1,10 @@
 import warnings
 
-import pandas as pd
 import pytest
 
 from contextrot.inspect_log import export_inspect_log
-from contextrot.records import (
-    Judgement,
-    Response,
-    Sample,
-    write_judgements,
-    write_responses,
-    write_samples,
-    write_table,
-)
+from contextrot.records import Judgement, Response, Sample
+from tests.experiment_files import write_experiment
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -48,14 +40,11 @@ def exported(tmp_path):
         for (i, turn), value in scored.items()
     ]
     rows.append({"sample_id": "e", "turn": 0, "outcome": "over_window", "score": None})
-    write_samples(tmp_path / "samples.parquet", samples)
-    write_responses(tmp_path / "responses.parquet", responses)
-    for judge in ("match", "llm"):
-        judgements = [Judgement(i, turn, 0, judge, value == 1, f"{judge} on {i}") for (i, turn), value in scored.items()]
-        write_judgements(tmp_path / f"{judge}.parquet", judgements)
-    write_table(tmp_path / "scores.parquet", pd.DataFrame(rows))
-    judgements = [tmp_path / "match.parquet", tmp_path / "llm.parquet"]
-    files = tmp_path / "samples.parquet", tmp_path / "responses.parquet", judgements, tmp_path / "scores.parquet"
+    judgements = {
+        judge: [Judgement(i, turn, 0, judge, value == 1, f"{judge} on {i}") for (i, turn), value in scored.items()]
+        for judge in ("match", "llm")
+    }
+    files = write_experiment(tmp_path, samples, responses, judgements, rows)
     export_inspect_log(*files, "niah", "transformers/embedded", tmp_path / "inspect.eval")
     return inspect_log.read_eval_log(str(tmp_path / "inspect.eval"))
 

@@ -12,11 +12,12 @@ from contextrot.figures.style import save
 from contextrot.judges.match import match
 from contextrot.needles import Distractor, followed_distractor, read_needles
 from contextrot.random_streams import generator_for
-from contextrot.records import Judgement, Response, read_samples, write_judgements, write_responses, write_samples
+from contextrot.records import Judgement, Response
 from contextrot.scoring import score_responses, select, summarize_scores
 from contextrot.settings import validate
 from contextrot.tasks import SampleContext
 from contextrot.tasks.niah import NeedleInAHaystack, NeedleParameters
+from tests.experiment_files import write_experiment
 
 SMALL = {"lengths": [600], "depths": [50], "needles": ["restaurant_high"]}
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -217,25 +218,14 @@ def scored(o200k, tmp_path_factory):
         repeats=2,
     )
     samples = of.samples(SampleContext(o200k, 2_100, 256, DATA, partial(generator_for, 1)))
-    write_samples(folder / "samples.parquet", samples)
-    rng, responses, judgements = np.random.default_rng(1), [], []
-    for sample in read_samples(folder / "samples.parquet", columns=[]):
+    rng, answers = np.random.default_rng(1), []
+    for sample in samples:
         condition = sample.condition
-        if not sample.fits_window:
-            responses.append(Response(sample.sample_id, 0, "over_window"))
-            continue
         right = rng.random() < 0.95 - 0.1 * condition["distractors"] - condition["length"] / 5_000
         wrong = condition["distractor_answers"] if rng.random() < 0.7 else []
         text = sample.references[0] if right else wrong[0] if wrong else "I do not know."
-        responses.append(Response(sample.sample_id, 0, "answered", text))
-        judgements.append(Judgement(sample.sample_id, 0, 0, "match", match(sample.references[0], text) is not None))
-    write_responses(folder / "responses.parquet", responses)
-    write_judgements(folder / "match.parquet", judgements)
-    score_responses(
-        of, folder / "samples.parquet", folder / "responses.parquet", [folder / "match.parquet"], folder / "scores.parquet"
-    )
-    summarize_scores(of, folder / "scores.parquet", folder / "metrics.csv")
-    return pd.read_parquet(folder / "scores.parquet"), pd.read_csv(folder / "metrics.csv")
+        answers.append(("answered", text) if sample.fits_window else ("over_window", None))
+    return metrics_of(of, samples, answers, folder)
 
 
 def test_metrics_are_given_for_each_condition_and_length(scored):
@@ -264,7 +254,74 @@ def test_without_distractors_the_confusion_figure_says_so(scored, tmp_path):
     assert "no distractors in this experiment" in [text.get_text() for text in figure.axes[0].texts]
 
 
-def test_a_haystack_of_900_000_tokens_is_exact(o200k):
-    sample = build(o200k, window=1_000_000, lengths=[900_000], depths=[50], needles=["restaurant_high"], distractors=4)[0]
-    assert sample.prompt_tokens == 900_000
-    assert text_of(sample).count("Tin Heron") == 1
+@pytest.fixture(scope="module")
+def several(o200k, tmp_path_factory):
+    """Two needles in each prompt, of which a model finds the first; the longest prompts are over its window."""
+    folder = tmp_path_factory.mktemp("several")
+    of = task(lengths=[900, 3_000], depths=[0, 100], needles=["restaurant_high", "spare_key_high"], needles_at_once=2)
+    samples = of.samples(SampleContext(o200k, 2_000, 256, DATA, partial(generator_for, 1)))
+    answers = [("answered" if s.fits_window else "over_window", "The Tin Heron." if s.fits_window else None) for s in samples]
+    return of, *metrics_of(of, samples, answers, folder)
+
+
+def metrics_of(of, samples, answers, folder):
+    """Scores and metrics of (outcome, text) of each sample, judged by `match`."""
+    given = list(zip(samples, answers, strict=True))
+    judgements = [
+        Judgement(sample.sample_id, 0, item, "match", match(reference, text) is not None)
+        for sample, (_, text) in given
+        if text
+        for item, reference in enumerate(sample.references)
+    ]
+    responses = [Response(sample.sample_id, 0, *answer) for sample, answer in given]
+    paths = write_experiment(folder, samples, responses, {"match": judgements})
+    score_responses(of, *paths)
+    summarize_scores(of, paths[3], folder / "metrics.csv")
+    return pd.read_parquet(paths[3]), pd.read_csv(folder / "metrics.csv")
+
+
+def test_each_needle_has_its_own_share_by_length_and_prompts_never_sent_are_counted(several):
+    _, _, metrics = several
+    rows = select(metrics, "needle_score", "needle", "length").set_index(["needle", "length"])
+    assert rows.loc[("restaurant_high", 900), ["value", "n"]].tolist() == [1, 2]
+    assert rows.loc[("spare_key_high", 900), ["value", "low", "n"]].tolist() == [0, 0, 2]
+    assert rows.loc[("spare_key_high", 3_000), ["n", "over_window"]].tolist() == [0, 2]
+    assert rows.loc[("spare_key_high", 3_000)].isna()["value"]
+    assert select(metrics, "score", "length").set_index("length").loc[900, "value"] == 0.5
+
+
+def test_each_needle_is_counted_at_its_own_depth(several):
+    _, _, metrics = several
+    rows = select(metrics, "needle_score", "length", "depth").set_index(["length", "depth"])
+    # The first needle is asked for at 0 and 100, the second half the haystack further: at 50 and 150 - 100.
+    assert rows.loc[900]["value"].to_dict() == {0: 1, 50: 0, 100: 1}
+    assert rows.loc[900]["n"].to_dict() == {0: 1, 50: 2, 100: 1}
+
+
+def test_figures_of_several_needles_show_each(several, tmp_path):
+    of, scores, metrics = several
+    assert of.figure_names() == ["heatmap", "accuracy_by_length", "accuracy_by_needle"]
+    for name in of.figure_names():
+        figure = of.figures[name](FigureContext(scores, metrics, tmp_path, "A model", "Two needles"))
+        save(figure, tmp_path / f"{name}.png")
+        if name == "accuracy_by_needle":
+            legend = [text.get_text() for text in figure.legends[0].get_texts()]
+            assert legend == ["restaurant high (n = 2)", "spare key high (n = 2)"]
+            assert "over the window" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_figures_that_have_nothing_to_show_are_no_targets():
+    assert task(needles=["restaurant_high"]).figure_names() == ["heatmap", "accuracy_by_length"]
+    assert "distractor_confusion" in task(distractors=[0, 4]).figure_names()
+    assert task(answers_csv="a.csv").figure_names() == ["heatmap", "accuracy_by_length"]
+
+
+def test_a_haystack_of_900_000_tokens_is_exact_and_scored_and_drawn(o200k, tmp_path):
+    of = task(lengths=[900_000], depths=[50], needles=["restaurant_high"], distractors=4)
+    samples = of.samples(SampleContext(o200k, 1_000_000, 256, DATA, partial(generator_for, 1)))
+    assert samples[0].prompt_tokens == 900_000
+    assert text_of(samples[0]).count("Tin Heron") == 1
+    scores, metrics = metrics_of(of, samples, [("answered", "The Tin Heron.")], tmp_path)
+    assert select(metrics, "score", "length").set_index("length").loc[900_000, ["value", "n"]].tolist() == [1, 1]
+    for name in of.figure_names():
+        save(of.figures[name](FigureContext(scores, metrics, tmp_path, "A model", "Needles")), tmp_path / f"{name}.png")

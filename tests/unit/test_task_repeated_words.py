@@ -179,6 +179,35 @@ def test_ten_thousand_words_are_built_and_scored(o200k):
     assert given["levenshtein"] == pytest.approx(len(answer) / len(sample.references[0]))
 
 
+def test_ten_thousand_words_are_drawn_beside_short_texts(o200k, tmp_path):
+    import pandas as pd
+
+    from contextrot.figures import FigureContext
+    from contextrot.figures.style import save
+
+    of = task(counts=[25, 10_000], positions=2)
+    samples = of.samples(context(o200k))
+    responses = [Response(s.sample_id, 0, "answered", s.references[0][: -s.condition["position"] or None]) for s in samples]
+    paths = [tmp_path / f"{name}.parquet" for name in ("samples", "responses", "scores")]
+    write_samples(paths[0], samples)
+    write_responses(paths[1], responses)
+    score_responses(of, *paths[:2], [], paths[2])
+    summarize_scores(of, paths[2], tmp_path / "metrics.csv")
+    scores, metrics = pd.read_parquet(paths[2]), pd.read_csv(tmp_path / "metrics.csv")
+    levenshtein = select(metrics, "levenshtein", "count").set_index("count")
+    assert 0 < levenshtein.loc[10_000, "low"] < levenshtein.loc[10_000, "value"] < levenshtein.loc[10_000, "high"] <= 1
+    for name, draw in of.figures.items():
+        save(draw(FigureContext(scores, metrics, tmp_path, "A model", "Repeated words")), tmp_path / f"{name}.png")
+
+
+def test_intervals_of_shares_keep_within_0_and_1_and_those_of_word_counts_need_not(scored):
+    _, metrics = scored
+    shares = metrics[metrics["measure"] != "word_count_delta"].dropna(subset=["low"])
+    assert shares["low"].min() >= 0 and shares["high"].max() <= 1
+    short = select(metrics, "word_count_delta", "count").set_index("count").loc[25]
+    assert short["low"] < short["value"] < short["high"]
+
+
 class Characters:
     """A tokenizer with one token for each character."""
 

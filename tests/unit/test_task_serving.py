@@ -1,9 +1,16 @@
+import json
 from functools import partial
+from itertools import product
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from contextrot.errors import ConfigError
+from contextrot.figures import FigureContext
+from contextrot.figures.style import save
 from contextrot.random_streams import generator_for
+from contextrot.serving.summary import summarize_requests
 from contextrot.settings import validate
 from contextrot.tasks import SampleContext
 from contextrot.tasks.serving import Serving, ServingParameters
@@ -83,3 +90,38 @@ def test_only_figures_that_have_something_to_show_are_drawn():
     assert Serving(ServingParameters()).figure_names() == ["latency_by_length"]
     both = Serving(ServingParameters(modes=["aggregated", "disaggregated"], concurrency=[1, 2], memory=True))
     assert set(both.figure_names()) == set(Serving.figures)
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """Requests of both modes at two lengths and two concurrencies, with memory, as the engine would have left them."""
+    rng, rows = np.random.default_rng(1), []
+    for mode, length, concurrency, repeat, _ in product(
+        ("aggregated", "disaggregated"), (1_000, 16_000), (1, 8), range(3), range(4)
+    ):
+        ttft = length / 20_000 * (1 + rng.random()) * (0.7 if mode == "disaggregated" else 1)
+        rows.append(
+            {
+                "mode": mode, "length": length, "concurrency": concurrency, "repeat": repeat, "outcome": "answered",
+                "ttft_seconds": ttft, "tpot_seconds": 0.02 + 0.01 * rng.random(), "itl_seconds": [0.02, 0.03],
+                "end_to_end_seconds": ttft + 1, "completion_tokens": 64, "server_prompt_tokens": length,
+                "group_seconds": 4 / concurrency + ttft,
+            }
+        )  # fmt: skip
+    for mode, roles in (("aggregated", ["server"]), ("disaggregated", ["prefill", "decode"])):
+        peaks = {role: {"resident_bytes": 2e9, "gpu_bytes": None, "kv_cache_share": 0.4} for role in roles}
+        memory = [{"length": length, "instances": peaks} for length in (1_000, 16_000)]
+        (tmp_path / mode).mkdir()
+        (tmp_path / mode / "summary.json").write_text(json.dumps({"memory": memory}))
+    requests = pd.DataFrame(rows)
+    return FigureContext(requests, summarize_requests(requests, 2.0, 0.1), tmp_path, "A model", "Serving")
+
+
+@pytest.mark.parametrize("name", sorted(Serving.figures))
+def test_figures_are_drawn_with_n_in_every_legend(measured, name):
+    figure = Serving.figures[name](measured)
+    save(figure, measured.folder / f"{name}.png")
+    for axes in figure.axes if name != "delta_table" else ():
+        labels = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert labels and all("(n = " in label for label in labels)
+        assert not axes.get_legend().get_window_extent().overlaps(axes.xaxis.label.get_window_extent())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from contextrot.figures.style import COLORS, MARKERS
+from contextrot.figures.style import COLORS, LINES, MARKERS, grow
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MAX_TOKEN_TICKS = 9
 NOT_RUN = {"facecolor": "#F2F2F2", "edgecolor": "#9A9A9A", "hatch": "////", "linewidth": 0}
@@ -46,11 +48,19 @@ def token_axis(
     which.set_major_formatter(FuncFormatter(lambda tokens, _: token_label(tokens)))
     ticks = sorted({float(v) for v in values if v and v == v}) if values is not None else []
     if ticks:
-        step = -(-len(ticks) // MAX_TOKEN_TICKS)
-        which.set_major_locator(FixedLocator(ticks[::-1][::step]))
+        which.set_major_locator(FixedLocator(_apart(ticks)))
     else:
         which.set_major_locator(LogLocator(base=2, numticks=MAX_TOKEN_TICKS))
     getattr(ax, f"set_{axis}label")(label)
+
+
+def _apart(ticks: Sequence[float]) -> list[float]:
+    """Ticks whose labels have room on a logarithmic axis, the longest always."""
+    kept: list[float] = []
+    for tick in reversed(ticks):
+        if not kept or math.log(kept[-1] / tick) > math.log(ticks[-1] / ticks[0]) / 12:
+            kept.append(tick)
+    return kept[::-1]
 
 
 def score_axis(ax: Axes, label: str = "score (mean, 95 % interval)", axis: str = "y") -> None:
@@ -75,16 +85,66 @@ def line_with_interval(
     A missing value breaks the line; a value without an interval has no bar.
 
     Args:
-        index: of the series, for its colour and marker; by default the next of the axes.
+        index: of the series, for its colour, marker and dashes; by default the next of the axes.
         style: more arguments of matplotlib's `errorbar`.
     """
     import numpy as np
 
     x, value, low, high = (np.array([np.nan if v is None else v for v in column], float) for column in (x, value, low, high))
     if index is not None:
-        style = {"color": COLORS[index % len(COLORS)], "marker": MARKERS[index % len(MARKERS)]} | style
+        looks = {"color": COLORS, "marker": MARKERS, "linestyle": LINES}
+        style = {name: kinds[index % len(kinds)] for name, kinds in looks.items()} | style
     style = {"elinewidth": 0.9, "label": f"{label} {count_label(n)}".strip() if label else count_label(n).strip("()")} | style
     ax.errorbar(x, value, yerr=_bars(value, low, high), **style)
+
+
+def aside(places: Any, every: Sequence[float], index: int, count: int, log: bool = True) -> Any:
+    """Places on an axis, moved a little for one of several lines, so that points and intervals do not hide each other.
+
+    Args:
+        places: of this line's points.
+        every: places of all lines' points, for the width of the axis.
+        index, count: which of how many lines.
+        log: whether the axis is logarithmic.
+    """
+    step = min(0.008, 0.04 / max(1, count - 1)) * (index - (count - 1) / 2)  # of the axis' width
+    smallest, largest = min(every, default=1), max(every, default=1)
+    if log:
+        return places * max(largest / smallest, 2) ** step
+    return places + max(largest - smallest, 1) * step
+
+
+def legend_below(figure: Figure, axes: Axes, columns: int = 2) -> None:
+    """One legend under all panels, which hides no line; the figure grows by its height, so that no panel is squeezed.
+
+    Args:
+        axes: whose series are listed.
+        columns: how many stand beside each other; one where a label is long.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    if not handles:
+        return
+    fitting = int(figure.get_figwidth() / (0.5 + 0.054 * max(map(len, labels))))  # inches: the line, and a character
+    columns = max(1, min(columns, len(labels), fitting))
+    grow(figure, 0.1 + 0.15 * -(-len(labels) // columns))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def legend_under(ax: Axes, columns: int = 1, **legend: Any) -> None:
+    """A legend under one panel's axis label, where panels show different things.
+
+    Args:
+        legend: more arguments of matplotlib's `Axes.legend`.
+    """
+    legend = {"loc": "upper left", "bbox_to_anchor": (0, 0), "borderaxespad": 0, "ncols": columns} | legend
+    ax.legend(bbox_transform=_below(ax, 32), **legend)
+
+
+def _below(ax: Axes, points: float) -> Any:
+    """Coordinates of the axes, moved down by so many points: clear of ticks and label whatever the panel's height."""
+    from matplotlib.transforms import ScaledTranslation
+
+    return ax.transAxes + ScaledTranslation(0, -points / 72, ax.figure.dpi_scale_trans)
 
 
 def heatmap(
@@ -113,7 +173,6 @@ def heatmap(
     """
     import numpy as np
     from matplotlib.patches import Patch, Rectangle
-    from matplotlib.transforms import ScaledTranslation
 
     values = value.to_numpy(float)  # (rows, columns)
     rows, columns = values.shape
@@ -157,7 +216,7 @@ def heatmap(
         if shown
     ]
     if hatched:
-        below = ax.transAxes + ScaledTranslation(0, -(42 if columns > 8 else 28) / 72, ax.figure.dpi_scale_trans)
+        below = _below(ax, 42 if columns > 8 else 28)
         ax.legend(handles=hatched, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=2, borderaxespad=0)
 
 
@@ -184,7 +243,8 @@ def bars_with_interval(
     width = 0.8 / series
     places = np.arange(len(labels)) + (index - (series - 1) / 2) * width
     drawn = ~np.isnan(value)
-    ax.bar(places[drawn], value[drawn], width * 0.92, color=COLORS[index % len(COLORS)], label=label)
+    color = COLORS[index % len(COLORS)]  # with an edge, so that a bar of height 0 is a line
+    ax.bar(places[drawn], value[drawn], width * 0.92, color=color, edgecolor=color, linewidth=0.9, label=label)
     ax.errorbar(places, value, yerr=_bars(value, low, high), fmt="none", ecolor="#333333", elinewidth=0.9)
     for place, count, known in zip(places, n, drawn, strict=True):
         text = f"n={int(count)}" if known else "none"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import unknown
 from contextrot.figures import FigureContext
-from contextrot.figures.charts import count_label, line_with_interval, score_axis, token_axis, token_label
+from contextrot.figures.charts import aside, count_label, legend_below, line_with_interval, score_axis, token_axis, token_label
 from contextrot.figures.style import COLORS, MARKERS, new_figure, save
 from contextrot.rot_curves import DEFINITIONS
 
@@ -59,7 +58,7 @@ def rot_curves(context: FigureContext, table: Any, curves: Any, differences: Any
     entries = list(table["title"])
     for index, title in enumerate(entries):
         rows = curves[curves["title"] == title].sort_values("length")
-        x = _aside(rows["length"], index, len(entries))
+        x = aside(rows["length"], curves["length"], index, len(entries), log=curves["length"].min() > 0)
         line_with_interval(left, x, rows["score"], rows["low"], rows["high"], rows["n"], title, index)
         line_with_interval(right, x, rows["relative"], rows["relative_low"], rows["relative_high"], [], None, index)
     score_axis(left)
@@ -75,18 +74,18 @@ def rot_curves(context: FigureContext, table: Any, curves: Any, differences: Any
     if curves.empty:
         _say(left, "no answers to show")
     else:
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=1 if len(entries) < 3 else 2)
+        legend_below(figure, left)
     return figure
 
 
 def effective_lengths(context: FigureContext, table: Any, curves: Any, differences: Any, length: str | None) -> Figure:
     """How far each entry gets before its score falls below a threshold, by both definitions, with intervals."""
-    figure, axes = new_figure(context, panel_width=6.0, panel_height=0.9 + 0.5 * len(table))
+    figure, axes = new_figure(context, panel_width=6.0, panel_height=0.6 + 0.6 * len(table))
     lengths = sorted(curves["length"].unique()) or [1]
     left, right = _edges(lengths)
     for place, row in enumerate(table.to_dict("records")):
         for step, definition in enumerate(DEFINITIONS):
-            y = place + 0.32 * (step - 0.5)
+            y = place + 0.42 * (step - 0.5)
             _effective_length(axes, row, definition, y, left, right, COLORS[step], MARKERS[step])
     for step, definition in enumerate(DEFINITIONS):
         axes.plot([], [], MARKERS[step], color=COLORS[step], label=DEFINITION_LABELS[definition])
@@ -94,7 +93,7 @@ def effective_lengths(context: FigureContext, table: Any, curves: Any, differenc
     _length_axis(axes, lengths, length)
     axes.set_xlim(left, right)
     _rows(axes, [f"{t} {count_label([n])}" for t, n in zip(table["title"], table["n"], strict=True)])
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=1)
+    legend_below(figure, axes, columns=1)
     return figure
 
 
@@ -186,18 +185,9 @@ FIGURES: dict[str, Callable[..., Any]] = {
 def _length_axis(axes: Any, lengths: Any, length: str | None) -> None:
     label = LENGTHS.get(length or "", (length or "").replace("_", " "))
     if len(lengths) and min(lengths) > 0:
-        token_axis(axes, _apart(lengths), label=label)
+        token_axis(axes, lengths, label=label)
     else:
         axes.set_xlabel(label)
-
-
-def _apart(lengths: Any) -> list[float]:
-    """Lengths whose labels have room on the axis, the longest always."""
-    kept: list[float] = []
-    for length in sorted(set(lengths), reverse=True):
-        if not kept or math.log(kept[-1] / length) > math.log(max(lengths) / min(lengths)) / 12:
-            kept.append(length)
-    return kept[::-1]
 
 
 def _edges(lengths: list[float]) -> tuple[float, float]:
@@ -206,11 +196,6 @@ def _edges(lengths: list[float]) -> tuple[float, float]:
         return lengths[0] / 1.5, lengths[-1] * 1.5
     room = 0.1 * max(lengths[-1], 1)
     return -room, lengths[-1] + room
-
-
-def _aside(lengths: Any, index: int, count: int) -> Any:
-    """Lengths a little beside their place, so that intervals of several lines do not hide each other."""
-    return lengths * 1.02 ** (index - (count - 1) / 2)
 
 
 def _rows(axes: Any, labels: list[str]) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from contextrot.errors import unknown
 from contextrot.figures import FigureContext
-from contextrot.figures.charts import heatmap, line_with_interval
+from contextrot.figures.charts import heatmap, legend_under, line_with_interval
 from contextrot.figures.style import new_figure, save
 from contextrot.stats import mean_interval
+from contextrot.summary import note_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +87,7 @@ def cosine_lines(context: FigureContext, length: str, length_label: str, panel: 
                 line_with_interval(ax, line["layer"], *columns, label=f"{value:g}", color=color, marker="o", markersize=3)
             ax.set(title=title, xlabel="layer", ylabel=f"{TITLES[kind].format(shortest=shortest)} (mean, 95 %)")
             ax.xaxis.get_major_locator().set_params(integer=True)
-            ax.legend(title=length_label, title_fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.28), borderaxespad=0, ncols=3)
+            legend_under(ax, columns=3, title=length_label, title_fontsize=7)
     return figure
 
 
@@ -107,6 +108,7 @@ def draw_cosines(project: Project, model: str, experiment: str, kind: str, colum
     if column not in known:
         raise unknown("column", column, known, f"{folder / 'cosines.parquet'}")
     empty = pd.DataFrame()
-    context = FigureContext(empty, empty, folder, project.title(model), project.title(experiment))
+    note = note_of(project, model).split(":")[0]
+    context = FigureContext(empty, empty, folder, project.title(model), project.title(experiment), note)
     draw = {"heatmap": cosine_heatmaps, "lines": cosine_lines}[kind]
     save(draw(context, column, column.replace("_", " ")), output)

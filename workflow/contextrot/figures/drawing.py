@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from contextrot.errors import unknown
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
+from contextrot.summary import note_of
 
 if TYPE_CHECKING:
     from contextrot.settings import Project
@@ -30,6 +31,6 @@ def draw_figure(project: Project, model: str, experiment: str, figure: str, fold
         folder=folder,
         model_title=project.title(model),
         experiment_title=project.title(experiment),
-        note="SIMULATED: answers drawn from a known curve" if project.models[model].engine == "simulated" else "",
+        note=note_of(project, model).split(":")[0],
     )
     save(task.figures[figure](context), output)

@@ -22,16 +22,19 @@ FATES = {
 
 
 def draw_heatmap(context: FigureContext) -> Figure:
-    """Share of right answers by length and depth."""
+    """Share of right answers by length and depth; of needles found, each at its own depth, where several are asked for."""
     from contextrot.figures.charts import heatmap
     from contextrot.figures.style import new_figure
     from contextrot.scoring import select
 
-    cells = select(context.metrics, "score", "length", "depth").assign(never_sent=lambda rows: rows["over_window"] > 0)
+    cells, label = select(context.metrics, "needle_score", "length", "depth"), "needles found (share)"
+    if cells.empty:
+        cells, label = select(context.metrics, "score", "length", "depth"), "right answers (share)"
+    cells = cells.assign(never_sent=cells["over_window"] > 0)
     table = {column: cells.pivot(index="depth", columns="length", values=column) for column in ("value", "n", "never_sent")}
-    figure, axes = new_figure(context)
+    figure, axes = new_figure(context, panel_height=max(2.7, 0.9 + 0.22 * len(table["value"])))
     heatmap(
-        axes, table["value"], table["n"], table["never_sent"], "needle depth (%)", "prompt length (tokens)", "right answers (share)",
+        axes, table["value"], table["n"], table["never_sent"], "needle depth (%)", "prompt length (tokens)", label,
         row_format="{:g}".format,
     )  # fmt: skip
     return figure
@@ -39,26 +42,55 @@ def draw_heatmap(context: FigureContext) -> Figure:
 
 def draw_accuracy_by_length(context: FigureContext) -> Figure:
     """Share of right answers against length with 95 % intervals, one line for each condition of the experiment."""
-    from contextrot.figures.charts import line_with_interval, score_axis, token_axis
-    from contextrot.figures.style import new_figure
     from contextrot.scoring import select
 
     rows = select(context.metrics, "score", *CONDITIONS, "length")
     varying = [name for name in CONDITIONS if rows[name].nunique(dropna=False) > 1]
-    crowded = rows.groupby(list(CONDITIONS), dropna=False).ngroups > 3
-    figure, axes = new_figure(context, panel_width=6.2 if crowded else 3.6)
-    for index, (key, line) in enumerate(rows.groupby(varying or (lambda _: ""), dropna=False, sort=True)):
-        label = ", ".join(_words(name, value) for name, value in zip(varying, key, strict=True)) if varying else None
+    lines = {}
+    for key, line in rows.groupby(varying or (lambda _: ""), dropna=False, sort=True):
+        lines[", ".join(_words(name, value) for name, value in zip(varying, key, strict=True)) if varying else ""] = line
+    return _lines_by_length(context, lines, "right answers (share, 95 % interval)")
+
+
+def draw_accuracy_by_needle(context: FigureContext) -> Figure:
+    """Share of the answers that hold a needle's own answer against length with 95 % intervals, one line for each needle."""
+    from contextrot.scoring import select
+
+    lines = dict(list(select(context.metrics, "needle_score", "needle", "length").groupby("needle", sort=False)))
+    if not lines:  # a single needle
+        return draw_accuracy_by_length(context)
+    named = {name.replace("_", " "): line for name, line in lines.items()}
+    return _lines_by_length(context, named, "needle found (share, 95 % interval)")
+
+
+def _lines_by_length(context: FigureContext, lines: dict[str, Any], label: str) -> Figure:
+    """One line for each label, side by side where they meet, with the legend below."""
+    from contextrot.figures.charts import aside, legend_below, line_with_interval, score_axis, token_axis
+    from contextrot.figures.style import new_figure
+
+    lengths = sorted({length for line in lines.values() for length in line["length"]})
+    figure, axes = new_figure(context, panel_width=5.2 if len(lines) > 3 else 3.6)
+    for index, (name, line) in enumerate(lines.items()):
         line = line.sort_values("length")
-        line_with_interval(axes, line["length"], line["value"], line["low"], line["high"], line["n"], label=label, index=index)
-    token_axis(axes, rows["length"], label="prompt length (tokens, log scale)")
-    score_axis(axes, "right answers (share, 95 % interval)")
-    axes.legend(**({"loc": "upper left", "bbox_to_anchor": (1, 1)} if crowded else {}))
+        x = aside(line["length"], lengths, index, len(lines))
+        line_with_interval(axes, x, line["value"], line["low"], line["high"], line["n"], label=name or None, index=index)
+    token_axis(axes, lengths, label="prompt length (tokens, log scale)")
+    margin = max(lengths[-1] / lengths[0], 2) ** 0.06
+    axes.set_xlim(lengths[0] / margin, lengths[-1] * margin)
+    score_axis(axes, label)
+    for length in lengths:
+        at = [line[line["length"] == length] for line in lines.values()]
+        if all(rows["value"].isna().all() for rows in at):
+            reason = "over the window" if any((rows["over_window"] > 0).any() for rows in at) else "no answer counts"
+            axes.text(length, 0.5, reason, rotation=90, ha="center", va="center", size=6, color="#777777")
+    legend_below(figure, axes)
     return figure
 
 
 def _words(condition: str, value: Any) -> str:
     """One condition as people say it."""
+    if value != value or value is None:
+        return f"{condition} not known"
     if condition == "distractors":
         return f"{value:.0f} distractor{'' if value == 1 else 's'}"
     return f"{value} similarity" if condition == "similarity" else str(value)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from contextrot.figures.charts import line_with_interval, token_axis
+from contextrot.figures.charts import aside, legend_under, line_with_interval, token_axis, token_label
 from contextrot.figures.style import new_figure
 from contextrot.serving.summary import SHOWN, change, deltas
 
@@ -19,41 +20,42 @@ if TYPE_CHECKING:
 
 def draw_latency_by_length(context: FigureContext) -> Figure:
     """TTFT and TPOT (medians) against prompt length, one line for each mode and concurrency."""
-    figure, panels = new_figure(context, columns=2)
-    for ax, measure, label in zip(
-        panels,
-        ("ttft_seconds_median", "tpot_seconds_median"),
-        ("time to first token (s, median, 95 % interval)", "time per output token (s, median, 95 % interval)"),
-        strict=True,
-    ):
-        rows = _rows(context.metrics, measure)
-        _lines(ax, rows, "length", ["mode", "concurrency"])
-        token_axis(ax, rows["length"], label="prompt length (tokens, log scale)")
-        ax.set_ylim(bottom=0)
-        ax.set_ylabel(label)
-        ax.legend()
-    return figure
+    shown = {
+        "ttft_seconds_median": "time to first token (s, median, 95 % interval)",
+        "tpot_seconds_median": "time per output token (s, median, 95 % interval)",
+    }
+    return _panels(context, shown, "length", "concurrency", "prompt length (tokens, log scale)", token_label)
 
 
 def draw_throughput_by_concurrency(context: FigureContext) -> Figure:
     """Output tokens and good requests a second against concurrency, one line for each mode and length."""
-    figure, panels = new_figure(context, columns=2)
-    for ax, measure, label in zip(
-        panels,
-        ("output_token_throughput", "goodput"),
-        ("output tokens a second (95 % interval)", "requests within both limits a second (95 % interval)"),
-        strict=True,
-    ):
-        rows = _rows(context.metrics, measure)
-        _lines(ax, rows, "concurrency", ["mode", "length"])
-        ticks = sorted(rows["concurrency"].unique())
-        ax.set_xscale("log", base=2)
-        ax.set_xticks(ticks, [str(tick) for tick in ticks])
-        ax.minorticks_off()
-        ax.set_xlabel("requests under way at once")
+    shown = {
+        "output_token_throughput": "output tokens a second (mean, 95 % interval)",
+        "goodput": "requests within both limits a second (mean, 95 % interval)",
+    }
+    return _panels(context, shown, "concurrency", "length", "requests under way at once (log scale)", str)
+
+
+def _panels(
+    context: FigureContext, shown: dict[str, str], x: str, other: str, label: str, tick_label: Callable[[int], str]
+) -> Figure:
+    """A panel for each measure, a line for each mode and value of `other` in it.
+
+    Args:
+        shown: measure -> label of its axis.
+        x: column on the horizontal axis.
+        label, tick_label: of that axis.
+    """
+    figure, panels = new_figure(context, columns=len(shown))
+    for ax, (measure, axis_label) in zip(panels, shown.items(), strict=True):
+        rows = context.metrics[context.metrics["measure"] == measure].dropna(subset=["value"])
+        _lines(ax, rows, x, ["mode", other])
+        token_axis(ax, rows[x], label=label)
+        ax.xaxis.set_major_formatter(lambda value, _: tick_label(round(value)))
         ax.set_ylim(bottom=0)
-        ax.set_ylabel(label)
-        ax.legend()
+        ax.set_ylabel(axis_label)
+        if len(rows):
+            legend_under(ax)
     return figure
 
 
@@ -61,7 +63,7 @@ def draw_delta_table(context: FigureContext) -> Figure:
     """Disaggregated against aggregated, in percent; darker where the intervals do not overlap."""
     table = deltas(context.metrics)
     groups = list(table.groupby(["length", "concurrency"], sort=True))
-    header = ["prompt\ntokens", "at\nonce", *(label.replace(" (s)", "").replace(" ", "\n", 1) for _, label in SHOWN)]
+    header = ["prompt\ntokens", "at\nonce", *("\n".join(label.replace(" (s)", "").rsplit(" ", 1)) for _, label in SHOWN)]
     cells, shades = [], []
     for (length, concurrency), rows in groups:
         by_measure = rows.set_index("measure")
@@ -106,30 +108,32 @@ def draw_memory_by_length(context: FigureContext) -> Figure:
         (panels[1], "kv_cache_share", 0.01, "peak share of the KV cache (%, mean and range of repeats)"),
     ):
         known = table.dropna(subset=[column])
-        for index, ((mode, role), group) in enumerate(known.groupby(["mode", "role"], sort=True)):
+        instances = list(known.groupby(["mode", "role"], sort=True))
+        for index, ((mode, role), group) in enumerate(instances):
             peaks = group.groupby("length")[column].agg(["mean", "min", "max", "count"]) / [scale, scale, scale, 1]
             label_text = mode if role == "server" else f"{mode}: {role}"
-            line_with_interval(ax, peaks.index, peaks["mean"], peaks["min"], peaks["max"], peaks["count"], label_text, index)
+            x = aside(peaks.index.to_numpy(float), table["length"], index, len(instances))
+            line_with_interval(ax, x, peaks["mean"], peaks["min"], peaks["max"], peaks["count"], label_text, index)
         token_axis(ax, table["length"], label="prompt length (tokens, log scale)")
         ax.set_ylim(bottom=0)
         ax.set_ylabel(label)
         if len(known):
-            ax.legend()
+            legend_under(ax)
     return figure
-
-
-def _rows(metrics: pd.DataFrame, measure: str) -> pd.DataFrame:
-    return metrics[metrics["measure"] == measure].dropna(subset=["value"])
 
 
 def _lines(ax: Axes, rows: pd.DataFrame, x: str, by: list[str]) -> None:
     """A line for each combination of `by`, labelled by what differs between them."""
     several = [name for name in by if rows[name].nunique() > 1]
-    for index, (key, group) in enumerate(rows.groupby(by, sort=True)):
+    groups = list(rows.groupby(by, sort=True))
+    for index, (key, group) in enumerate(groups):
         parts = [_part(name, value) for name, value in zip(by, key, strict=True) if name in several or name == "mode"]
         group = group.sort_values(x)
-        line_with_interval(ax, group[x], group["value"], group["low"], group["high"], group["n"], ", ".join(parts), index)
+        places = aside(group[x], rows[x], index, len(groups))
+        line_with_interval(ax, places, group["value"], group["low"], group["high"], group["n"], ", ".join(parts), index)
 
 
 def _part(name: str, value: Any) -> str:
-    return {"mode": f"{value}", "concurrency": f"{value} at once", "length": f"{value} tokens"}[name]
+    if name == "length":
+        return f"{token_label(value)} tokens"
+    return f"{value} at once" if name == "concurrency" else str(value)

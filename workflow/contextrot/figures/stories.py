@@ -15,7 +15,7 @@ TURN_LABEL = "turn"
 
 def draw_tokens_by_turn(context: FigureContext) -> Figure:
     """Prompt and answer tokens of each turn, as the server counts them, against the window; and how much of it is used."""
-    from contextrot.figures.charts import score_axis
+    from contextrot.figures.charts import legend_under, score_axis
     from contextrot.figures.style import new_figure
 
     figure, (tokens, use) = new_figure(context, columns=2)
@@ -27,15 +27,16 @@ def draw_tokens_by_turn(context: FigureContext) -> Figure:
     tokens.set_ylim(bottom=0)
     tokens.margins(y=0.25)
     tokens.set_ylabel("tokens (mean, 95 % interval)")
-    _legend_below(tokens, columns=2)
+    legend_under(tokens, columns=2)
     _lines(use, context, {"window_use": "window used by prompt and answer", "context_changed": "conversations shortened"})
     score_axis(use, "share (mean, 95 % interval)")
-    _legend_below(use)
+    legend_under(use)
     return figure
 
 
 def draw_speed_by_turn(context: FigureContext) -> Figure:
     """Generated tokens a second, of the whole request and after its first token."""
+    from contextrot.figures.charts import legend_under
     from contextrot.figures.style import new_figure
 
     figure, axes = new_figure(context)
@@ -43,13 +44,13 @@ def draw_speed_by_turn(context: FigureContext) -> Figure:
     _lines(axes, context, names)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("tokens a second (mean, 95 % interval)")
-    _legend_below(axes)
+    legend_under(axes)
     return figure
 
 
 def draw_repetition_by_turn(context: FigureContext) -> Figure:
     """How repetitive answers are: different n-grams, the longest span said twice, what earlier turns said already; and their length."""
-    from contextrot.figures.charts import score_axis
+    from contextrot.figures.charts import legend_under, score_axis
     from contextrot.figures.style import new_figure
 
     figure, (left, right) = new_figure(context, columns=2)
@@ -62,17 +63,18 @@ def draw_repetition_by_turn(context: FigureContext) -> Figure:
     }
     _lines(left, context, names)
     score_axis(left, "share (mean, 95 % interval)")
-    _legend_below(left, columns=2)
+    legend_under(left, columns=2)
     _lines(right, context, {"length_ratio": "words written / asked"})
     right.axhline(1, color="#555555", lw=0.9, ls=":", label="as asked")
     right.set_ylim(bottom=0)
     right.set_ylabel("length (mean, 95 % interval)")
-    _legend_below(right)
+    legend_under(right)
     return figure
 
 
 def draw_outcomes_by_turn(context: FigureContext) -> Figure:
     """How many turns ended how, and how many needed more than one attempt."""
+    from contextrot.figures.charts import legend_under
     from contextrot.figures.style import COLORS, new_figure
     from contextrot.records import OUTCOMES
 
@@ -97,12 +99,12 @@ def draw_outcomes_by_turn(context: FigureContext) -> Figure:
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.grid(False, axis="x")
     axes.margins(y=0.12)
-    _legend_below(axes, columns=3)
+    legend_under(axes, columns=3)
     return figure
 
 
 def draw_criteria_by_turn(context: FigureContext) -> Figure:
-    """Mean ratings by criterion and turn, 1 to 5; says so if no judge was asked."""
+    """Mean ratings by criterion and turn, 1 to 5."""
     from contextrot.figures.charts import heatmap
     from contextrot.figures.style import new_figure
     from contextrot.tasks.story_sequences import CRITERIA
@@ -110,10 +112,6 @@ def draw_criteria_by_turn(context: FigureContext) -> Figure:
     metrics = context.metrics
     rows = metrics[metrics["measure"].isin(CRITERIA) & (metrics["grouping"] == "turn")]
     figure, axes = new_figure(context)
-    if rows["value"].isna().all():
-        axes.text(0.5, 0.5, "no judge was asked\n(name one in the experiment's `judges`)", ha="center", va="center")
-        axes.set_axis_off()
-        return figure
     tables = {column: rows.pivot(index="measure", columns="turn", values=column).reindex(CRITERIA) for column in ("value", "n")}
     heatmap(
         axes,
@@ -141,8 +139,3 @@ def _lines(axes: Axes, context: FigureContext, measures: dict[str, str]) -> None
         line_with_interval(axes, rows["turn"] + 1 + spread, rows["value"], rows["low"], rows["high"], rows["n"], name, index)
     axes.set_xticks([turn + 1 for turn in turns], [str(int(turn) + 1) for turn in turns])
     axes.set_xlabel(TURN_LABEL)
-
-
-def _legend_below(axes: Axes, columns: int = 1) -> None:
-    """A legend under the axis label, so that it hides no line."""
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=columns, borderaxespad=0)

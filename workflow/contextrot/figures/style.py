@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C2B")
 """Colour-blind-safe. Source: M. Okabe and K. Ito (2008), Color Universal Design; its yellow is darkened to be seen on white."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES = ("-", "--", "-.", (0, (1, 1)))
+"""Dashes, so that lines on each other can be told apart, also in grey."""
 FORMATS = ("png", "svg", "pdf")
 WARNING_COLOR = "#D55E00"
 NOTE_INCHES = 0.2
@@ -93,18 +95,33 @@ def new_figure(
         title = f"{context.model_title} — {context.experiment_title}"
     width = columns * panel_width
     title = textwrap.fill(title, max(20, int(width * TITLE_CHARACTERS_PER_INCH)))
-    title_inches = 0.06 + 0.155 * (title.count("\n") + 1)
-    note_inches = NOTE_INCHES if context.note else 0.0
-    height = rows * panel_height + title_inches + note_inches
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - (title_inches + note_inches) / height))
-    figure.suptitle(title, y=1 - (note_inches + 0.05) / height, va="top", weight="bold")
+    figure = Figure(figsize=(width, rows * panel_height), layout="constrained")
+    figure.suptitle(title, y=1, va="top", weight="bold")
     if context.note:
-        figure.add_artist(Rectangle((0, 1 - NOTE_INCHES / height), 1, NOTE_INCHES / height, color=WARNING_COLOR, lw=0))
-        figure.text(
-            0.5, 1 - NOTE_INCHES / 2 / height, context.note, ha="center", va="center", color="white", weight="bold", gid="note"
-        )
+        figure.add_artist(Rectangle((0, 0), 1, 0, color=WARNING_COLOR, lw=0, gid="band"))
+        figure.text(0.5, 0, context.note, ha="center", va="center", color="white", weight="bold", gid="note")
+    grow(figure, _top_inches(figure))
     return figure, figure.subplots(rows, columns, **subplots)
+
+
+def grow(figure: Figure, inches: float) -> None:
+    """Makes a figure of `new_figure` higher; title and note keep their size and stay on top."""
+    height, top = figure.get_figheight() + inches, _top_inches(figure)
+    figure.set_figheight(height)
+    note = next((text for text in figure.texts if text.get_gid() == "note"), None)
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - top / height))
+    figure._suptitle.set_y(1 - ((NOTE_INCHES if note else 0) + 0.05) / height)
+    if note:
+        band = next(artist for artist in figure.artists if artist.get_gid() == "band")
+        band.set_y(1 - NOTE_INCHES / height)
+        band.set_height(NOTE_INCHES / height)
+        note.set_y(1 - NOTE_INCHES / 2 / height)
+
+
+def _top_inches(figure: Figure) -> float:
+    """Height of title and note."""
+    lines = figure.get_suptitle().count("\n") + 1
+    return 0.06 + 0.155 * lines + (NOTE_INCHES if any(text.get_gid() == "note" for text in figure.texts) else 0.0)
 
 
 def save(figure: Figure, path: str | Path) -> None:

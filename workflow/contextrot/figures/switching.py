@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from contextrot.figures.charts import heatmap, line_with_interval, score_axis
+from contextrot.figures.charts import heatmap, legend_under, line_with_interval, score_axis
 from contextrot.figures.style import new_figure
 from contextrot.scoring import select
 
@@ -75,7 +75,7 @@ def _lines(ax: Axes, values: pd.DataFrame, relative: bool) -> None:
         line_with_interval(ax, line["history_turns"] + shift, *columns, label=f"after {distractor}", index=index)
     ax.set_xticks(sorted(values["history_turns"].dropna().unique()))
     ax.xaxis.set_major_formatter("{x:.0f}")
-    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.28), borderaxespad=0)
+    legend_under(ax)
 
 
 def _joined(start: pd.DataFrame, line: pd.DataFrame) -> pd.DataFrame:

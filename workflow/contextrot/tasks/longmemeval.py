@@ -237,11 +237,19 @@ class LongMemEval(Task):
         for index, history in enumerate(HISTORIES):
             of = rows[rows["history"] == history].set_index("question_type").reindex(kinds)
             bars_with_interval(
-                axes, kinds, of["value"], of["low"], of["high"], of["n"].fillna(0), label=history, index=index, series=2
+                axes,
+                kinds,
+                of["value"],
+                of["low"],
+                of["high"],
+                of["n"].fillna(0),
+                label=f"{history} history",
+                index=index,
+                series=2,
             )
         score_axis(axes, "right answers (share, 95 % interval)")
         axes.set_xticks(range(len(kinds)), [kind.replace("-", "-\n", 1) for kind in kinds], rotation=0, ha="center")
-        axes.legend(title="history", loc="upper left", bbox_to_anchor=(1, 1))
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, handlelength=1)
         return figure
 
     @staticmethod

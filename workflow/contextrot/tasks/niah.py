@@ -20,7 +20,13 @@ from contextrot import chroma_csv, prompts
 from contextrot.chroma_csv import Recorded
 from contextrot.corpus import read_documents
 from contextrot.errors import ConfigError, DataError, unknown
-from contextrot.figures.needles import CONDITIONS, draw_accuracy_by_length, draw_distractor_confusion, draw_heatmap
+from contextrot.figures.needles import (
+    CONDITIONS,
+    draw_accuracy_by_length,
+    draw_accuracy_by_needle,
+    draw_distractor_confusion,
+    draw_heatmap,
+)
 from contextrot.haystack import Insertion, SentencePool
 from contextrot.needles import Distractor, NeedleSet, followed_distractor, measured_similarity, read_needles
 from contextrot.records import Response, Sample
@@ -234,22 +240,53 @@ class NeedleInAHaystack(Task):
         return {"score": sum(right) / len(right), "needle_scores": right, "chosen_distractor": chosen}
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """Adds, where several needles are asked for at once, `needle_score`: each needle's own, by needle and by its depth."""
+        """Adds, where there are several needles, `needle_score`: each needle's own, by needle and length, and by its own depth."""
         import pandas as pd
 
         from contextrot.scoring import aggregate
 
         found = super().metrics(scores)
-        if self.parameters.needles_at_once == 1 or "needle_scores" not in scores:
+        if not self._several_needles:
             return found
-        asked = scores[scores["needle_scores"].notna()]
-        single = asked.assign(needle=asked["needle"].str.split("+"), depth=asked["needle_depths"])
-        single = single.explode(["needle", "depth", "needle_scores"]).assign(
-            depth=lambda rows: rows["depth"].astype(float).round(-1),
-            needle_score=lambda rows: rows["needle_scores"].astype(float),
-        )
-        own = aggregate(single, [("needle",), ("length", "depth"), ("length",)], ["needle_score"])
+        groupings = [("needle", "length"), ("needle",), ("length", "depth")]
+        own = aggregate(by_needle(scores), groupings, ["needle_score"], {"needle_score": (0, 1)})
         return pd.concat([found, own], ignore_index=True)
+
+    @property
+    def _several_needles(self) -> bool:
+        return len(self.parameters.needles) > 1 and not self._reads_tables
+
+    def figure_names(self) -> list[str]:
+        shown = {
+            "accuracy_by_needle": self._several_needles,
+            "distractor_confusion": max(self.parameters.distractors) > 0 and not self._reads_tables,
+        }
+        return [name for name in self.figures if shown.get(name, True)]
+
+
+def by_needle(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row for each needle of each answer, with its name, the depth that was asked for, and `needle_score`.
+
+    A needle of an answer that does not count has no `needle_score`, and keeps the answer's outcome. Depths of several needles in one
+    haystack are rounded to tens of percent.
+    """
+    import pandas as pd
+
+    rows = []
+    for row in scores.to_dict("records"):
+        names, found = row["needle"].split("+"), row.get("needle_scores")
+        depths = [10 * int(depth / 10 + 0.5) for depth in spread(row["depth"], len(names))] if len(names) > 1 else [row["depth"]]
+        right = [None] * len(names) if found is None or isinstance(found, float) else found
+        rows += [
+            {**row, "needle": name, "depth": depth, "needle_score": value}
+            for name, depth, value in zip(names, depths, right, strict=True)
+        ]
+    return pd.DataFrame(rows)
+
+
+def spread(depth: float, size: int) -> list[float]:
+    """Depths of several needles, percent: the first at `depth`, the others evenly spread from there on, round the end to the start."""
+    return [depth, *((depth + 100 * i / size) % 100 for i in range(1, size))]
 
 
 @dataclass(frozen=True)
@@ -289,10 +326,9 @@ class _Plan:
         return [distractor for distractor, _ in self._drawn]
 
     def insertions(self) -> list[Insertion]:
-        """The needles, the first at the depth and the others evenly spread from there on, then the distractors."""
-        size = len(self.group)
-        depths = [self.depth / 100, *((self.depth / 100 + i / size) % 1 for i in range(1, size))]
-        needles = [Insertion(needle.needle, depth) for needle, depth in zip(self.group, depths, strict=True)]
+        """The needles, spread from the depth on, then the distractors."""
+        depths = spread(self.depth, len(self.group))
+        needles = [Insertion(needle.needle, depth / 100) for needle, depth in zip(self.group, depths, strict=True)]
         return needles + [Insertion(distractor.text, depth) for distractor, depth in self._drawn]
 
     def questions(self) -> str:
@@ -325,5 +361,6 @@ def _read_table(path: Path, needed: str) -> dict[str, dict[str, str]]:
 NeedleInAHaystack.figures = {
     "heatmap": draw_heatmap,
     "accuracy_by_length": draw_accuracy_by_length,
+    "accuracy_by_needle": draw_accuracy_by_needle,
     "distractor_confusion": draw_distractor_confusion,
 }

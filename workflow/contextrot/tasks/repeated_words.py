@@ -69,6 +69,7 @@ class RepeatedWords(Task):
     judged = False
     groupings = [("count",), ("pair", "count"), ("count", "position_bin"), ("pair",), ()]
     measures = ["score", "levenshtein", "modified_word_present", "position_accuracy", "word_count_delta", "refusal"]
+    ranges = dict.fromkeys(("levenshtein", "modified_word_present", "position_accuracy", "refusal"), (0, 1))
     length_column = "count"
     pair_columns = ["pair", "count", "position"]
 
@@ -121,7 +122,7 @@ class RepeatedWords(Task):
     @staticmethod
     def draw_token_count_performance(context: Any) -> Any:
         """Mean normalised Levenshtein similarity against the prompt's length, one line for each word pair."""
-        from contextrot.figures.charts import line_with_interval, score_axis, token_axis
+        from contextrot.figures.charts import aside, legend_below, line_with_interval, score_axis, token_axis
         from contextrot.figures.style import new_figure
         from contextrot.scoring import select
 
@@ -129,11 +130,13 @@ class RepeatedWords(Task):
         tokens = context.scores.groupby(["pair", "count"])["prompt_tokens"].mean().rename("tokens").reset_index()
         rows = rows.merge(tokens, on=["pair", "count"])
         figure, axes = new_figure(context)
-        for index, (pair, line) in enumerate(rows.groupby("pair", sort=False)):
-            line_with_interval(axes, line["tokens"], line["value"], line["low"], line["high"], line["n"], label=pair, index=index)
+        pairs = list(rows.groupby("pair", sort=False))
+        for index, (pair, line) in enumerate(pairs):
+            x = aside(line["tokens"], rows["tokens"], index, len(pairs))
+            line_with_interval(axes, x, line["value"], line["low"], line["high"], line["n"], label=pair, index=index)
         token_axis(axes, rows.groupby("count")["tokens"].mean(), label="prompt length (tokens, log scale)")
         score_axis(axes, "normalised Levenshtein\n(mean, 95 % interval)")
-        axes.legend()
+        legend_below(figure, axes)
         return figure
 
     @staticmethod
@@ -235,7 +238,7 @@ def measure(answer: str | None, common: str, modified: str, count: int, index: i
 def draw_by_position(context: Any, measure: str, label: str) -> Any:
     """Bars of a measure over the position of the changed word, one panel for each count; an empty bin has no bar.
 
-    Intervals are drawn for bins of at least MIN_FOR_INTERVAL answers, within the measure's own range.
+    Intervals are drawn for bins of at least MIN_FOR_INTERVAL answers: those of fewer tell next to nothing.
     """
     from contextrot.figures.style import COLORS, new_figure
     from contextrot.scoring import select
@@ -257,27 +260,30 @@ def draw_by_position(context: Any, measure: str, label: str) -> Any:
     for panel, count in zip(panels.flat, counts, strict=False):
         of = rows[rows["count"] == count].dropna(subset=["value"])
         centers = (of["position_bin"].astype(float) + 0.5) * width
-        panel.bar(centers, of["value"], 0.85 * width, color=COLORS[0])
+        # with an edge, so that a bar of height 0 is a line
+        panel.bar(centers, of["value"], 0.85 * width, color=COLORS[0], edgecolor=COLORS[0], linewidth=0.7)
         empty = sorted(set(range(POSITION_BINS)) - set(of["position_bin"].astype(int)))
         panel.broken_barh(
             [(place * width, width) for place in empty], (0, 1), color="#EFEFEF", lw=0, transform=panel.get_xaxis_transform()
         )
         known = of["low"].notna() & of["high"].notna() & (of["n"] >= MIN_FOR_INTERVAL)
-        low, high = (of[side][known].clip(0, 1) if share else of[side][known] for side in ("low", "high"))
-        ends = [(of["value"][known] - low).clip(lower=0), (high - of["value"][known]).clip(lower=0)]
+        ends = [(of["value"] - of["low"]).clip(lower=0)[known], (of["high"] - of["value"]).clip(lower=0)[known]]
         panel.errorbar(centers[known], of["value"][known], yerr=ends, fmt="none", ecolor="#333333", elinewidth=0.7)
         panel.set_title(f"{int(count):,} words (n = {int(of['n'].sum())})")
         panel.set_xlim(0, 100)
         if share:
-            panel.set_ylim(0, 1.05)
+            panel.set_ylim(-0.02, 1.05)
         elif of.empty:
             panel.set_yticks([])
         else:
             panel.axhline(0, color="#333333", linewidth=0.6)
         if of.empty:
-            panel.text(50, 0.5, "no answers", ha="center", va="center", color="#777777", transform=panel.get_xaxis_transform())
+            panel.text(
+                50, 0.5, "no answer counts", ha="center", va="center", color="#777777", transform=panel.get_xaxis_transform()
+            )
     for panel in list(panels.flat)[len(counts) :]:
         panel.set_visible(False)
-    figure.supxlabel("position of the changed word (% of the text; grey: no answer)", size=7.5)
+    note = f"grey: no answer counts; 95 % intervals from {MIN_FOR_INTERVAL} answers on"
+    figure.supxlabel(f"position of the changed word (% of the text)\n{note}", size=7.5)
     figure.supylabel(label, size=7.5)
     return figure
