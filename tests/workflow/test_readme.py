@@ -31,6 +31,15 @@ def clone(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True, scope="module")
+def old_answers(clone):
+    """Files of an old run, where the README says that they are put."""
+    folder = clone / "data/published"
+    folder.mkdir(exist_ok=True)
+    header = "approximate_input_length,needle_depth,question,answer,output,llm_judge_output"
+    (folder / "gpt_4_1_niah_evaluated.csv").write_text(f"{header}\n500,0,When?,every week,Every week.,true\n")
+
+
 @pytest.mark.parametrize("command", [c for c in commands() if not any(word in c for word in ELSEWHERE)])
 def test_a_command_of_the_readme_plans(clone, command):
     words = [sys.executable, "-m", *shlex.split(command), *([] if "-n" in command else ["-n"])]
