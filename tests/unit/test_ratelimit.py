@@ -97,6 +97,33 @@ def test_two_jobs_on_one_model_share_its_rate(clock, tmp_path):
     assert seconds_for(clock, one, [1]) >= 100
 
 
+def test_small_requests_take_places_some_at_a_time_and_keep_the_rate_together(clock, tmp_path, monkeypatch):
+    one, two = (TokenBucket(6_000_000, 120_000, shared=tmp_path / "m.json") for _ in range(2))
+    locked, state = [], TokenBucket._state
+    monkeypatch.setattr(TokenBucket, "_state", lambda bucket: locked.append(bucket) or state(bucket))
+
+    async def run():
+        begin = clock.now
+        for _ in range(20_000):
+            for bucket in (one, two):
+                await bucket.acquire(10)
+                bucket.spend(10)
+        return clock.now - begin
+
+    # 40,000 requests of 20 tokens, the answers' among them, at 100,000 tokens and 2,000 requests a second
+    assert asyncio.run(run()) == pytest.approx(20, abs=BURST_SECONDS + 2 * ratelimit.LEASE_SECONDS)
+    assert len(locked) < 20_000 / 40
+
+
+def test_what_was_taken_ahead_lapses_with_idle_time_and_with_a_pause(clock, tmp_path):
+    bucket = TokenBucket(6_000_000, shared=tmp_path / "m.json")
+    seconds_for(clock, bucket, [10])
+    bucket.pause(30)
+    assert seconds_for(clock, bucket, [10]) == pytest.approx(30)
+    clock.now += 3600
+    assert seconds_for(clock, bucket, [1000] * 6000) == pytest.approx(60, abs=2 * BURST_SECONDS)
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1]", "null"])
 def test_a_damaged_shared_file_is_begun_anew(clock, tmp_path, content):
     path = tmp_path / "m.json"

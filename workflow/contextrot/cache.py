@@ -14,6 +14,7 @@ import itertools
 import json
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -25,6 +26,7 @@ from contextrot.records import OUTCOMES, Response
 
 FORMAT = "contextrot response 1"
 _NOT_STORED = ("sample_id", "turn", "cached")
+_REPEATED = ("outcome", "finish_reason", "engine", "model")
 _FIELDS = {f.name for f in fields(Response)} - set(_NOT_STORED)
 _SAMPLED_BYTES = 1 << 20
 _COUNTER = itertools.count()
@@ -91,6 +93,7 @@ class RequestStore:
             if record["format"] != FORMAT or record["key"] != key or record["response"]["outcome"] not in OUTCOMES:
                 raise ValueError("it is not an answer of this store")
             values = {name: value for name, value in record["response"].items() if name in _FIELDS}
+            values |= {name: sys.intern(values[name]) for name in _REPEATED if values.get(name)}  # 100,000 rows share one text
             return Response(sample_id="", turn=0, cached=True, **values)
         except FileNotFoundError:
             return None

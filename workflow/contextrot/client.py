@@ -11,9 +11,10 @@ import asyncio
 import json
 import logging
 import re
+import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -123,7 +124,7 @@ class Client:
         body = request_body(self.model, messages, max_output_tokens, options or {})
         key = request_key({**self._identity, "body": body, "repeat": repeat})
         if use_store:
-            stored = self.store.get(key) if self.endpoint is None else await self._in_thread(self.store.get, key)
+            stored = self.store.get(key)
             if stored is not None:
                 self.usage.record(key, stored)
                 return stored
@@ -137,7 +138,9 @@ class Client:
                 return response
             self._failures_in_a_row = 0
             if response.outcome != "over_window":
-                await self._in_thread(self.store.put, key, self._kept(body, repeat), response)
+                # beside the event loop: a flush to the disk takes milliseconds, and many at once take no longer
+                keep = partial(self.store.put, key, self._kept(body, repeat), response)
+                await asyncio.get_running_loop().run_in_executor(self._threads, keep)
             self.usage.record(key, response)
         except ContextRotError as error:
             self.stopped = self.stopped or error
@@ -149,10 +152,6 @@ class Client:
         if self.endpoint is not None:
             async with self.concurrency.exclusive():
                 await asyncio.to_thread(self.endpoint.reset)
-
-    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Runs a function of the store beside the event loop: a flush to the disk takes milliseconds, and many take no longer."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def _ask_server(self, body: dict[str, Any], prompt_tokens: int | None) -> Response:
         if prompt_tokens is None:
@@ -263,7 +262,8 @@ class Client:
             response.error_type, response.error_message = result.kind, result.message
             return response
         response.outcome, response.text, response.reasoning = classify(result)
-        response.finish_reason, response.model = result.finish_reason, result.model or self.endpoint.model
+        response.model = sys.intern(result.model or self.endpoint.model)
+        response.finish_reason = result.finish_reason and sys.intern(result.finish_reason)
         response.prompt_tokens, response.completion_tokens = result.prompt_tokens, result.completion_tokens
         response.cached_tokens, response.reasoning_tokens = result.cached_tokens, result.reasoning_tokens
         response.first_token_seconds, response.total_seconds = result.first_token_seconds, result.total_seconds

@@ -2,6 +2,7 @@
 
 The bucket is kept as one number, the time at which it is next empty of debt (the generic cell rate algorithm), so it is
 exact, has no timer, and jobs that run at once can share it through a small locked file: each takes its place in one queue.
+Requests that are small beside the limits take their places some at a time, so that not each of a thousand a second locks the file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 BURST_SECONDS = 0.25  # idle time that may be caught up; larger bursts make providers answer 429
+LEASE_SECONDS = 0.05  # of the limits, taken at a time from the shared file
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ class TokenBucket:
         self._file: int | None = None
         self._free_at: dict[str, float] = {}
         self._spent_tokens = 0
+        self._lease: dict[str, float] = {}
+        self._lease_until = 0.0
         self._turn = asyncio.Lock()
 
     @property
@@ -50,18 +54,34 @@ class TokenBucket:
         if not self._limited and not self._free_at:
             return
         async with self._turn:
-            with self._state() as free_at:
-                now = time.time()
-                start = max([now, free_at.get("pause", 0)])
-                spent, self._spent_tokens = self._spent_tokens, 0
-                for kind, amount, late in (("tokens", tokens, spent), ("requests", 1, 0)):
-                    if self._rates[kind]:
-                        free_at[kind] = free_at.get(kind, now) + late / self._rates[kind]
-                        begin = max(free_at.get(kind, now), now - BURST_SECONDS)
-                        free_at[kind] = begin + amount / self._rates[kind]
-                        start = max(start, begin)
-            if start > now:
-                await asyncio.sleep(start - now)
+            seconds = self._take(tokens)
+            if seconds > 0:
+                await asyncio.sleep(seconds)
+
+    def _take(self, tokens: int) -> float:
+        """Takes the place of one request, from the lease or from the queue; seconds until it comes up."""
+        now = time.time()
+        wanted = {kind: amount for kind, amount in (("tokens", tokens), ("requests", 1)) if self._rates[kind]}
+        debts = {"tokens": self._spent_tokens, "requests": 0}
+        self._spent_tokens = 0
+        lease = self._lease if now < self._lease_until else {}
+        if lease and all(lease[kind] >= amount + debts[kind] for kind, amount in wanted.items()):
+            self._lease = {kind: lease[kind] - amount - debts[kind] for kind, amount in wanted.items()}
+            return 0.0
+        extra = {kind: self._rates[kind] * LEASE_SECONDS if self._shared else 0.0 for kind in wanted}
+        if any(amount > extra[kind] for kind, amount in wanted.items()):
+            extra = dict.fromkeys(wanted, 0.0)
+        with self._state() as free_at:
+            start = max(now, free_at.get("pause", 0))
+            for kind, amount in wanted.items():
+                begin = max(free_at.get(kind, now) + debts[kind] / self._rates[kind], now - BURST_SECONDS)
+                left = lease.get(kind, 0.0) - amount
+                bought = max(0.0, extra[kind] - left)
+                free_at[kind] = begin + bought / self._rates[kind]
+                self._lease[kind] = left + bought
+                start = max(start, begin)
+        self._lease_until = start + BURST_SECONDS
+        return start - now
 
     def spend(self, tokens: int) -> None:
         """Debits tokens that are known only afterwards (the answer's); the next request pays for them."""
@@ -69,6 +89,7 @@ class TokenBucket:
 
     def pause(self, seconds: float) -> None:
         """Holds all requests back, as the server asked for."""
+        self._lease_until = 0.0
         with self._state() as free_at:
             free_at["pause"] = max(free_at.get("pause", 0), time.time() + seconds)
 
