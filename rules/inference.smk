@@ -17,8 +17,8 @@ rule collect_responses:
     # a job that waits for a server elsewhere takes no core; one that runs a model on the CPU as many as its engine
     threads: lambda wildcards: engine_threads(model_of(wildcards))
     resources:
+        **api_resources(model_of),
         gpu=lambda wildcards: model_of(wildcards).gpu,
-        api=lambda wildcards: int(model_of(wildcards).engine == "external"),
         mem_mb=lambda wildcards, attempt: (2000 if model_of(wildcards).engine == "external" else 8000) * attempt,
         runtime=1440,
     params:

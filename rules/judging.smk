@@ -15,8 +15,8 @@ rule judge_responses:
         "../envs/contextrot.yaml"
     threads: lambda wildcards: 8 if (model := judging_model(wildcards)) and model.engine != "external" and not model.gpu else 1
     resources:
+        **api_resources(judging_model),
         gpu=lambda wildcards: model.gpu if (model := judging_model(wildcards)) else 0,
-        api=lambda wildcards: int((model := judging_model(wildcards)) is not None and model.engine == "external"),
         mem_mb=lambda wildcards, attempt: (8000 if judging_model(wildcards) else 2000) * attempt,
         runtime=lambda wildcards: 1440 if judging_model(wildcards) else 60,
     params:

@@ -30,6 +30,22 @@ def engine_threads(model):
     return 1 if model.gpu else model.engine_options.get("threads") or 8
 
 
+PROVIDERS = sorted({model.provider for model in project.models.values() if model.provider})
+
+
+def api_resources(model_for):
+    """`api` for any server elsewhere, `api_{provider}` for each provider: 1 if the job asks it, so that jobs at once can be limited."""
+
+    def asks(provider):
+        def places(wildcards):
+            model = model_for(wildcards)
+            return int(model is not None and model.engine == "external" and provider in (None, model.provider))
+
+        return places
+
+    return {"api": asks(None), **{f"api_{provider}": asks(provider) for provider in PROVIDERS}}
+
+
 def shards_of(wildcards):
     shards = project.shards(wildcards.model, wildcards.experiment)
     return [f"{EXPERIMENT}/responses/{shard}-of-{shards}.parquet" for shard in range(1, shards + 1)]

@@ -40,6 +40,10 @@ Another file of models or experiments is named by `model_definitions` or `experi
 Four places say what a task's parameters are; the later wins: the task's defaults (below), the experiment's `parameters`, its
 `tiers[tier]`, and the model's `overrides[experiment or task]`, whose own `tiers[tier]` comes last of all.
 
+`tokens_per_minute` and `requests_per_minute` hold for a model over all jobs that run at once and share a request store: each
+takes its place in one queue. How many jobs ask at once is limited by Snakemake resources, in a profile or on the command line:
+`--resources api=4` for all servers elsewhere, `api_openai=2` for one provider.
+
 Keys stand in no config file: `api_key_env` names the environment variable (or the line of `.env`) that holds one.
 Editors that know the YAML language server check these files by the schemas in `workflow/schemas`.
 """
