@@ -1,8 +1,11 @@
-"""The Hugging Face Hub: what its errors mean for a person, and which of its settings were in force."""
+"""The Hugging Face Hub: files that are checked, what its errors mean for a person, and which of its settings were in force."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+from pathlib import Path
 
 from contextrot.errors import DataError
 
@@ -24,6 +27,49 @@ def environment() -> dict[str, str]:
     return {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
 
 
+def download(name: str, file: str, revision: str, sha256: str | None = None) -> Path:
+    """A file of a data set of the Hub at one revision, from the cache if it is there; its size and checksum are checked.
+
+    Args:
+        name: id of the data set, or a local folder.
+        sha256: what the file must have, hex; without it, the checksum under which the Hub itself keeps the file.
+
+    Raises:
+        DataError: if it cannot be had, or is another file than it should be.
+    """
+    if Path(name).is_dir():
+        path = Path(name) / file
+        if not path.is_file():
+            raise DataError(f"{path} does not exist; check the file's name.")
+    else:
+        from huggingface_hub import hf_hub_download
+
+        try:
+            path = Path(hf_hub_download(name, file, repo_type="dataset", revision=revision))
+        except Exception as error:
+            raise explain("data set", f"{name!r} (file {file!r}, revision {revision[:12]})", error) from error
+    check(path, sha256)
+    return path
+
+
+def check(path: Path, sha256: str | None = None) -> None:
+    """Raises DataError if a file has another SHA-256, or than its name in the Hub's cache says (git's SHA-1 for a small file)."""
+    kept_as = path.resolve().name
+    expected = (sha256 or kept_as).lower()
+    if not re.fullmatch(r"[0-9a-f]{64}|[0-9a-f]{40}", expected):
+        return
+    digest = hashlib.sha256() if len(expected) == 64 else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as content:
+        while block := content.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != expected:
+        raise DataError(
+            f"{path} ({path.stat().st_size:,} bytes) has the checksum {digest.hexdigest()}, but should have {expected} "
+            f"({'`sha256`' if sha256 else 'as the Hub names it'}). Delete {path.resolve()} and run again"
+            f"{'; if another version is meant, correct `sha256`' if sha256 else ''}."
+        )
+
+
 def explain(kind: str, name: str, error: Exception) -> DataError:
     """The error for a person when a model or data set could not be loaded.
 
@@ -39,7 +85,9 @@ def explain(kind: str, name: str, error: Exception) -> DataError:
     kinds = {type(link).__name__ for link in chain}
     text = " ".join(str(link) for link in chain)
     first = next((line.strip() for link in chain for line in str(link).splitlines() if line.strip()), type(error).__name__)
-    if "GatedRepoError" in kinds or "gated" in text.lower():
+    if "Consistency check failed" in text:
+        advice = "The download was cut off or altered on its way: run again."
+    elif "GatedRepoError" in kinds or "gated" in text.lower():
         advice = "It is gated: accept its licence on huggingface.co, then set HF_TOKEN to a token that may read it."
     elif (
         kinds & {"OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectionError", "ConnectError"}

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contextrot import prompts
+from contextrot import hub, prompts
 from contextrot.errors import DataError
-from contextrot.hub import explain
 
 QUESTION_TYPES = (
     "single-session-user",
@@ -114,18 +113,19 @@ def load_questions(path: Path) -> list[Question]:
     return parse_questions(entries, str(path))
 
 
-def download_questions(name: str, file: str, revision: str) -> list[Question]:
-    """Questions of a data set of the Hub, at one revision; kept in the `datasets` cache.
+def download_questions(name: str, file: str, revision: str, sha256: str | None = None) -> list[Question]:
+    """Questions of a data set of the Hub, at one revision; its file is checked (hub.download) and kept in the `datasets` cache.
 
     Raises:
         DataError: if it cannot be had, or is not in LongMemEval's format.
     """
     import datasets
 
+    path = hub.download(name, file, revision, sha256)
     try:
-        table = datasets.load_dataset(name, data_files=file, revision=revision, split="train")
+        table = datasets.load_dataset("json", data_files=str(path), split="train")
     except Exception as error:
-        raise explain("data set", f"{name!r} (file {file!r}, revision {revision[:12]})", error) from error
+        raise hub.explain("data set", f"{name!r} (file {file!r}, revision {revision[:12]})", error) from error
     return parse_questions(table, f"{name}/{file}")
 
 

@@ -51,6 +51,8 @@ class LongMemEvalParameters(Parameters):
     """File of a data set of the Hub."""
     revision: str = PUBLIC_REVISION
     """Revision of a data set of the Hub."""
+    sha256: str | None = Field(None, pattern="^[0-9a-fA-F]{64}$")
+    """SHA-256 that `dataset_file` must have; without it, the one under which the Hub keeps the file."""
     question_types: Literal["all", "chroma"] | list[QuestionType] = "all"
     """Which questions: `all` six types, `chroma` for multi-session, temporal-reasoning and knowledge-update, or a list."""
     histories: list[Literal["focused", "full"]] = list(HISTORIES)
@@ -99,7 +101,7 @@ class LongMemEval(Task):
         p = self.parameters
         if p.dataset.endswith(".json"):
             return load_questions(data / p.dataset)
-        return download_questions(p.dataset, p.dataset_file, p.revision)
+        return download_questions(p.dataset, p.dataset_file, p.revision, p.sha256)
 
     def _wants(self, question_type: str | None) -> bool:
         asked = self.parameters.question_types
