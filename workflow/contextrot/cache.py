@@ -28,6 +28,7 @@ FORMAT = "contextrot response 1"
 _NOT_STORED = ("sample_id", "turn", "cached")
 _REPEATED = ("outcome", "finish_reason", "engine", "model")
 _FIELDS = {f.name for f in fields(Response)} - set(_NOT_STORED)
+_SCALARS = (str, int, type(None))
 _SAMPLED_BYTES = 1 << 20
 _COUNTER = itertools.count()
 _HOST = os.uname().nodename.split(".")[0]
@@ -42,10 +43,10 @@ def request_key(request: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, str | bool | int | None):
-        return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
+    if isinstance(value, _SCALARS):
+        return value
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value]
@@ -83,13 +84,16 @@ class RequestStore:
 
     def path(self, key: str) -> Path:
         """Where the answer to a request is."""
-        return self.folder / key[:2] / f"{key}.json"
+        return Path(self._name(key))
+
+    def _name(self, key: str) -> str:
+        return f"{self.folder}/{key[:2]}/{key}.json"
 
     def get(self, key: str) -> Response | None:
         """The stored answer, with `cached` set and without sample and turn; None if there is none that can be read."""
-        path = self.path(key)
         try:
-            record = json.loads(path.read_bytes())
+            with open(self._name(key), "rb") as file:
+                record = json.loads(file.read())
             if record["format"] != FORMAT or record["key"] != key or record["response"]["outcome"] not in OUTCOMES:
                 raise ValueError("it is not an answer of this store")
             values = {name: value for name, value in record["response"].items() if name in _FIELDS}
@@ -98,6 +102,7 @@ class RequestStore:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, OSError) as error:
+            path = self.path(key)
             if path not in self.damaged:
                 self.damaged.add(path)
                 log.warning("request store: %s cannot be read and is asked again (%s)", path, error)

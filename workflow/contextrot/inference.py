@@ -125,7 +125,7 @@ def collect_responses(
         with suppress(StoreError):
             usage.write()
         raise
-    responses = [response for sample in mine.without_messages() for response in answers[sample.sample_id]]
+    responses = [response for sample_id in mine.ids() for response in answers[sample_id]]
     failed = [response for response in responses if response.outcome == "failed"]
     usage.stage = "failed" if failed and not settings.allow_failed else "done"
     usage.write()
@@ -169,7 +169,8 @@ def ask_samples(
     with Progress(name, usage) as progress:
         offline = Client(None, model, settings, store, usage)
         asyncio.run(_converse_all(offline, task, _selected(samples, order), tokenizer, answers, progress))
-        known = {index for index, sample in enumerate(light) if sample.sample_id in answers}
+        ids = samples.ids() if isinstance(samples, SampleTable) else [sample.sample_id for sample in samples]
+        known = {index for index, sample_id in enumerate(ids) if sample_id in answers}
         missing = [index for index in order if index not in known]
         log.info("%s: %d of %d samples are in the request store, %d to ask", name, len(answers), len(samples), len(missing))
         if missing:

@@ -52,6 +52,11 @@ class SampleTable(Sequence[Sample]):
         """The same samples with empty messages, cheap to go through."""
         return SampleTable(self._table.drop_columns(["messages"]), self._rows)
 
+    def ids(self) -> list[str]:
+        """The samples' ids, in their order."""
+        names = self._table["sample_id"].to_pylist()
+        return [names[row] for row in self._rows]
+
     def select(self, indices: Sequence[int]) -> SampleTable:
         """Some of the samples, in the order of the indices; the text is not copied."""
         return SampleTable(self._table, [self._rows[index] for index in indices])
