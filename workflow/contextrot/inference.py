@@ -167,12 +167,14 @@ def ask_samples(
     usage.rows_done = sum(map(len, answers.values()))
     usage.write()
     with Progress(name, usage) as progress:
+        # the cost of a billed model is told before it is asked, so all are looked up; else only until an engine is needed at all
         offline = Client(None, model, settings, store, usage)
-        asyncio.run(_converse_all(offline, task, _selected(samples, order), tokenizer, answers, progress))
+        rest = (_selected(samples, order), tokenizer, answers, progress)
+        asyncio.run(_converse_all(offline, task, *rest, until_missing=not model.hosted))
         ids = samples.ids() if isinstance(samples, SampleTable) else [sample.sample_id for sample in samples]
         known = {index for index, sample_id in enumerate(ids) if sample_id in answers}
         missing = [index for index in order if index not in known]
-        log.info("%s: %d of %d samples are in the request store, %d to ask", name, len(answers), len(samples), len(missing))
+        log.info("%s: %d of %d samples need no engine", name, len(answers), len(samples))
         if missing:
             if model.hosted:
                 _announce_cost(name, model, [sample for index, sample in enumerate(light) if index not in known])
@@ -212,8 +214,12 @@ async def _converse_all(
     tokenizer: ModelTokenizer,
     answers: dict[str, list[Response]],
     progress: Progress,
+    until_missing: bool = False,
 ) -> None:
-    """Holds the conversations side by side, each begun in the given order, and adds their responses to `answers`."""
+    """Holds the conversations side by side, each begun in the given order, and adds their responses to `answers`.
+
+    Without an endpoint, those that are not in the store whole are left out; `until_missing` ends at the first of them.
+    """
     queue: Iterator[Sample] = iter(samples)
 
     async def work() -> None:
@@ -227,6 +233,8 @@ async def _converse_all(
             try:
                 responses = await task.converse(sample, ask)
             except NotInStore:
+                if until_missing:
+                    return
                 continue
             except ContextRotError as error:
                 client.stopped = client.stopped or error
