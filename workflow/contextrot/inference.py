@@ -25,42 +25,32 @@ from contextrot.records import Response, Sample, write_responses
 from contextrot.sample_table import SampleTable
 from contextrot.settings import ModelSettings, Settings
 from contextrot.shards import asking_order, assign_shards
-from contextrot.tasks import Task
+from contextrot.tasks import Asker, Request, Task
 from contextrot.tokenizers import Tokenizer, load_tokenizer
 from contextrot.usage import Ledger
 
 log = logging.getLogger(__name__)
 
 
-class SampleAsker:
-    """One sample's line to the model (tasks.Asker), over a client."""
+class SampleAsker(Asker):
+    """One sample's line to the model, over a client."""
 
     def __init__(self, client: Client, sample: Sample, options: dict[str, Any], tokenizer: ModelTokenizer) -> None:
-        self._client, self._sample, self._options, self._tokenizer = client, sample, options, tokenizer
+        super().__init__(sample, client.model.window)
+        self._client, self._options, self._tokenizer = client, options, tokenizer
         self._last: Response | None = None
-        self.window = client.model.window
 
     @property
     def tokenizer(self) -> Tokenizer:
         return self._tokenizer.load()
 
-    async def __call__(
-        self,
-        messages: list[dict[str, str]],
-        turn: int,
-        *,
-        max_output_tokens: int | None = None,
-        prompt_tokens: int | None = None,
-        repeat: int = 0,
-        options: dict[str, Any] | None = None,
-    ) -> Response:
-        if prompt_tokens is None and messages == self._sample.messages:
-            prompt_tokens = self._sample.prompt_tokens
+    async def answer(self, request: Request) -> Response:
+        prompt_tokens = request.prompt_tokens
         if prompt_tokens is None and self._client.needs_prompt_tokens:
-            prompt_tokens = self.tokenizer.count_chat(messages)
-        limit = self._sample.max_output_tokens if max_output_tokens is None else max_output_tokens
-        response = await self._client.ask(messages, limit, {**self._options, **(options or {})}, prompt_tokens, repeat)
-        response.sample_id, response.turn = self._sample.sample_id, turn
+            prompt_tokens = self.tokenizer.count_chat(request.messages)
+        options = {**self._options, **request.options}
+        response = await self._client.ask(request.messages, request.max_output_tokens, options, prompt_tokens, request.repeat)
+        response.sample_id, response.turn = self.sample.sample_id, request.turn
         self._last = response
         return response
 

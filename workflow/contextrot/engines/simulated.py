@@ -16,7 +16,7 @@ import asyncio
 import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from pydantic import Field
@@ -25,10 +25,8 @@ from contextrot.errors import EngineError
 from contextrot.random_streams import generator_for
 from contextrot.records import Response, Sample
 from contextrot.settings import ModelSettings, Section, validate
+from contextrot.tasks import Asker, Request, Task
 from contextrot.tokenizers import Tokenizer, load_tokenizer
-
-if TYPE_CHECKING:
-    from contextrot.tasks import Task
 
 VARIABLE = "CONTEXT_RESEARCH_ALLOW_SIMULATED_BACKEND"
 WRONG_ANSWER = "I could not find that."
@@ -85,36 +83,26 @@ def true_length(options: Options, probability: float) -> float | None:
     return options.half_length_tokens * odds ** (1 / options.slope)
 
 
-class SimulatedAsker:
-    """One sample's line to the curve (tasks.Asker)."""
+class SimulatedAsker(Asker):
+    """One sample's line to the curve."""
 
     def __init__(self, sample: Sample, model: ModelSettings, options: Options, tokenizer: Tokenizer, usage: Any) -> None:
-        self._sample, self._model, self._options, self._usage = sample, model, options, usage
-        self.tokenizer, self.window = tokenizer, model.window
+        super().__init__(sample, model.window)
+        self._model, self._options, self._usage, self.tokenizer = model, options, usage, tokenizer
 
-    async def __call__(
-        self,
-        messages: list[dict[str, str]],
-        turn: int,
-        *,
-        max_output_tokens: int | None = None,
-        prompt_tokens: int | None = None,
-        repeat: int = 0,
-        options: dict[str, Any] | None = None,
-    ) -> Response:
+    async def answer(self, request: Request) -> Response:
+        sample, limit, prompt_tokens = self.sample, request.max_output_tokens, request.prompt_tokens
         if prompt_tokens is None:
-            same = messages == self._sample.messages
-            prompt_tokens = self._sample.prompt_tokens if same else self.tokenizer.count_chat(messages)
-        rng = generator_for(self._options.seed, "simulated", self._sample.sample_id, turn, repeat)
-        right = rng.random(len(self._sample.references)) < right_probability(self._options, prompt_tokens)
-        given = [reference for reference, is_right in zip(self._sample.references, right, strict=True) if is_right]
-        limit = self._sample.max_output_tokens if max_output_tokens is None else max_output_tokens
+            prompt_tokens = self.tokenizer.count_chat(request.messages)
+        rng = generator_for(self._options.seed, "simulated", sample.sample_id, request.turn, request.repeat)
+        right = rng.random(len(sample.references)) < right_probability(self._options, prompt_tokens)
+        given = [reference for reference, is_right in zip(sample.references, right, strict=True) if is_right]
         ids = self.tokenizer.encode("\n".join(given) or WRONG_ANSWER)
         text = self.tokenizer.decode(ids[:limit])
         first, last = self._seconds(rng, prompt_tokens, len(ids[:limit]))
         response = Response(
-            self._sample.sample_id,
-            turn,
+            sample.sample_id,
+            request.turn,
             "truncated" if len(ids) > limit else "answered",
             text=text,
             finish_reason="length" if len(ids) > limit else "stop",
@@ -127,7 +115,7 @@ class SimulatedAsker:
             engine="simulated",
             model=f"SIMULATED {self._model.name}",
         )
-        self._usage.record(f"{self._sample.sample_id} {turn} {repeat}", response)
+        self._usage.record(f"{sample.sample_id} {request.turn} {request.repeat}", response)
         return response
 
     def _seconds(self, rng: np.random.Generator, prompt_tokens: int, completion_tokens: int) -> tuple[float, float]:

@@ -8,11 +8,12 @@ matplotlib at top level: Snakemake loads them whenever it parses the workflow.
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -88,18 +89,44 @@ class StateRequest:
     base_id: str | None = None
 
 
-class Asker(Protocol):
-    """One sample's line to the model: what `Task.converse` is given.
+@dataclass(frozen=True)
+class Request:
+    """One request of a conversation, as `Asker.answer` gets it.
 
     Attributes:
+        messages: the whole chat, ending with the user's prompt.
+        turn: becomes the response's turn.
+        max_output_tokens: limit of the answer.
+        prompt_tokens: length of the rendered chat; None where nobody has counted it.
+        repeat: each number has an answer of its own.
+        options: request parameters over those of `Task.request_options`.
+    """
+
+    messages: list[dict[str, str]]
+    turn: int
+    max_output_tokens: int
+    prompt_tokens: int | None
+    repeat: int
+    options: dict[str, Any]
+
+
+class Asker(ABC):
+    """One sample's line to the model: what `Task.converse` is given. A derived class says how a request is answered.
+
+    Attributes:
+        sample: whose conversation it is.
         window: the model's context window, tokens.
         tokenizer: the model's own, loaded when it is first looked at.
     """
 
-    window: int
+    tokenizer: Tokenizer
 
-    @property
-    def tokenizer(self) -> Tokenizer: ...
+    def __init__(self, sample: Sample, window: int) -> None:
+        self.sample, self.window = sample, window
+
+    @abstractmethod
+    async def answer(self, request: Request) -> Response:
+        """Asks once and gives the answer with its outcome."""
 
     async def __call__(
         self,
@@ -123,7 +150,12 @@ class Asker(Protocol):
             repeat: asks the same again: each number has an answer of its own in the store.
             options: request parameters over those of `Task.request_options`.
         """
+        if prompt_tokens is None and messages == self.sample.messages:
+            prompt_tokens = self.sample.prompt_tokens
+        limit = self.sample.max_output_tokens if max_output_tokens is None else max_output_tokens
+        return await self.answer(Request(messages, turn, limit, prompt_tokens, repeat, options or {}))
 
+    @abstractmethod
     async def reset(self) -> None:
         """Clears the engine's state (prefix and KV cache, or a restart) once no request is under way.
 
