@@ -5,7 +5,6 @@ A run is all or nothing: whatever fails (a request, an instance, a recomputed pr
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -24,7 +23,7 @@ from contextrot.serving.disaggregation import records_of, transfers_of
 from contextrot.serving.load import Timing, run_load
 from contextrot.serving.memory import MemorySampler
 from contextrot.serving.simulated import simulated_load
-from contextrot.serving.summary import summarize_requests
+from contextrot.serving.summary import SIMULATED, as_json, summarize_requests
 from contextrot.serving.yarn import stretched
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from contextrot.tasks.serving import Serving
 
 log = logging.getLogger(__name__)
-SIMULATED = "SIMULATED: not a measurement"
 
 
 def measure_mode(
@@ -298,20 +296,3 @@ def metadata(
         "models": {model: everything["models"].get(model) or project.models[model].model_dump(exclude_none=True, mode="json")},
         "runs": [experiment_metadata(project, tier, model, experiment)],
     }
-
-
-def as_json(value: Any) -> str:
-    """JSON text; numbers that are not finite, and missing values of tables, become null."""
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value

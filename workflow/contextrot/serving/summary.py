@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ STATISTICS = {
     "p99": lambda values: np.percentile(values, 99, axis=-1),
 }
 RESAMPLES = 1000
+SIMULATED = "SIMULATED: not a measurement"
 SHOWN = (
     ("ttft_seconds_median", "TTFT median (s)"),
     ("ttft_seconds_p99", "TTFT p99 (s)"),
@@ -161,3 +163,20 @@ def change(by_measure: pd.DataFrame, measure: str) -> str:
     row = by_measure.loc[measure]
     text = f"{row['change_percent']:+.0f} %"
     return f"**{text}**" if row["separate"] else text
+
+
+def as_json(value: Any) -> str:
+    """JSON text; numbers that are not finite, and missing values of tables, become null."""
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value
