@@ -95,15 +95,19 @@ class ConversationWriter:
     def repeated_words(self, rng: np.random.Generator, tokens: int) -> Turns:
         """One word many times and another once, to be repeated."""
         word = (
-            self.facts.pick(rng, "nouns", 0.1)
-            if rng.random() < 0.8
+            self.facts.pick(rng, "nouns", 0.9)
+            if rng.random() < 0.85
             else self.facts.fill(rng, ("adj", "past", "np", "Name")[int(rng.integers(4))])
         )
         other = (f"{word}s", f"{word}s", word.capitalize(), self.facts.fill(rng, "n"))[int(rng.integers(4))]
         # Tokens of a word are not known here, only that most short ones are one.
         size = 1 if len(word) < 8 and word.islower() and " " not in word else 3
         limit = max(4, (tokens - 24) // (2 * size))
-        count = int(rng.integers(3, limit + 1)) if rng.random() < 0.75 else int(np.exp(rng.uniform(1.1, np.log(limit + 1))))
+        count = (
+            int(rng.integers(limit // 4 + 2, limit + 1))
+            if rng.random() < 0.75
+            else int(np.exp(rng.uniform(1.1, np.log(limit + 1))))
+        )
         words = [word] * count
         words[-1 if rng.random() < 0.12 else int(rng.integers(count))] = other
         text = " ".join(words)

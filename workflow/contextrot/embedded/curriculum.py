@@ -29,6 +29,7 @@ STAGES = (
     Stage("counting", 6_000_000, {64: 0.6, 128: 3.5, 256: 0.6, 512: 0.5, 1024: 1.5, 2048: 0.2}, copying=0.03),
     Stage("repeating", 6_000_000, {64: 1, 128: 6, 256: 1, 512: 0.5, 1024: 1}, copying=0.0),
     Stage("reviews", 14_000_000, {64: 1.5, 128: 3.5, 256: 1.3, 512: 0.7, 1024: 1.6, 2048: 0.25}, copying=0.02),
+    Stage("counting again", 30_000_000, {64: 0.8, 128: 6.5, 256: 1.6, 512: 0.5, 1024: 1.5, 2048: 0.3}, copying=0.0),
 )
 
 TASKS: dict[int, dict[str, float]] = {
@@ -38,7 +39,7 @@ TASKS: dict[int, dict[str, float]] = {
         "multiple_choice": 0.7,
         "posts_and_questions": 1.3,
         "switching": 0.5,
-        "repeated_words": 9,
+        "repeated_words": 12,
         "needles": 1,
     },
     256: {
