@@ -27,7 +27,7 @@ from contextrot.records import OUTCOMES, Response
 FORMAT = "contextrot response 1"
 _NOT_STORED = ("sample_id", "turn", "cached")
 _REPEATED = ("outcome", "finish_reason", "engine", "model")
-_FIELDS = {f.name for f in fields(Response)} - set(_NOT_STORED)
+_FIELDS = [f.name for f in fields(Response) if f.name not in _NOT_STORED]
 _SCALARS = (str, int, type(None))
 _SAMPLED_BYTES = 1 << 20
 _COUNTER = itertools.count()
@@ -117,7 +117,7 @@ class RequestStore:
         Raises:
             StoreError: if the folder or disk does not take it.
         """
-        kept = {name: value for name, value in vars(response).items() if name not in _NOT_STORED and value is not None}
+        kept = {name: value for name in _FIELDS if (value := getattr(response, name)) is not None}
         record = {"format": FORMAT, "key": key, "request": request, "response": kept}
         content = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
         path = self.path(key)

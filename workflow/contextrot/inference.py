@@ -115,7 +115,8 @@ def collect_responses(
         with suppress(StoreError):
             usage.write()
         raise
-    responses = [response for sample_id in mine.ids() for response in answers[sample_id]]
+    responses = [response for sample_id in mine.ids() for response in answers.pop(sample_id)]
+    del samples, mine  # the prompts' memory is the rows' now
     failed = [response for response in responses if response.outcome == "failed"]
     usage.stage = "failed" if failed and not settings.allow_failed else "done"
     usage.write()

@@ -29,24 +29,24 @@ class SampleTable(Sequence[Sample]):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> Sample:
-        return sample_of(self._table.take([self._rows[index]]).to_pylist()[0])
+        return next(self._made(self._rows[index], 1))
 
     def __iter__(self) -> Iterator[Sample]:
+        """Rows that follow each other are made together, up to a block; slices copy nothing, as `take` would."""
         tokens = self._table["prompt_tokens"].combine_chunks()
-        block: list[int] = []
-        size = 0
+        begin = count = size = 0
         for row in self._rows:
-            block.append(row)
+            if count and (row != begin + count or count == _BLOCK_ROWS or size >= _BLOCK_TOKENS):
+                yield from self._made(begin, count)
+                count = size = 0
+            begin = begin if count else row
+            count += 1
             size += tokens[row].as_py() or 0
-            if len(block) == _BLOCK_ROWS or size >= _BLOCK_TOKENS:
-                yield from self._made(block)
-                block, size = [], 0
-        yield from self._made(block)
+        yield from self._made(begin, count)
         pa.default_memory_pool().release_unused()
 
-    def _made(self, rows: list[int]) -> Iterator[Sample]:
-        if rows:
-            yield from map(sample_of, self._table.take(rows).to_pylist())
+    def _made(self, begin: int, count: int) -> Iterator[Sample]:
+        yield from map(sample_of, self._table.slice(begin, count).to_pylist())
 
     def without_messages(self) -> SampleTable:
         """The same samples with empty messages, cheap to go through."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from contextrot.errors import DataError
 from contextrot.records import Response, Sample, read_responses, read_samples, write_responses
@@ -50,18 +53,18 @@ def asking_order(samples: Iterable[Sample]) -> list[int]:
     The group with the longest sample first, so that no long one is left for the end; samples of one group in succession, the longest
     first, so that what they share is still in the server's cache even if that holds little more than one of them.
     """
-    weights: dict[int, int] = {}
-    groups: dict[int, tuple[str, object]] = {}
-    heaviest: dict[tuple[str, object], int] = {}
-    first: dict[tuple[str, object], int] = {}
+    first: dict[object, int] = {}  # of a group's samples; a group goes by its number
+    indices, groups, weights = array("q"), array("q"), array("q")
     for index, sample in enumerate(samples):
         if sample.fits_window:
             prefix = sample.condition.get(PREFIX_COLUMN)
-            group = groups[index] = ("alone", index) if prefix is None else ("prefix", prefix)
-            weights[index] = tokens_of(sample)
-            heaviest[group] = max(heaviest.get(group, 0), weights[index])
-            first.setdefault(group, index)
-    return sorted(weights, key=lambda index: (-heaviest[groups[index]], first[groups[index]], -weights[index]))
+            indices.append(index)
+            groups.append(index if prefix is None else first.setdefault(prefix, index))
+            weights.append(tokens_of(sample))
+    group, weight = np.array(groups), np.array(weights)
+    heaviest = np.zeros(max(indices, default=-1) + 1, dtype=np.int64)
+    np.maximum.at(heaviest, group, weight)
+    return np.array(indices)[np.lexsort((-weight, group, -heaviest[group]))].tolist()
 
 
 def gather_responses(samples_path: Path, shard_paths: Sequence[Path], output: Path) -> None:
