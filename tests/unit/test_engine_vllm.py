@@ -60,13 +60,27 @@ def test_every_option_reaches_the_command_line():
     assert given[-2:] == ["--swap-space", "4"]
 
 
+def test_a_cpu_reads_each_prompt_whole_unless_told_otherwise():
+    given = words(device="cpu", max_num_batched_tokens=8192, max_model_len=16384)
+    assert "--no-enable-chunked-prefill" in given
+    assert after(given, "--max-num-batched-tokens") == "16384"
+    assert after(words(device="cpu"), "--max-num-batched-tokens") == "32768"
+    asked = words(device="cpu", enable_chunked_prefill=True)
+    assert "--enable-chunked-prefill" in asked
+    assert "--max-num-batched-tokens" not in asked
+    assert "--max-num-batched-tokens" not in words()
+
+
 def test_the_window_is_the_model_length_unless_another_is_named():
     assert after(words(), "--max-model-len") == "32768"
 
 
-def test_remote_code_runs_only_when_asked_for():
-    assert "--trust-remote-code" not in words()
-    assert "--trust-remote-code" in words(trust_remote_code=True)
+@pytest.mark.parametrize("option", ["enforce_eager", "trust_remote_code"])
+def test_a_switch_is_off_unless_asked_for(option):
+    flag = f"--{option.replace('_', '-')}"
+    assert flag not in words()
+    assert flag not in words(**{option: False})
+    assert flag in words(**{option: True})
 
 
 def test_the_server_listens_on_loopback_only():
