@@ -114,7 +114,7 @@ class Options(InstanceOptions):
     enable_prefix_caching: bool = True
     """Keep the KV cache of prompts for later ones that start the same."""
     enable_chunked_prefill: bool | None = None
-    """Compute long prompts in parts beside running requests; vLLM's own choice without it."""
+    """Compute long prompts in parts beside running requests; without it vLLM's own choice, and not on a CPU."""
     block_size: int | None = Field(None, gt=0)
     """Tokens in a block of the KV cache."""
     hf_overrides: dict[str, Any] = {}
@@ -213,9 +213,14 @@ def extra_body(options: Options) -> dict[str, Any]:
 
 def command(model: ModelSettings, options: Options, port: int) -> list[str]:
     """The command line of one server."""
+    window = options.max_model_len or model.window
+    if options.device == "cpu" and options.enable_chunked_prefill is None:
+        # On a CPU vLLM 0.32 dies when it reads the prompt of a sampled request with a seed in parts; whole, it must fit one batch.
+        batch = max(window, options.max_num_batched_tokens or 0)
+        options = options.model_copy(update={"enable_chunked_prefill": False, "max_num_batched_tokens": batch})
     words = [interpreter(options), "-m", "vllm.entrypoints.openai.api_server", "--model", model.name]
     words += ["--served-model-name", served_name(model), "--host", "127.0.0.1", "--port", str(port)]
-    words += ["--max-model-len", str(options.max_model_len or model.window), "--enable-prompt-tokens-details"]
+    words += ["--max-model-len", str(window), "--enable-prompt-tokens-details"]
     valued = {
         "revision": model.revision,
         "tokenizer": model.tokenizer,
