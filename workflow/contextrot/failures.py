@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.html_table import html_table
 from contextrot.records import read_judgements, read_responses, read_samples, write_text
+from contextrot.shards import PREFIX_COLUMN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,7 @@ MAX_FILTER_VALUES = 40
 NO_MENU = ("sample", "score", "asked (end)", "expected", "answered", "why")
 NOT_CONDITIONS = {
     "sample_id", "turn", "target_tokens", "prompt_tokens", "server_prompt_tokens", "completion_tokens", "total_seconds",
-    "outcome", "unjudged", "score",
+    "outcome", "unjudged", "score", PREFIX_COLUMN,
 }  # fmt: skip
 
 

@@ -252,21 +252,24 @@ def draw_metric(context: FigureContext) -> Figure:
     """The target's score against the length of the history, one line a distractor."""
     from contextrot.figures.switching import lines_by_history
 
-    return lines_by_history(context, {"score": "score (mean, 95 % interval)", "likelihood_correct": "label likelihood accuracy"})
+    return lines_by_history(
+        context,
+        {"score": "score (mean, 95 % interval)", "likelihood_correct": "label likelihood accuracy\n(mean, 95 % interval)"},
+    )
 
 
 def draw_percent_change(context: FigureContext) -> Figure:
     """Percent change of the score against the zero-shot score, one line a distractor."""
     from contextrot.figures.switching import lines_by_history
 
-    return lines_by_history(context, {"percent_change": "change of the score (%)"})
+    return lines_by_history(context, {"percent_change": "change of the score\n(%, 95 % interval)"})
 
 
 def draw_tau(context: FigureContext) -> Figure:
     """Sensitivity tau to the history, one line a distractor."""
     from contextrot.figures.switching import lines_by_history
 
-    return lines_by_history(context, {"tau": "sensitivity tau (nats)"})
+    return lines_by_history(context, {"tau": "sensitivity tau\n(nats, mean, 95 % interval)"})
 
 
 def draw_matrix(context: FigureContext) -> Figure:
