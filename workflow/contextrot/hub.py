@@ -58,7 +58,7 @@ def check(path: Path, sha256: str | None = None) -> None:
     expected = (sha256 or kept_as).lower()
     if not re.fullmatch(r"[0-9a-f]{64}|[0-9a-f]{40}", expected):
         return
-    digest = hashlib.sha256() if len(expected) == 64 else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    digest = hashlib.sha256() if len(expected) == 64 else hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as content:
         while block := content.read(1 << 20):
             digest.update(block)

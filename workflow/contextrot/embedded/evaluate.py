@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import Levenshtein
 import numpy as np
 import torch
 import yaml
@@ -29,14 +30,9 @@ def contains(reply: str, gold: str) -> bool:
     return match(gold, reply) is not None
 
 
-def edit_similarity(a: Sequence[str], b: Sequence[str]) -> float:
+def edit_similarity(a: str, b: str) -> float:
     """One minus the Levenshtein distance over the longer length."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        above, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            above, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, above + (x != y))
-    return 1 - row[-1] / max(len(a), len(b), 1)
+    return 1 - Levenshtein.distance(a, b) / max(len(a), len(b), 1)
 
 
 class Examiner:
@@ -103,8 +99,7 @@ class Examiner:
             words[int(rng.integers(count))] = other
             text = " ".join(words)
             answer = self.ask(prompts.REPEATED_WORDS.format(text=text), 2 * count + 20)
-            # In words when long, where characters take minutes and say the same.
-            scores.append(edit_similarity(answer.split(), words) if count > 100 else edit_similarity(answer, text))
+            scores.append(edit_similarity(answer, text))
             self.last = (f"{word} x {count}", f"{len(answer.split())} words, {answer[:60]}")
         return scores
 
