@@ -81,6 +81,12 @@ def texts(endpoint, samples):
     return found
 
 
+def test_sampled_requests_with_a_seed_are_read_beside_each_other(aggregated, embedded_tokenizer):
+    samples = [of_length(embedded_tokenizer, 3000, index) for index in range(6)]
+    timings = load(aggregated, samples, concurrency=6, temperature=0.8, seed=1)
+    assert [timing.prompt_tokens for timing in timings] == [3000] * 6
+
+
 def test_answers_agree_with_the_transformers_engine(aggregated, needles, root, tmp_path):
     embedded = Project(yaml.safe_load((root / "config/config.yaml").read_text()), root).models["embedded"]
     same_precision = embedded.model_copy(update={"engine_options": {**embedded.engine_options, "dtype": "float32"}})
