@@ -206,7 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=4)
     parser.add_argument("--concurrency", type=int, default=32, help="of all sides alike")
-    parser.add_argument("--lengths", type=int, nargs="+", default=[256, 1024])
+    parser.add_argument("--lengths", type=int, nargs="+", default=[256, 512, 1024, 2048])
     parser.add_argument("--needles", type=int, default=4, help="1 to 4; each is asked for at 11 depths of each length")
     parser.add_argument("--limit", type=int, default=48, help="tokens of an answer")
     parser.add_argument("--model", default="embedded-vllm", help="a model of config/models.yaml with engine vllm")

@@ -26,6 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from uvloop import run as run_loop
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "workflow")]
 SECONDS, CONCURRENCY = 0.05, 64
@@ -134,7 +135,7 @@ def step(name: str, *arguments: str) -> None:
         import contextrot.inference  # noqa: F401
     begin, cpu = time.perf_counter(), time.process_time()
     if name == "bare":
-        asyncio.run(bare_loop(arguments[0], int(arguments[1])))
+        run_loop(bare_loop(arguments[0], int(arguments[1])))
     else:
         collect(arguments[0], Path(arguments[1]))
     print(json.dumps({"seconds": time.perf_counter() - begin, "cpu": time.process_time() - cpu}))
@@ -227,7 +228,7 @@ def keep(rows: int, figures: dict[str, list[float]], limiter: float) -> None:
 def main(arguments: list[str]) -> None:
     """Measures, prints, and records if asked."""
     if arguments[:1] == ["serve"]:
-        asyncio.run(serve())
+        run_loop(serve())
         return
     if arguments[:1] == ["step"]:
         step(*arguments[1:])

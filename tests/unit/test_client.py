@@ -14,6 +14,7 @@ from contextrot.client import Client, NotInStore, classify, model_identity, requ
 from contextrot.engines import Endpoint
 from contextrot.errors import EngineError, RequestError
 from contextrot.prices import pricing_of
+from contextrot.records import Response, read_responses, write_responses
 from contextrot.settings import ModelSettings, Price, Settings
 from contextrot.transport import Reply
 from contextrot.usage import Ledger
@@ -287,6 +288,14 @@ def test_thoughts_left_in_the_text_are_taken_out():
     assert classify(Reply(text="<think>a\nb</think>\n\nyes", finish_reason="stop")) == ("answered", "\n\nyes", "a\nb")
     assert classify(Reply(text="<think>a b", finish_reason="length")) == ("truncated", None, "a b")
     assert classify(Reply(text="I say <think>", finish_reason="stop")) == ("answered", "I say <think>", None)
+
+
+def test_characters_that_a_stream_cut_in_two_are_put_together_and_can_be_written(tmp_path):
+    halves = Reply(text="a \ud83d" + "\ude00 b", reasoning="\ud83d alone", finish_reason="stop")
+    assert classify(halves) == ("answered", "a \U0001f600 b", "\ufffd alone")
+    row = Response("s", 0, "answered", text=classify(halves)[1], reasoning=classify(halves)[2])
+    write_responses(tmp_path / "r.parquet", [row])
+    assert read_responses(tmp_path / "r.parquet") == [row]
 
 
 def test_a_finished_request_is_never_asked_again(session):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import re
 import sys
 import time
@@ -18,8 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
 from contextrot import modules
 from contextrot.cache import RequestStore, request_key, weights_fingerprint
@@ -77,7 +76,7 @@ class Client:
         self._identity = model_identity(model)
         self._transport: Transport | None = transport_for(endpoint) if endpoint else None
         self._bucket = _bucket(model, Path(settings.request_store)) if endpoint else None
-        self._pause = wait_exponential(multiplier=pause_seconds, max=LONGEST_PAUSE_SECONDS) + wait_random(0, pause_seconds)
+        self._first_pause = pause_seconds
         self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="request-store")
         self._restarts = 0
         self._failures_in_a_row = 0
@@ -171,40 +170,23 @@ class Client:
 
     async def _try(self, body: dict[str, Any], prompt_tokens: int) -> tuple[int, Reply | Failure]:
         """The attempts made, and the reply or the last failure."""
-        first_sent: list[float] = []
-
-        def give_up(state: RetryCallState) -> bool:
-            late = (
-                bool(first_sent)
-                and time.monotonic() - first_sent[0] + state.upcoming_sleep > self.settings.retry_deadline_seconds
-            )
-            return late or state.attempt_number >= self.settings.max_attempts
-
-        attempts = 0
-        retrying = AsyncRetrying(
-            stop=give_up,
-            wait=self._wait,
-            retry=retry_if_exception(lambda e: isinstance(e, Failure) and e.kind in RETRIED),
-            reraise=True,
-        )
-        try:
-            async for attempt in retrying:
-                with attempt:
-                    await self._bucket.acquire(prompt_tokens)
-                    async with self.concurrency.slot():
-                        self._check_stopped()
-                        attempts += 1
-                        sent_at = time.monotonic()
-                        first_sent.append(sent_at)
-                        failure, reply = await self._send(body)
-                    if failure is None:
-                        self.concurrency.answered()
-                        return attempts, reply
-                    await self._after(failure, prompt_tokens, sent_at)
-                    raise failure
-        except Failure as failure:
-            return attempts, failure
-        raise AssertionError("tenacity ends with a result or an error")
+        attempts, deadline = 0, float("inf")
+        while True:
+            await self._bucket.acquire(prompt_tokens)
+            async with self.concurrency.slot():
+                self._check_stopped()
+                attempts += 1
+                sent_at = time.monotonic()
+                failure, reply = await self._send(body)
+            if failure is None:
+                self.concurrency.answered()
+                return attempts, reply
+            await self._after(failure, prompt_tokens, sent_at)
+            pause = self._pause(failure, attempts)
+            deadline = min(deadline, sent_at + self.settings.retry_deadline_seconds)
+            if failure.kind not in RETRIED or attempts >= self.settings.max_attempts or time.monotonic() + pause > deadline:
+                return attempts, failure
+            await asyncio.sleep(pause)
 
     async def _send(self, body: dict[str, Any]) -> tuple[Failure | None, Reply]:
         try:
@@ -250,11 +232,12 @@ class Client:
                     raise EngineError(f"{death} It was restarted {MOST_RESTARTS} times.") from death
                 await asyncio.to_thread(self.endpoint.reset)
 
-    def _wait(self, state: RetryCallState) -> float:
-        failure = state.outcome.exception()
-        if failure.kind == "rate_limited":
-            return failure.retry_after if failure.retry_after is not None else min(4 * self._pause(state), LONGEST_PAUSE_SECONDS)
-        return self._pause(state)
+    def _pause(self, failure: Failure, attempts: int) -> float:
+        """Seconds before the next try: what the server asks for, else a pause that doubles, with jitter; four times that after a 429."""
+        if failure.kind == "rate_limited" and failure.retry_after is not None:
+            return failure.retry_after
+        pause = self._first_pause * (2 ** (attempts - 1) + random.random())
+        return min(4 * pause if failure.kind == "rate_limited" else pause, LONGEST_PAUSE_SECONDS)
 
     def _response(self, result: Reply | Failure, attempts: int) -> Response:
         response = Response("", 0, "failed", attempts=attempts, engine=self.endpoint.engine, model=self.endpoint.model)
@@ -332,7 +315,7 @@ def request_body(
 
 def classify(reply: Reply) -> tuple[str, str | None, str | None]:
     """Outcome, answer and reasoning of a reply; thoughts that a server leaves in the text (`<think>`) are taken out of it."""
-    text, reasoning = reply.text, reply.reasoning
+    text, reasoning = whole_characters(reply.text), whole_characters(reply.reasoning)
     if not reasoning and (thinking := re.match(r"\s*<think>(.*?)(?:</think>(.*)|$)", text, re.DOTALL)):
         reasoning, text = thinking[1], thinking[2] or ""
     text, reasoning = text if text.strip() else "", reasoning or None
@@ -341,6 +324,11 @@ def classify(reply: Reply) -> tuple[str, str | None, str | None]:
     if reply.finish_reason in ("length", "max_tokens"):
         return "truncated", text or None, reasoning
     return ("answered", text, reasoning) if text else ("empty", None, reasoning)
+
+
+def whole_characters(text: str) -> str:
+    """A text whose characters a server's stream cut in two, put together; a half that stays alone becomes the replacement character."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _same_model(endpoint: Endpoint, answered: str) -> bool:

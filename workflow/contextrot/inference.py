@@ -4,6 +4,7 @@ prefix in succession."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,11 @@ from contextrot.shards import asking_order, assign_shards
 from contextrot.tasks import Asker, Request, Task
 from contextrot.tokenizers import Tokenizer, load_tokenizer
 from contextrot.usage import Ledger
+
+try:
+    from uvloop import run as run_loop  # a fifth less processor time a request than the standard event loop
+except ImportError:  # Windows
+    from asyncio import run as run_loop
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +107,7 @@ def collect_responses(
         EngineError: if the engine does not start.
     """
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # the default keeps 20 MiB more that it no longer uses
+    gc.set_threshold(50_000, 50, 100)  # answers live until the end; to look through them for garbage again and again is lost time
     samples = SampleTable.read(samples_path)
     places = [1] * len(samples) if shards == 1 else assign_shards(samples.without_messages(), shards)
     mine = samples.select([index for index, place in enumerate(places) if place == shard])
@@ -161,7 +168,7 @@ def ask_samples(
         # the cost of a billed model is told before it is asked, so all are looked up; else only until an engine is needed at all
         offline = Client(None, model, settings, store, usage)
         rest = (_selected(samples, order), tokenizer, answers, progress)
-        asyncio.run(_converse_all(offline, task, *rest, until_missing=not model.hosted))
+        run_loop(_converse_all(offline, task, *rest, until_missing=not model.hosted))
         ids = samples.ids() if isinstance(samples, SampleTable) else [sample.sample_id for sample in samples]
         known = {index for index, sample_id in enumerate(ids) if sample_id in answers}
         missing = [index for index in order if index not in known]
@@ -172,7 +179,7 @@ def ask_samples(
             with engines.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)
                 rest = (task, _selected(samples, missing), tokenizer, answers, progress)
-                asyncio.run(_ask_missing(Client(endpoint, model, settings, store, usage), *rest))
+                run_loop(_ask_missing(Client(endpoint, model, settings, store, usage), *rest))
     if store.damaged:
         log.warning("%s: %d files of the request store could not be read; they were asked again", name, len(store.damaged))
     return answers

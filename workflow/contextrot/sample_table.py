@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from contextrot.records import Sample, read_sample_columns, sample_of
 
-_BLOCK_ROWS = 256
+_BLOCK_ROWS = 64
 _BLOCK_TOKENS = 1 << 20
 
 
