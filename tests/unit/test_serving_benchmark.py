@@ -1,11 +1,15 @@
 import json
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from contextrot.engines import Endpoint
 from contextrot.errors import ConfigError, EngineError
 from contextrot.records import Sample
-from contextrot.serving.benchmark import compare, cross_check, run_vllm_benchmark
+from contextrot.serving import benchmark
+from contextrot.serving.benchmark import compare, cross_check, vllm_client
 from contextrot.serving.load import Timing
 from contextrot.settings import ModelSettings
 
@@ -19,16 +23,16 @@ def model(**options):
 
 
 SAMPLES = [Sample(f"s{i}", [{"role": "user", "content": f"text {i}"}], [], 3, 10, condition={}) for i in range(2)]
-RESULT = {"completed": 2, "failed": 0, "ttfts": [1.0, 2.0], "itls": [[0.5, 0.5], [0.25, 0.25]], "output_lens": [3, 3]}
+RESULT = {"success": True, "error": "", "ttft": 1.0, "latency": 2.0, "output_tokens": 3}
 
 
-def benchmark_that_finds(tmp_path, result, status=0):
-    """A stand-in for vLLM's interpreter that writes a result where the benchmark would."""
-    (tmp_path / "found.json").write_text(json.dumps(result))
+def client_that_finds(tmp_path, result, requests=99, status=0):
+    """A stand-in for vLLM's interpreter that measures the same for so many requests, and then ends."""
     script = tmp_path / "python"
     script.write_text(
-        "#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in --result-dir) folder=$2;; --result-filename) name=$2;; esac; shift; done\n"
-        f"cp {tmp_path}/found.json $folder/$name\nexit {status}\n"
+        f"#!{sys.executable}\nimport json, sys\nprint('a line of the log')\nfor _ in range({requests}):\n"
+        f"    line = sys.stdin.readline()\n    print(line, file=sys.stderr)\n    print('TIMES', json.dumps({result!r}), flush=True)\n"
+        f"sys.exit({status})\n"
     )
     script.chmod(0o755)
     return model(python=str(script))
@@ -38,7 +42,7 @@ ENDPOINT = Endpoint("vllm", "m", "hosted_vllm", base_url="http://127.0.0.1:1/v1"
 
 
 def test_medians_are_compared_in_percent_of_vllms():
-    found = compare([timing(1.09, 2.09), timing(1.09, 2.09)], {"ttft": [1.0, 1.0], "tpot": [0.1, 0.1], "e2el": [2.0, 2.0]})
+    found = compare([timing(1.09, 2.09), timing(1.09, 2.09)], [timing(1.0, 2.0), timing(1.0, 2.0)])
     assert found["measures"]["ttft_seconds"]["difference_percent"] == pytest.approx(9.0)
     assert found["measures"]["tpot_seconds"]["difference_percent"] == pytest.approx(0.0)
     assert found["measures"]["end_to_end_seconds"]["difference_percent"] == pytest.approx(4.5)
@@ -46,27 +50,55 @@ def test_medians_are_compared_in_percent_of_vllms():
 
 
 def test_more_than_a_tenth_apart_is_said():
-    assert not compare([timing(1.2, 2.2)], {"ttft": [1.0], "tpot": [0.1], "e2el": [2.2]})["within_tolerance"]
+    assert not compare([timing(1.2, 2.2)], [timing(1.0, 2.2)])["within_tolerance"]
 
 
-def test_tpot_and_end_to_end_follow_from_vllms_gaps(tmp_path):
-    found = run_vllm_benchmark(ENDPOINT, benchmark_that_finds(tmp_path, RESULT), SAMPLES, {"temperature": 0}, tmp_path / "b")
-    assert found == {"ttft": [1.0, 2.0], "tpot": [0.5, 0.25], "e2el": [2.0, 2.5]}
-    assert [json.loads(line)["prompt"] for line in (tmp_path / "b/prompts.jsonl").read_text().splitlines()] == [
-        "text 0",
-        "text 1",
-    ]
+def test_vllms_client_is_given_the_prompt_and_the_options_and_its_times_are_read(tmp_path):
+    with vllm_client(ENDPOINT, client_that_finds(tmp_path, RESULT), {"temperature": 0}, tmp_path / "log") as ask:
+        found = [ask(sample) for sample in SAMPLES]
+    assert [(t.ttft_seconds, t.tpot_seconds, t.end_to_end_seconds) for t in found] == [(1.0, 0.5, 2.0)] * 2
+    asked = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if line]
+    assert [request["prompt"] for request in asked] == ["text 0", "text 1"]
+    assert asked[0]["extra_body"] == {"temperature": 0} and asked[0]["output_len"] == 3
+    assert asked[0]["api_url"] == "http://127.0.0.1:1/v1/chat/completions"
 
 
-@pytest.mark.parametrize("result", [{**RESULT, "completed": 1}, {**RESULT, "failed": 1}], ids=["one missing", "one failed"])
-def test_a_benchmark_with_holes_is_refused(tmp_path, result):
-    with pytest.raises(EngineError, match="completed"):
-        run_vllm_benchmark(ENDPOINT, benchmark_that_finds(tmp_path, result), SAMPLES, {}, tmp_path / "b")
+def test_a_request_that_failed_is_no_measurement(tmp_path):
+    failing = client_that_finds(tmp_path, {**RESULT, "success": False, "error": "refused"})
+    with vllm_client(ENDPOINT, failing, {}, tmp_path / "log") as ask, pytest.raises(EngineError, match="refused"):
+        ask(SAMPLES[0])
 
 
-def test_a_benchmark_that_fails_names_its_log(tmp_path):
-    with pytest.raises(EngineError, match=r"exit status 2.*benchmark\.log"):
-        run_vllm_benchmark(ENDPOINT, benchmark_that_finds(tmp_path, RESULT, 2), SAMPLES, {}, tmp_path / "b")
+def test_a_client_that_ends_names_its_log(tmp_path):
+    ending = client_that_finds(tmp_path, RESULT, requests=1, status=2)
+    with vllm_client(ENDPOINT, ending, {}, tmp_path / "log") as ask:
+        ask(SAMPLES[0])
+        with pytest.raises(EngineError, match=r"exit status 2.*log"):
+            ask(SAMPLES[1])
+
+
+def test_both_clients_take_turns_on_an_empty_cache(tmp_path, monkeypatch):
+    events = []
+    endpoint = replace(ENDPOINT, reset=lambda: events.append("reset"))
+
+    def ours(endpoint, samples, *_):
+        events.append(f"ours {samples[0].sample_id}")
+        return [timing(1.0, 2.0, 3)], 2.0
+
+    @contextmanager
+    def theirs(*_):
+        def ask(sample):
+            events.append(f"theirs {sample.sample_id}")
+            return timing(1.0, 2.0, 3)
+
+        yield ask
+
+    monkeypatch.setattr(benchmark, "run_load", ours)
+    monkeypatch.setattr(benchmark, "vllm_client", theirs)
+    found = cross_check(endpoint, model(), SAMPLES, {}, tmp_path / "log")
+    assert events[:2] == ["ours s0", "theirs s0"]  # not counted
+    assert events[2:] == ["reset", "ours s0", "reset", "theirs s0", "reset", "theirs s1", "reset", "ours s1"]
+    assert found["within_tolerance"] and found["measures"]["ttft_seconds"]["n_ours"] == 2
 
 
 def test_other_engines_have_no_benchmark_of_vllms(tmp_path):

@@ -73,6 +73,13 @@ def test_warm_up_is_apart(data, embedded_tokenizer):
     assert [s.condition["phase"] for s in samples] == ["warmup"] * 3 + ["measured"] * 2
 
 
+def test_the_cross_check_has_prompts_of_the_middle_length_that_fits(data, embedded_tokenizer):
+    samples = build(data, embedded_tokenizer, lengths=[2048, 256, 512, 8192], cross_check=True)
+    checked = [sample for sample in samples if sample.condition["phase"] == "cross_check"]
+    assert [sample.prompt_tokens for sample in checked] == [512] * 8
+    assert len({sample.messages[0]["content"] for sample in checked}) == 8
+
+
 def test_lengths_beyond_the_window_are_not_sent_unless_yarn_stretches_it(data, embedded_tokenizer):
     [*_, sample] = build(data, embedded_tokenizer, window=512, lengths=[600])
     assert not sample.fits_window

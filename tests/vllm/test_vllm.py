@@ -17,6 +17,7 @@ from contextrot.errors import EngineError
 from contextrot.judges.match import match
 from contextrot.random_streams import generator_for
 from contextrot.records import Sample
+from contextrot.serving.benchmark import cross_check
 from contextrot.serving.counters import check_loaded, difference, read_counters
 from contextrot.serving.disaggregation import records_of, transfers_of
 from contextrot.serving.load import run_load
@@ -69,6 +70,15 @@ def test_reset_empties_the_prefix_cache(aggregated, embedded_tokenizer):
     assert load(aggregated, [sample])[0].cached_tokens > 0
     aggregated.reset()
     assert load(aggregated, [sample])[0].cached_tokens == 0
+
+
+def test_the_client_of_vllms_benchmark_measures_the_same_requests(aggregated, model, embedded_tokenizer, tmp_path):
+    samples = [of_length(embedded_tokenizer, 600, index, output_tokens=16) for index in range(4)]
+    found = cross_check(aggregated, model, samples, GREEDY | {"ignore_eos": True}, tmp_path / "engine.log")["measures"]
+    assert set(found) == {"ttft_seconds", "tpot_seconds", "end_to_end_seconds"}
+    assert all(entry["n_ours"] == entry["n_vllm"] == 4 for entry in found.values())
+    # The same server, the same minute: on a machine however busy the two are of one size.
+    assert all(1 / 3 < entry["ours_median"] / entry["vllm_median"] < 3 for entry in found.values())
 
 
 def texts(endpoint, samples):

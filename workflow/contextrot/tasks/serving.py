@@ -51,7 +51,7 @@ class ServingParameters(Parameters):
     parity_with: str | None = None
     """An experiment whose samples are answered greedily in each mode, and the texts compared."""
     cross_check: bool = False
-    """Whether vLLM's own benchmark measures the same server with the same prompts."""
+    """Whether the client of vLLM's own benchmark measures the same server with the same prompts, of the middle length."""
     memory: bool = False
     """Whether memory is sampled while requests run (lengths ascending); reading it slows the engine a little."""
     yarn_factor: float | None = Field(None, gt=1)
@@ -76,7 +76,7 @@ class Serving(Task):
     """How fast is the engine, and what does a longer prompt cost?"""
 
     Parameters = ServingParameters
-    version = 1
+    version = 2
     judged = False
     groupings = [("mode", "length", "concurrency")]
     measures = ["score"]
@@ -94,7 +94,10 @@ class Serving(Task):
         for phase, length, concurrency, repeat in groups:
             samples += [self._sample(context, pool, window, phase, length, concurrency, repeat, i) for i in range(p.requests)]
         if p.cross_check:
-            samples += [self._sample(context, pool, window, "cross_check", p.lengths[0], 1, 0, i) for i in range(p.requests * 2)]
+            # of a middle length: of a short prompt's time much is the clients' own
+            fitting = [n for n in sorted(p.lengths) if n + min(p.output_tokens, context.max_output_tokens) <= window] or p.lengths
+            middle = fitting[len(fitting) // 2]
+            samples += [self._sample(context, pool, window, "cross_check", middle, 1, 0, i) for i in range(p.requests * 4)]
         return samples
 
     def _sample(

@@ -1,13 +1,27 @@
-"""Runs vLLM's own serving benchmark, with its own options. Runs in vLLM's interpreter.
+"""The client of vLLM's own serving benchmark: each line of standard input is a request, each line `TIMES {...}` its measurement.
 
-`vllm bench serve` without the console script, which builds of vLLM under another package name do not have.
+Runs in vLLM's interpreter. One request at a time, when it is asked for, so that another client can take turns with it.
 """
 
-import argparse
+import asyncio
+import json
+import sys
 
-from vllm.benchmarks.serve import add_cli_args, main
+import aiohttp
+from vllm.benchmarks.lib.endpoint_request_func import ASYNC_REQUEST_FUNCS, RequestFuncInput
+
+
+async def main() -> None:
+    """Sends requests over one session, as the benchmark does, until standard input ends."""
+    send = ASYNC_REQUEST_FUNCS["openai-chat"]
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=1), timeout=aiohttp.ClientTimeout(total=None)
+    ) as session:
+        for line in iter(sys.stdin.readline, ""):
+            found = await send(RequestFuncInput(**json.loads(line)), session)
+            kept = {name: getattr(found, name) for name in ("success", "error", "ttft", "latency", "output_tokens")}
+            print("TIMES", json.dumps(kept), flush=True)
+
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_cli_args(parser)
-    main(parser.parse_args())
+    asyncio.run(main())
