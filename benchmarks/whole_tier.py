@@ -66,13 +66,13 @@ def snakemake(folder: Path, arguments: list[str]) -> float:
 
 
 def server_seconds(log: Path) -> float:
-    """From the decision to ask until the server was ready, by a job's log; 0 if it started none."""
+    """From knowing what must be asked until the server was ready, by a job's log; 0 if it started none."""
     times = {}
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        for mark in (" to ask", ": served by "):
+        for mark in (" need no engine", ": served by "):
             if mark in line and " INFO " in line:
                 times[mark] = datetime.fromisoformat(line[:19])
-    return (times[": served by "] - times[" to ask"]).total_seconds() if len(times) == 2 else 0.0
+    return (times[": served by "] - times[" need no engine"]).total_seconds() if len(times) == 2 else 0.0
 
 
 def read_rules(folder: Path) -> dict[str, Rule]:

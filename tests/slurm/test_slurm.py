@@ -39,17 +39,16 @@ def write_config(folder: Path, **model) -> list[str]:
     return ["--config", f"model_definitions={folder}/models.yaml", f"experiment_definitions={folder}/experiments.yaml"]
 
 
-def command(folder: Path, *arguments: str) -> list[str]:
+def command(folder: Path, *arguments: str, profile: str = "slurm") -> list[str]:
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    words += ["--workflow-profile", str(ROOT / "profiles/default"), "--profile", str(ROOT / "profiles/slurm")]
+    words += ["--workflow-profile", str(ROOT / "profiles/default"), "--profile", str(ROOT / "profiles" / profile)]
     words += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"]
     return [*words, "--seconds-between-status-checks", "1", "--latency-wait", "10", *arguments]
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        command(folder, *arguments), cwd=folder, capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL
-    )
+def run(folder: Path, *arguments: str, profile: str = "slurm") -> subprocess.CompletedProcess:
+    words = command(folder, *arguments, profile=profile)
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL)
 
 
 def jobs(folder: Path) -> list[dict[str, str]]:
@@ -78,7 +77,7 @@ def test_two_shards_from_samples_to_figure_and_a_second_run_does_nothing(tmp_pat
     assert (tmp_path / NIAH / "responses/1-of-2.parquet").exists()
     assert (tmp_path / NIAH / "responses/2-of-2.parquet").exists()
     submitted = jobs(tmp_path)
-    assert len(submitted) <= 5, "the light steps of an experiment are one job"
+    assert len(submitted) == 4, "samples, two shards, and all light steps of the experiment"
     assert all(job["JobState"] == "COMPLETED" for job in submitted)
     assert not any("gres" in job.get("TresPerNode", "") + job.get("TresPerJob", "") for job in submitted)
     again = run(tmp_path, f"{NIAH}/figures/heatmap.png", *options)
@@ -88,6 +87,20 @@ def test_two_shards_from_samples_to_figure_and_a_second_run_does_nothing(tmp_pat
         (tmp_path / NIAH / lost).unlink()
     plan = run(tmp_path, "-n", f"{NIAH}/responses.parquet", *options)
     assert re.search(r"^collect_responses\s+1$", plan.stdout, re.MULTILINE), plan.stdout
+
+
+def test_a_short_run_is_one_job(tmp_path):
+    options = write_config(tmp_path)
+    definitions = tmp_path / "experiments.yaml"
+    one = yaml.safe_load(definitions.read_text())["niah"]
+    definitions.write_text(
+        yaml.safe_dump({"niah": one, "niah_again": {**one, "parameters": {**one["parameters"], "lengths": [256]}}})
+    )
+    figures = [f"results/test/embedded/{name}/figures/heatmap.png" for name in ("niah", "niah_again")]
+    done = run(tmp_path, *figures, *options, profile="slurm-test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all((tmp_path / figure).exists() for figure in figures)
+    assert [job["JobState"] for job in jobs(tmp_path)] == ["COMPLETED"]
 
 
 def test_only_a_rule_that_runs_the_model_asks_for_a_gpu(tmp_path):
