@@ -13,14 +13,12 @@ class Stage:
         tokens: How many tokens it lasts, padding included.
         lengths: Weight of each row length.
         copying: Share of rows of random tokens.
-        word_lists: Share of rows that repeat a list of different words of the vocabulary.
     """
 
     name: str
     tokens: int
     lengths: dict[int, float]
     copying: float
-    word_lists: float = 0.0
 
 
 STAGES = (
@@ -32,13 +30,6 @@ STAGES = (
     Stage("repeating", 6_000_000, {64: 1, 128: 6, 256: 1, 512: 0.5, 1024: 1}, copying=0.0),
     Stage("reviews", 14_000_000, {64: 1.5, 128: 3.5, 256: 1.3, 512: 0.7, 1024: 1.6, 2048: 0.25}, copying=0.02),
     Stage("counting again", 30_000_000, {64: 0.8, 128: 6.5, 256: 1.6, 512: 0.5, 1024: 1.5, 2048: 0.3}, copying=0.0),
-    Stage(
-        "every word",
-        10_000_000,
-        {64: 0.8, 128: 5.5, 256: 1.6, 512: 0.5, 1024: 1.5, 2048: 0.3},
-        copying=0.08,
-        word_lists=0.08,
-    ),
 )
 
 TASKS: dict[int, dict[str, float]] = {

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from contextrot import prompts
 from contextrot.embedded.conversations import ConversationWriter, Turns
 from contextrot.embedded.copying import repeated_tokens
 from contextrot.embedded.curriculum import TASKS, Stage
@@ -37,7 +34,6 @@ class RowWriter:
         self.encoder = tokenizer.backend_tokenizer
         self.vocab_size = len(tokenizer)
         self.ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
-        self.words = sorted(token[1:] for token in tokenizer.get_vocab() if re.fullmatch("\u0120[a-z]{2,}", token))
 
     def encode_turns(self, turns: Turns) -> tuple[list[int], list[bool]]:
         """Token ids as the chat template renders them, and which belong to an answer (its end included)."""
@@ -49,26 +45,15 @@ class RowWriter:
                 answer += [False] + [role == "assistant"] * len(content)
         return ids, answer
 
-    def word_list(self, rng: np.random.Generator, length: int) -> Turns:
-        """Different words to be repeated: none of the vocabulary is forgotten, also those that no training text is about."""
-        words = rng.choice(self.words, size=int(rng.integers(4, (length - 20) // 2)), replace=False)
-        text = " ".join(words)
-        return [(prompts.REPEATED_WORDS.format(text=text), text)]
-
-    def row(self, rng: np.random.Generator, length: int, stage: Stage) -> tuple[list[int], list[float]]:
+    def row(self, rng: np.random.Generator, length: int, copying: float) -> tuple[list[int], list[float]]:
         """`length + 1` tokens and the `length` weights of predicting all but the first."""
-        kind = rng.random()
-        if kind < stage.copying:
+        if rng.random() < copying:
             return repeated_tokens(rng, length, len(SPECIAL_TOKENS), self.vocab_size)
-        if kind < stage.copying + stage.word_lists:
-            task, turns = "word_list", self.word_list(rng, length)
-        else:
-            tasks = TASKS[length]
-            names = list(tasks)
-            share = np.array([tasks[name] for name in names])
-            task = names[int(rng.choice(len(names), p=share / share.sum()))]
-            turns = getattr(self.writer, task)(rng, length)
-        ids, answer = self.encode_turns(turns)
+        tasks = TASKS[length]
+        names = list(tasks)
+        share = np.array([tasks[name] for name in names])
+        task = names[int(rng.choice(len(names), p=share / share.sum()))]
+        ids, answer = self.encode_turns(getattr(self.writer, task)(rng, length))
         text = TEXT_WEIGHT * (rng.random(len(ids)) < TEXT_SHARE)
         weights = np.where(answer, ANSWER_WEIGHTS.get(task, 1.0), text)
         if task == "repeated_words":
@@ -81,5 +66,5 @@ class RowWriter:
 
     def batch(self, rng: np.random.Generator, stage: Stage, length: int, tokens: int) -> tuple[Tensor, Tensor]:
         """Token ids (B, length + 1) and weights (B, length) with B x length = tokens."""
-        rows = [self.row(rng, length, stage) for _ in range(max(1, tokens // length))]
+        rows = [self.row(rng, length, stage.copying) for _ in range(max(1, tokens // length))]
         return torch.tensor([r[0] for r in rows]), torch.tensor([r[1] for r in rows])
