@@ -236,7 +236,7 @@ class Client:
         """Seconds before the next try: what the server asks for, else a pause that doubles, with jitter; four times that after a 429."""
         if failure.kind == "rate_limited" and failure.retry_after is not None:
             return failure.retry_after
-        pause = self._first_pause * (2 ** (attempts - 1) + random.random())
+        pause = self._first_pause * (2 ** min(attempts - 1, 30) + random.random())
         return min(4 * pause if failure.kind == "rate_limited" else pause, LONGEST_PAUSE_SECONDS)
 
     def _response(self, result: Reply | Failure, attempts: int) -> Response:
