@@ -77,7 +77,7 @@ def test_two_shards_from_samples_to_figure_and_a_second_run_does_nothing(tmp_pat
     assert (tmp_path / NIAH / "responses/1-of-2.parquet").exists()
     assert (tmp_path / NIAH / "responses/2-of-2.parquet").exists()
     submitted = jobs(tmp_path)
-    assert len(submitted) == 4, "samples, two shards, and all light steps of the experiment"
+    assert len(submitted) == 5, "samples, two shards, gathering, and the other light steps of the experiment as one"
     assert all(job["JobState"] == "COMPLETED" for job in submitted)
     assert not any("gres" in job.get("TresPerNode", "") + job.get("TresPerJob", "") for job in submitted)
     again = run(tmp_path, f"{NIAH}/figures/heatmap.png", *options)
