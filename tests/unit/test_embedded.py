@@ -13,7 +13,6 @@ from contextrot.embedded.chat_questions import ABSTENTION, QUESTION_TYPES
 from contextrot.embedded.conversations import ConversationWriter
 from contextrot.embedded.copying import repeated_tokens
 from contextrot.embedded.curriculum import STAGES, TASKS, rate_at, stage_at
-from contextrot.embedded.evaluate import edit_similarity
 from contextrot.embedded.heldout import evaluation_texts, word_sequences
 from contextrot.embedded.needles import plant
 
@@ -138,11 +137,6 @@ def test_the_curriculum_ends_and_its_rate_falls():
     assert stage_at(0) is STAGES[0] and stage_at(total - 1) is STAGES[-1] and stage_at(total) is None
     assert rate_at(0) == 1.0 and rate_at(total) == pytest.approx(0.02)
     assert all(set(stage.lengths) <= set(TASKS) for stage in STAGES)
-
-
-def test_edit_similarity_counts_insertions_deletions_and_substitutions():
-    assert edit_similarity("kitten", "sitting") == pytest.approx(1 - 3 / 7)
-    assert edit_similarity("", "") == 1.0
 
 
 @pytest.fixture(scope="module")

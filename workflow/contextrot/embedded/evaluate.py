@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import Levenshtein
 import numpy as np
 import torch
 import yaml
@@ -21,6 +20,7 @@ from contextrot.embedded.chat_memory import generate, load_passages
 from contextrot.embedded.conversations import render_sessions
 from contextrot.embedded.needles import plant
 from contextrot.judges.match import match
+from contextrot.tasks.repeated_words import measure
 
 Message = dict[str, str]
 
@@ -28,11 +28,6 @@ Message = dict[str, str]
 def contains(reply: str, gold: str) -> bool:
     """Whether the judge `match` finds the gold answer in the reply."""
     return match(gold, reply) is not None
-
-
-def edit_similarity(a: str, b: str) -> float:
-    """One minus the Levenshtein distance over the longer length."""
-    return 1 - Levenshtein.distance(a, b) / max(len(a), len(b), 1)
 
 
 class Examiner:
@@ -95,11 +90,12 @@ class Examiner:
         scores = []
         for trial in range(trials):
             word, other = pairs[trial % len(pairs)]
+            place = int(rng.integers(count))
             words = [word] * count
-            words[int(rng.integers(count))] = other
+            words[place] = other
             text = " ".join(words)
             answer = self.ask(prompts.REPEATED_WORDS.format(text=text), 2 * count + 20)
-            scores.append(edit_similarity(answer, text))
+            scores.append(measure(answer, word, other, count, place)["score"])
             self.last = (f"{word} x {count}", f"{len(answer.split())} words, {answer[:60]}")
         return scores
 
