@@ -90,7 +90,7 @@ def vllm_client(
     with (
         log_path.open("w") as log,
         subprocess.Popen(
-            [interpreter(engine), str(SCRIPT)],
+            [interpreter(engine), str(SCRIPT), str(model.timeout_seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -1,6 +1,7 @@
 """The client of vLLM's own serving benchmark: each line of standard input is a request, each line `TIMES {...}` its measurement.
 
-Runs in vLLM's interpreter. One request at a time, when it is asked for, so that another client can take turns with it.
+Runs in vLLM's interpreter; its argument is the longest time of a request, in seconds. One request at a
+time, when it is asked for, so that another client can take turns with it.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ async def main() -> None:
     """Sends requests over one session, as the benchmark does, until standard input ends."""
     send = ASYNC_REQUEST_FUNCS["openai-chat"]
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=1), timeout=aiohttp.ClientTimeout(total=None)
+        connector=aiohttp.TCPConnector(limit=1), timeout=aiohttp.ClientTimeout(total=float(sys.argv[1]))
     ) as session:
         for line in iter(sys.stdin.readline, ""):
             found = await send(RequestFuncInput(**json.loads(line)), session)
