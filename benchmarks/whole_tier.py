@@ -72,7 +72,7 @@ def server_seconds(log: Path) -> float:
         for mark in (" need no engine", ": served by "):
             if mark in line and " INFO " in line:
                 times[mark] = datetime.fromisoformat(line[:19])
-    return (times[": served by "] - times[" need no engine"]).total_seconds() if len(times) == 2 else 0.0
+    return (times[": served by "] - times[" need no engine"]).total_seconds() if ": served by " in times else 0.0
 
 
 def read_rules(folder: Path) -> dict[str, Rule]:

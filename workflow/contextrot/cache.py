@@ -121,7 +121,7 @@ class RequestStore:
         record = {"format": FORMAT, "key": key, "request": request, "response": kept}
         content = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
         path = self._name(key)
-        folder = path[: -len(key) - 6]
+        folder = path.rpartition("/")[0]
         temporary = f"{folder}/.{key}.{_HOST}.{os.getpid()}.{next(_COUNTER)}.tmp"
         try:
             try:

@@ -95,10 +95,13 @@ class Serving(Task):
             samples += [self._sample(context, pool, window, phase, length, concurrency, repeat, i) for i in range(p.requests)]
         if p.cross_check:
             # of a middle length: of a short prompt's time much is the clients' own
-            fitting = [n for n in sorted(p.lengths) if n + min(p.output_tokens, context.max_output_tokens) <= window] or p.lengths
+            fitting = [n for n in sorted(p.lengths) if n + self._output_tokens(context) <= window] or p.lengths
             middle = fitting[len(fitting) // 2]
             samples += [self._sample(context, pool, window, "cross_check", middle, 1, 0, i) for i in range(p.requests * 4)]
         return samples
+
+    def _output_tokens(self, context: SampleContext) -> int:
+        return min(self.parameters.output_tokens, context.max_output_tokens)
 
     def _sample(
         self,
@@ -123,7 +126,7 @@ class Serving(Task):
         def messages(text: str) -> list[dict[str, str]]:
             return [{"role": "user", "content": template.format(code=code, text=text, index=index)}]
 
-        output_tokens = min(p.output_tokens, context.max_output_tokens)
+        output_tokens = self._output_tokens(context)
         haystack = None
         if length + output_tokens <= window:
             haystack = pool.compose(order, [], length, lambda text: context.tokenizer.count_chat(messages(text)))
