@@ -12,7 +12,7 @@ from contextrot.errors import RequestError, StoreError
 from contextrot.inference import ask_samples, collect_responses
 from contextrot.prices import FREE
 from contextrot.records import Sample, read_responses, write_samples
-from contextrot.sample_table import SampleTable
+from contextrot.sample_table import SampleTable, column
 from contextrot.settings import ModelSettings, Settings
 from contextrot.shards import gather_responses
 from contextrot.tasks import Parameters, Task
@@ -253,3 +253,6 @@ def test_a_sample_table_gives_the_samples_as_they_were_written(tmp_path):
     assert table.select(some)[1] == samples[3]
     assert [s.sample_id for s in table.without_messages()] == [s.sample_id for s in samples]
     assert table.without_messages()[0].messages == []
+    for name in ("sample_id", "prompt_tokens", "fits_window", "later_prompts", "depth", "prefix_group"):
+        assert column(table.select(some), name) == column([samples[index] for index in some], name)
+    assert column(table, "depth")[1:3] == [0.1, 0.2] and set(column(table, "prefix_group")) == {None}

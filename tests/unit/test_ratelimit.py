@@ -165,7 +165,7 @@ def test_exclusive_waits_for_those_under_way_and_lets_nobody_in():
         entered, leave = asyncio.Event(), asyncio.Event()
 
         async def request(name):
-            async with concurrency.slot():
+            async with concurrency:
                 seen.append(name)
                 entered.set()
                 await leave.wait()

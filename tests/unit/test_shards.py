@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contextrot.errors import DataError
 from contextrot.records import Response, Sample, read_responses, write_responses, write_samples
-from contextrot.shards import asking_order, assign_shards, gather_responses, tokens_of
+from contextrot.shards import asking_order, assign_shards, gather_responses, token_weights
 
 
 def sample(name, tokens, prefix=None, turns=1, fits=True):
@@ -18,8 +18,8 @@ def sample(name, tokens, prefix=None, turns=1, fits=True):
 
 def loads(samples, shards):
     sums = dict.fromkeys(range(1, shards + 1), 0)
-    for s, shard in zip(samples, assign_shards(samples, shards), strict=True):
-        sums[shard] += tokens_of(s)
+    for weight, shard in zip(token_weights(samples), assign_shards(samples, shards), strict=True):
+        sums[shard] += weight
     return list(sums.values())
 
 
@@ -61,13 +61,13 @@ def test_every_sample_falls_on_one_shard_whatever_the_order(tokens, shards):
     assert set(assigned.values()) <= set(range(1, shards + 1))
     again = assign_shards(samples[::-1], shards)
     assert dict(zip([s.sample_id for s in samples[::-1]], again, strict=True)) == assigned
-    best = max(max(map(tokens_of, samples)), sum(map(tokens_of, samples)) / shards)
+    weights = token_weights(samples)
+    best = max(*weights, sum(weights) / shards)
     assert max(loads(samples, shards)) <= 2 * best
 
 
 def test_what_is_never_sent_weighs_nothing():
-    assert tokens_of(sample("s", 10**6, fits=False)) == 0
-    assert tokens_of(sample("s", 100, turns=3)) == 130
+    assert token_weights([sample("s", 10**6, fits=False), sample("t", 100, turns=3)]) == [0, 130]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from contextrot.engines import Endpoint
-from contextrot.transport import DirectTransport, Failure, LitellmTransport, failure_of, transport_for
+from contextrot.transport import DirectTransport, Failure, LitellmTransport, begun, failure_of, transport_for
 from tests.scripted_server import Act, ScriptedServer, error
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -131,3 +131,49 @@ def test_litellm_neither_phones_home_nor_fetches_prices():
 )
 def test_what_an_http_error_means(status, message, kind):
     assert failure_of(status, message).kind == kind
+
+
+def test_a_prompt_longer_than_the_sockets_buffers_arrives_whole():
+    words = "word " * 4_000_000
+    reply, server = send(Act(text="yes"), DirectTransport, {**BODY, "messages": [{"role": "user", "content": words}]})
+    assert reply.text == "yes"
+    assert server.prompts == [words]
+
+
+def test_a_begun_coroutine_goes_on_where_it_waits_and_takes_errors_there():
+    steps = []
+
+    async def work(gate):
+        steps.append("begun")
+        try:
+            steps.append(await gate)
+            await asyncio.sleep(0)
+            steps.append("ended")
+        except asyncio.CancelledError:
+            steps.append("cancelled")
+            raise
+
+    async def at_once():
+        steps.append("at once")
+
+    async def main():
+        done = begun(at_once())
+        assert steps == ["at once"]
+        await done
+        for answer in ("opened", None):
+            gate = asyncio.get_running_loop().create_future()
+            steps.clear()
+            task = asyncio.create_task(begun(work(gate)))
+            assert steps == ["begun"]
+            await asyncio.sleep(0)
+            if answer:
+                gate.set_result(answer)
+                await task
+                assert steps == ["begun", "opened", "ended"]
+            else:
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                assert steps == ["begun", "cancelled"]
+
+    asyncio.run(main())

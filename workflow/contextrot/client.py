@@ -173,7 +173,7 @@ class Client:
         attempts, deadline = 0, float("inf")
         while True:
             await self._bucket.acquire(prompt_tokens)
-            async with self.concurrency.slot():
+            async with self.concurrency:
                 self._check_stopped()
                 attempts += 1
                 sent_at = time.monotonic()

@@ -23,7 +23,7 @@ from contextrot.errors import ContextRotError, RequestError, StoreError
 from contextrot.prices import pricing_of
 from contextrot.progress import Progress
 from contextrot.records import Response, Sample, write_responses
-from contextrot.sample_table import SampleTable
+from contextrot.sample_table import SampleTable, column
 from contextrot.settings import ModelSettings, Settings
 from contextrot.shards import asking_order, assign_shards
 from contextrot.tasks import Asker, Request, Task
@@ -109,9 +109,9 @@ def collect_responses(
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # the default keeps 20 MiB more that it no longer uses
     gc.set_threshold(50_000, 50, 100)  # answers live until the end; to look through them for garbage again and again is lost time
     samples = SampleTable.read(samples_path)
-    places = [1] * len(samples) if shards == 1 else assign_shards(samples.without_messages(), shards)
+    places = [1] * len(samples) if shards == 1 else assign_shards(samples, shards)
     mine = samples.select([index for index, place in enumerate(places) if place == shard])
-    rows = sum(1 + len(sample.later_prompts) for sample in mine.without_messages())
+    rows = len(mine) + sum(map(len, mine.column("later_prompts")))
     budget = None if settings.budget_usd is None else settings.budget_usd / shards
     usage = Ledger(Path(output).parent.parent, f"{shard}-of-{shards}", model_name, pricing_of(model), budget, rows)
     name = f"{model_name} {experiment} {shard}/{shards}"
@@ -122,7 +122,7 @@ def collect_responses(
         with suppress(StoreError):
             usage.write()
         raise
-    responses = [response for sample_id in mine.ids() for response in answers.pop(sample_id)]
+    responses = [response for sample_id in mine.column("sample_id") for response in answers.pop(sample_id)]
     del samples, mine  # the prompts' memory is the rows' now
     failed = [response for response in responses if response.outcome == "failed"]
     usage.stage = "failed" if failed and not settings.allow_failed else "done"
@@ -152,16 +152,14 @@ def ask_samples(
     if model.engine == "recorded":
         return recorded.answers(samples, task, model)
     store, tokenizer = RequestStore(settings.request_store), ModelTokenizer(model)
-    light = samples.without_messages() if isinstance(samples, SampleTable) else samples
     answers: dict[str, list[Response]] = {}
-    for sample in light:
-        if not sample.fits_window:
-            answers[sample.sample_id] = over_window(sample, model)
+    for sample in _selected(samples, [index for index, fits in enumerate(column(samples, "fits_window")) if not fits]):
+        answers[sample.sample_id] = over_window(sample, model)
     if model.engine == "simulated":
         answers |= simulated.answers([sample for sample in samples if sample.fits_window], task, model, usage)
         usage.rows_done = sum(map(len, answers.values()))
         return answers
-    order = asking_order(light)
+    order = asking_order(samples)
     usage.rows_done = sum(map(len, answers.values()))
     usage.write()
     with Progress(name, usage) as progress:
@@ -169,12 +167,12 @@ def ask_samples(
         offline = Client(None, model, settings, store, usage)
         rest = (_selected(samples, order), tokenizer, answers, progress)
         run_loop(_converse_all(offline, task, *rest, until_missing=not model.hosted))
-        ids = samples.ids() if isinstance(samples, SampleTable) else [sample.sample_id for sample in samples]
-        known = {index for index, sample_id in enumerate(ids) if sample_id in answers}
+        known = {index for index, sample_id in enumerate(column(samples, "sample_id")) if sample_id in answers}
         missing = [index for index in order if index not in known]
         log.info("%s: %d of %d samples need no engine", name, len(answers), len(samples))
         if missing:
             if model.hosted:
+                light = samples.without_messages() if isinstance(samples, SampleTable) else samples
                 _announce_cost(name, model, [sample for index, sample in enumerate(light) if index not in known])
             with engines.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)

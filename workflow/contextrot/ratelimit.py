@@ -134,6 +134,8 @@ class TokenBucket:
 class AdaptiveConcurrency:
     """How many requests are under way at once: halved when the server says 429, raised again as answers come.
 
+    `async with` it holds one of the places.
+
     Args:
         most: the limit that is never exceeded.
     """
@@ -148,9 +150,8 @@ class AdaptiveConcurrency:
         self._idle: asyncio.Future[None] | None = None
         self._restarting = asyncio.Lock()
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Holds one of the places; first come, first served."""
+    async def __aenter__(self) -> None:
+        """Takes one of the places; first come, first served."""
         if self._closed or self._waiting or self.active >= int(self.limit):
             place = asyncio.get_running_loop().create_future()
             self._waiting.append(place)
@@ -162,10 +163,9 @@ class AdaptiveConcurrency:
                 raise
         else:
             self.active += 1
-        try:
-            yield
-        finally:
-            self._leave()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._leave()
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -52,11 +53,20 @@ class SampleTable(Sequence[Sample]):
         """The same samples with empty messages, cheap to go through."""
         return SampleTable(self._table.drop_columns(["messages"]), self._rows)
 
-    def ids(self) -> list[str]:
-        """The samples' ids, in their order."""
-        names = self._table["sample_id"].to_pylist()
-        return [names[row] for row in self._rows]
+    def column(self, name: str) -> list[Any]:
+        """As the function of this name, without making the samples."""
+        if name not in self._table.column_names:
+            return [None] * len(self)
+        values = self._table[name].to_pylist()
+        return [values[row] for row in self._rows]
 
     def select(self, indices: Sequence[int]) -> SampleTable:
         """Some of the samples, in the order of the indices; the text is not copied."""
         return SampleTable(self._table, [self._rows[index] for index in indices])
+
+
+def column(samples: Sequence[Sample], name: str) -> list[Any]:
+    """A field of all samples, or one of their conditions: None where a sample has none of this name."""
+    if isinstance(samples, SampleTable):
+        return samples.column(name)
+    return [vars(sample)[name] if name in vars(sample) else sample.condition.get(name) for sample in samples]

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import heapq
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from contextrot.errors import DataError
 from contextrot.records import Response, Sample, read_responses, read_samples, write_responses
+from contextrot.sample_table import column
 
 PREFIX_COLUMN = "prefix_group"  # a task may give this condition column: samples that share a prefix go to one server
 
 
-def tokens_of(sample: Sample) -> int:
-    """What a sample weighs: prompt and answer limit, of every turn; nothing if it is never sent."""
-    if not sample.fits_window:
-        return 0
-    return (sample.prompt_tokens or 0) + sample.max_output_tokens * (1 + len(sample.later_prompts))
+def token_weights(samples: Sequence[Sample]) -> list[int]:
+    """What each sample weighs: prompt and answer limit, of every turn; nothing if it is never sent."""
+    names = ("prompt_tokens", "max_output_tokens", "later_prompts", "fits_window")
+    rows = zip(*(column(samples, name) for name in names), strict=True)
+    return [(prompt or 0) + limit * (1 + len(later)) if fits else 0 for prompt, limit, later, fits in rows]
 
 
-def assign_shards(samples: Iterable[Sample], shards: int) -> list[int]:
+def assign_shards(samples: Sequence[Sample], shards: int) -> list[int]:
     """The shard of each sample, counted from 1.
 
     The heaviest group first, each to the lightest shard so far (longest processing time first: at most 4/3 of the best
@@ -30,15 +31,13 @@ def assign_shards(samples: Iterable[Sample], shards: int) -> list[int]:
     """
     groups: dict[str, list[int]] = {}
     weights: dict[str, int] = {}
-    count = 0
-    for index, sample in enumerate(samples):
-        prefix = sample.condition.get(PREFIX_COLUMN)
-        name = f"id {sample.sample_id}" if prefix is None else f"prefix {prefix}"
+    rows = zip(column(samples, "sample_id"), column(samples, PREFIX_COLUMN), token_weights(samples), strict=True)
+    for index, (sample_id, prefix, weight) in enumerate(rows):
+        name = f"id {sample_id}" if prefix is None else f"prefix {prefix}"
         groups.setdefault(name, []).append(index)
-        weights[name] = weights.get(name, 0) + tokens_of(sample)
-        count += 1
+        weights[name] = weights.get(name, 0) + weight
     loads = [(0, 0, shard) for shard in range(1, shards + 1)]
-    assigned = [0] * count
+    assigned = [0] * len(samples)
     for name in sorted(groups, key=lambda name: (-weights[name], name)):
         weight, rows, shard = heapq.heappop(loads)
         for index in groups[name]:
@@ -47,24 +46,21 @@ def assign_shards(samples: Iterable[Sample], shards: int) -> list[int]:
     return assigned
 
 
-def asking_order(samples: Iterable[Sample]) -> list[int]:
+def asking_order(samples: Sequence[Sample]) -> list[int]:
     """Indices of the samples that fit the window, in the order in which they are asked.
 
     The group with the longest sample first, so that no long one is left for the end; samples of one group in succession, the longest
     first, so that what they share is still in the server's cache even if that holds little more than one of them.
     """
-    first: dict[object, int] = {}  # of a group's samples; a group goes by its number
-    indices, groups, weights = array("q"), array("q"), array("q")
-    for index, sample in enumerate(samples):
-        if sample.fits_window:
-            prefix = sample.condition.get(PREFIX_COLUMN)
-            indices.append(index)
-            groups.append(index if prefix is None else first.setdefault(prefix, index))
-            weights.append(tokens_of(sample))
-    group, weight = np.array(groups), np.array(weights)
-    heaviest = np.zeros(max(indices, default=-1) + 1, dtype=np.int64)
+    fits = np.array(column(samples, "fits_window"), dtype=bool)
+    weight = np.array(token_weights(samples), dtype=np.int64)
+    first: dict[Any, int] = {}  # of a group's samples; a group goes by its number
+    prefixes = column(samples, PREFIX_COLUMN)
+    group = np.array([i if prefix is None else first.setdefault(prefix, i) for i, prefix in enumerate(prefixes)], dtype=np.int64)
+    heaviest = np.zeros(len(samples), dtype=np.int64)
     np.maximum.at(heaviest, group, weight)
-    return np.array(indices)[np.lexsort((-weight, group, -heaviest[group]))].tolist()
+    order = np.lexsort((-weight, group, -heaviest[group]))
+    return order[fits[order]].tolist()
 
 
 def gather_responses(samples_path: Path, shard_paths: Sequence[Path], output: Path) -> None:

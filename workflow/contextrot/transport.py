@@ -12,8 +12,12 @@ import asyncio
 import json
 import os
 import re
+import sys
 import time
+from collections.abc import Coroutine, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from types import coroutine as coroutine_of_generator
 from typing import Any, Protocol
 
 from contextrot.engines import Endpoint
@@ -114,6 +118,7 @@ class DirectTransport:
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
                 timeout=aiohttp.ClientTimeout(total=None),
                 headers={"Content-Type": "application/json", **headers},
+                request_class=aiohttp.ClientRequest if sys.version_info >= (3, 12) else _prompt_request(),
             )
         body = {**body, "stream": True, "stream_options": {"include_usage": True}, **self._endpoint.extra_body}
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -166,6 +171,40 @@ class DirectTransport:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+def _prompt_request() -> type:
+    """aiohttp's request that sends its body at once, as it does from Python 3.12 on; before, it waits for a turn of the event loop."""
+    import aiohttp
+
+    class PromptRequest(aiohttp.ClientRequest):
+        def write_bytes(self, *arguments: Any) -> Coroutine[Any, Any, None]:
+            return begun(super().write_bytes(*arguments))
+
+    return PromptRequest
+
+
+def begun(coroutine: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
+    """A coroutine whose first step, up to where it must wait, is taken now; the rest is left to whoever awaits it."""
+
+    @coroutine_of_generator
+    def rest(waited_for: Any) -> Generator[Any, Any, None]:
+        with suppress(StopIteration):
+            while True:
+                try:
+                    value = yield waited_for
+                except BaseException as error:
+                    waited_for = coroutine.throw(error)
+                else:
+                    waited_for = coroutine.send(value)
+
+    async def nothing() -> None:
+        pass
+
+    try:
+        return rest(coroutine.send(None))
+    except StopIteration:
+        return nothing()
 
 
 class LitellmTransport:
@@ -270,7 +309,7 @@ def _litellm_failure(error: Exception) -> Failure:
 
 def _parse(payload: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(payload)
+        value = json.loads(payload.decode())  # bytes would be searched for their encoding each time
     except ValueError as error:
         raise Failure("malformed", f"the body is not JSON: {payload[:200]!r}", 200) from error
     if not isinstance(value, dict):
