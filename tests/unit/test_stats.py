@@ -2,6 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import rankdata
+from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from contextrot.stats import (
     bounded_mean_interval,
@@ -250,3 +256,33 @@ def test_full_agreement_of_few_answers_is_not_certain():
 
 def test_kappa_of_no_items_is_missing():
     assert cohen_kappa(np.zeros((2, 2))).agreement is None
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
+def test_wilson_interval_is_that_of_statsmodels(counts, confidence):
+    successes, n = counts
+    expected = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+    assert wilson_interval(successes, n, confidence) == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_is_that_of_statsmodels(p_values):
+    assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]), abs=1e-12)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_mcnemar_is_that_of_statsmodels_with_clopper_and_pearsons_odds(pairs):
+    first, second = zip(*pairs, strict=True)
+    table = [[sum(pair == (x, y) for pair in pairs) for y in (True, False)] for x in (True, False)]
+    found, only_first, only_second = mcnemar(first, second), table[0][1], table[1][0]
+    assert found.p_value == pytest.approx(exact_mcnemar(table, exact=True).pvalue if only_first + only_second else 1)
+    if only_first + only_second:
+        low, high = proportion_confint(only_first, only_first + only_second, method="beta")
+        assert found.odds_ratio_low == pytest.approx(low / (1 - low) if low < 1 else None)
+        assert found.odds_ratio_high == (None if high >= 1 else pytest.approx(high / (1 - high)))
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=2, max_size=8))
+def test_ranks_are_those_of_scipy(means):
+    found = ranks(np.array([means] * 3), np.random.default_rng(0))
+    assert [rank.rank for rank in found] == rankdata([-mean for mean in means]).tolist()

@@ -292,14 +292,15 @@ def length_slope(
         return Slope(n=n, reason="too few rows")
     if _separated(design, y):
         return Slope(n=n, reason="right and wrong answers are separated: no finite slope")
-    import statsmodels.api as sm
+    from statsmodels.genmod.families import Binomial  # statsmodels.api would load all of it
+    from statsmodels.genmod.generalized_linear_model import GLM
 
     groups = np.arange(n) if clusters is None else np.unique(np.asarray(clusters, dtype=str)[known], return_inverse=True)[1]
     robust = len(np.unique(groups)) < n or not np.isin(y, (0, 1)).all()
     covariance = {"cov_type": "cluster", "cov_kwds": {"groups": groups}} if robust else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fit = sm.GLM(y, design, family=sm.families.Binomial()).fit(**covariance)
+        fit = GLM(y, design, family=Binomial()).fit(**covariance)
     low, high = fit.conf_int()[1]
     if not np.isfinite([low, high]).all() or not fit.converged:
         return Slope(n=n, reason="the fit did not converge")

@@ -1,12 +1,15 @@
-"""Statistics of scores, over scipy and statsmodels. An empty group has no mean and no interval.
+"""Statistics of scores. An empty group has no mean and no interval.
 
+What is a formula of one line stands here; scipy and statsmodels, which take seconds to load, are left to what needs them.
 Curves over length (effective length, slope) are in `rot_curves`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -21,11 +24,12 @@ def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> tuple
     """
     if n == 0:
         return None, None
-    from statsmodels.stats.proportion import proportion_confint
-
-    low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = successes / n
+    center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     # At the ends the formula gives exactly 0 and 1; floats miss them by 1e-17.
-    return 0.0 if successes == 0 else float(low), 1.0 if successes == n else float(high)
+    return 0.0 if successes == 0 else center - half, 1.0 if successes == n else center + half
 
 
 def mean_interval(
@@ -52,9 +56,9 @@ def mean_interval(
         return mean, *bounded_mean_interval(values, limits, confidence)
     if n == 1:
         return mean, None, None
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    half = float(t.ppf(0.5 + confidence / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
+    half = float(stdtrit(n - 1, 0.5 + confidence / 2) * np.std(values, ddof=1) / np.sqrt(n))
     return mean, mean - half, mean + half
 
 
@@ -134,18 +138,18 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool], confidence: float = 0
     n, only_first, only_second = len(a), int((a & ~b).sum()), int((b & ~a).sum())
     if n == 0:
         return PairedTest(0, 0, 0)
-    from scipy.stats import norm
-    from statsmodels.stats.contingency_tables import mcnemar as exact
-    from statsmodels.stats.proportion import proportion_confint
+    from scipy.special import bdtr, betaincinv
 
-    both, neither = int((a & b).sum()), int((~a & ~b).sum())
-    p_value = float(exact([[both, only_first], [only_second, neither]], exact=True).pvalue) if only_first + only_second else 1.0
+    discordant = only_first + only_second
+    p_value = min(1.0, 2 * float(bdtr(min(only_first, only_second), discordant, 0.5))) if discordant else 1.0
     shares = ((only_first + 1) / (n + 2), (only_second + 1) / (n + 2))
     center = shares[0] - shares[1]
-    half = norm.ppf(0.5 + confidence / 2) * np.sqrt((sum(shares) - center**2) / (n + 2))
+    half = NormalDist().inv_cdf(0.5 + confidence / 2) * math.sqrt((sum(shares) - center**2) / (n + 2))
     low = high = None
-    if only_first + only_second:
-        low, high = proportion_confint(only_first, only_first + only_second, alpha=1 - confidence, method="beta")
+    if discordant:
+        tail = (1 - confidence) / 2
+        low = betaincinv(only_first, only_second + 1, tail) if only_first else 0.0
+        high = betaincinv(only_first + 1, only_second, 1 - tail) if only_second else 1.0
     return PairedTest(
         n,
         only_first,
@@ -232,13 +236,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     Source: S. Holm (1979), A simple sequentially rejective multiple test procedure.
     """
-    from statsmodels.stats.multitest import multipletests
-
-    known = [i for i, p in enumerate(p_values) if p is not None and p == p]
+    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None and p == p)
     adjusted: list[float | None] = [None] * len(p_values)
-    if known:
-        for i, p in zip(known, multipletests([p_values[i] for i in known], method="holm")[1], strict=True):
-            adjusted[i] = float(p)
+    largest = 0.0
+    for done, (p, i) in enumerate(known):
+        largest = max(largest, min(1.0, (len(known) - done) * p))
+        adjusted[i] = float(largest)
     return adjusted
 
 
@@ -266,21 +269,26 @@ def ranks(scores: np.ndarray, rng: np.random.Generator, draws: int = DRAWS, conf
     Args:
         scores: shape (samples, competitors), no missing values.
     """
-    from scipy.stats import rankdata
-
     count, competitors = scores.shape
     if count == 0:
         return []
     picked = rng.multinomial(count, np.full(count, 1 / count), draws)
     # Rounded, so that means that are equal but for the order of summation share their rank.
     means = np.round(picked @ scores / count, 12)  # (draws, competitors)
-    places = rankdata(-means, axis=1)
+    places = _places(means)
     best = means == means.max(axis=1, keepdims=True)
     low, high = np.quantile(places, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     mean = scores.mean(axis=0)
-    place = rankdata(-np.round(mean, 12))
+    place = _places(np.round(mean, 12)[None])[0]
     share = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
     return [Rank(*(float(v[i]) for v in (mean, place, low, high, share))) for i in range(competitors)]
+
+
+def _places(means: np.ndarray) -> np.ndarray:
+    """Place of each in its row, 1 the largest; equal ones share the mean of their places. Shapes (rows, competitors)."""
+    larger = (means[:, None, :] > means[:, :, None]).sum(axis=2)
+    equal = (means[:, None, :] == means[:, :, None]).sum(axis=2)
+    return larger + (equal + 1) / 2
 
 
 @dataclass(frozen=True)
