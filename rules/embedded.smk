@@ -1,5 +1,5 @@
 # data/essays, data/science, data/tasks/training -> results/training/embedded: the embedded model, trained again from scratch
-# (about an hour and a half on two cores). Asked for by name only: `snakemake train_embedded_model`. The model that runs use is
+# (2 1/2 to 3 hours on two cores). Asked for by name only: `snakemake train_embedded_model`. The model that runs use is
 # the committed one in data/models/embedded; copy the new folder over it to replace it.
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from contextrot.embedded import chat_vocabulary
 from contextrot.embedded.chat_memory import dense_history, generate, load_passages
@@ -13,7 +14,7 @@ from contextrot.embedded.chat_questions import ABSTENTION, QUESTION_TYPES
 from contextrot.embedded.conversations import ConversationWriter
 from contextrot.embedded.copying import repeated_tokens
 from contextrot.embedded.curriculum import STAGES, TASKS, rate_at, stage_at
-from contextrot.embedded.heldout import evaluation_texts, word_sequences
+from contextrot.embedded.heldout import EVALUATED_PAIRS, evaluation_texts, word_sequences
 from contextrot.embedded.needles import plant
 
 DATA = Path(__file__).parents[2] / "data"
@@ -44,6 +45,16 @@ def test_training_text_holds_no_six_words_of_an_evaluation_item_in_a_row(writer,
         for turn in getattr(writer, task)(rng, 512):
             for text in turn:
                 assert not word_sequences(text, 6) & held_out
+
+
+def test_repeated_words_of_the_evaluation_come_in_training_but_never_as_its_pairs(writer):
+    rng = np.random.default_rng(2)
+    texts = [writer.repeated_words(rng, 64)[0][1] for _ in range(4000)]
+    pairs = [set(text.split()) for text in texts]
+    assert {word for pair in EVALUATED_PAIRS for word in pair} <= set().union(*pairs)
+    assert not [pair for pair in pairs if pair in map(set, EVALUATED_PAIRS)]
+    measured = yaml.safe_load((DATA.parent / "config" / "experiments.yaml").read_text())["repeated_words"]["parameters"]["pairs"]
+    assert set(map(tuple, measured)) <= set(EVALUATED_PAIRS)
 
 
 def test_the_training_files_hold_no_five_words_of_a_review_in_a_row():

@@ -15,7 +15,7 @@ import yaml
 
 from contextrot import prompts
 from contextrot.embedded.chat_memory import dense_history, load_passages
-from contextrot.embedded.heldout import excluded_words
+from contextrot.embedded.heldout import EVALUATED_PAIRS, excluded_words
 from contextrot.embedded.needles import Fact, FactWriter, pieces, plant
 from contextrot.embedded.reviews import ReviewWriter
 
@@ -94,12 +94,9 @@ class ConversationWriter:
 
     def repeated_words(self, rng: np.random.Generator, tokens: int) -> Turns:
         """One word many times and another once, to be repeated."""
-        word = (
-            self.facts.pick(rng, "nouns", 0.9)
-            if rng.random() < 0.85
-            else self.facts.fill(rng, ("adj", "past", "np", "Name")[int(rng.integers(4))])
-        )
-        other = (f"{word}s", f"{word}s", word.capitalize(), self.facts.fill(rng, "n"))[int(rng.integers(4))]
+        word, other = self._word_pair(rng)
+        while word == other or {word, other} in map(set, EVALUATED_PAIRS):
+            word, other = self._word_pair(rng)
         # Tokens of a word are not known here, only that most short ones are one.
         size = 1 if len(word) < 8 and word.islower() and " " not in word else 3
         limit = max(4, (tokens - 24) // (2 * size))
@@ -109,9 +106,25 @@ class ConversationWriter:
             else int(np.exp(rng.uniform(1.1, np.log(limit + 1))))
         )
         words = [word] * count
-        words[-1 if rng.random() < 0.12 else int(rng.integers(count))] = other
+        words[int(rng.choice([0, -1, rng.integers(count)], p=[0.05, 0.3, 0.65]))] = other
         text = " ".join(words)
         return [(prompts.REPEATED_WORDS.format(text=text), text)]
+
+    def _word_pair(self, rng: np.random.Generator) -> tuple[str, str]:
+        """A word and another: its plural, itself with a capital, or any noun; at times one that is measured in another pair."""
+        if rng.random() < 0.85:
+            word = self.facts.pick(rng, "nouns", 0.9)
+        else:
+            word = self.facts.fill(rng, ("adj", "past", "np", "Name")[int(rng.integers(4))])
+        others = (f"{word}s", f"{word}s", word.capitalize(), self.facts.fill(rng, "n"))
+        other = others[int(rng.integers(4))]
+        measured = [word for pair in EVALUATED_PAIRS for word in pair]
+        kind = rng.random()
+        if kind < 0.1:
+            word = measured[int(rng.integers(len(measured)))]
+        elif kind < 0.25:
+            other = measured[int(rng.integers(len(measured)))]
+        return word, other
 
     def sentiment(self, rng: np.random.Generator, tokens: int) -> Turns:
         """Reviews to be judged, one a turn."""

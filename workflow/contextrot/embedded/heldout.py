@@ -9,9 +9,12 @@ from pathlib import Path
 
 import yaml
 
+EVALUATED_PAIRS = (("apple", "apples"), ("golden", "Golden"), ("orange", "run"), ("cat", "cats"))
+"""Pairs of repeated words that are measured: training may show each of these words, but never the two together."""
+
 
 def excluded_words() -> frozenset[str]:
-    """Words that the needles, their distractors and the repeated words are about; no training fact uses them."""
+    """Words that the needles and their distractors are about, and most of the repeated words; no training fact uses them."""
     return frozenset(
         "boathouse greenhouse classmate coast capital heron ropeworks compost adjectives outlines platform neighbour "
         "apple apples orange oranges key keys advice restaurant hotel birthday".split()
