@@ -143,8 +143,7 @@ def step(name: str, *arguments: str) -> None:
 
 def disk_rate(folder: Path, answers: int = 2000) -> float:
     """Answers a second that the request store takes from as many threads as the client has."""
-    from contextrot.cache import RequestStore, request_key
-    from contextrot.client import STORE_THREADS
+    from contextrot.cache import STORE_THREADS, RequestStore, request_key
     from contextrot.records import Response
 
     store = RequestStore(folder / "disk")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from contextrot import client, inference
-from contextrot.cache import RequestStore, request_key
+from contextrot.cache import STORE_THREADS, RequestStore, request_key
 from contextrot.inference import collect_responses
 from contextrot.records import Sample, read_responses, write_samples
 from contextrot.settings import ModelSettings, Settings
@@ -88,7 +88,7 @@ def test_20_kills_lose_nothing_and_ask_nothing_finished_again(tmp_path):
         assert not finished & set(server.prompts[asked_before:])
         lost = len(server.prompts) - rows
         assert 0 <= lost <= in_flight
-        assert lost <= kills * (concurrency + client.STORE_THREADS)
+        assert lost <= kills * (concurrency + STORE_THREADS)
         start(tmp_path / "undisturbed", server.url, 16).communicate(timeout=300)
     path = "test/m/e/responses/1-of-1.parquet"
     assert content(tmp_path / "killed" / path) == content(tmp_path / "undisturbed" / path), output
@@ -185,7 +185,7 @@ def test_a_read_only_store_is_a_clear_message_after_few_requests(tmp_path):
         assert job.returncode == 1
         assert "Read-only file system" in output
         assert "Traceback" not in output
-        assert len(server.prompts) <= 4 + client.STORE_THREADS + 4
+        assert len(server.prompts) <= 4 + STORE_THREADS + 4
 
 
 WRITER = """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import stat
 import threading
+import time
 
 import pytest
 
-from contextrot.cache import RequestStore, describe_store, request_key, weights_fingerprint
+from contextrot.cache import STORE_THREADS, RequestStore, StoreWriter, describe_store, request_key, weights_fingerprint
 from contextrot.errors import StoreError
 from contextrot.records import Response
 
@@ -133,3 +135,59 @@ def test_weights_of_other_content_but_the_same_size_are_told_apart(tmp_path):
         file.write(b"x")
     assert path.stat().st_size == size
     assert weights_fingerprint(tmp_path) != before
+
+
+def test_a_slow_disk_is_written_to_by_many_threads_at_once(store):
+    active, most, lock = 0, 0, threading.Lock()
+
+    class Slow(RequestStore):
+        def put(self, key, request, response):
+            nonlocal active, most
+            with lock:
+                active += 1
+                most = max(most, active)
+            time.sleep(0.02)
+            super().put(key, request, response)
+            with lock:
+                active -= 1
+
+    async def main():
+        writer = StoreWriter(Slow(store.folder))
+        await asyncio.gather(*(writer.put(request_key({"q": i}), {}, answer(text=str(i))) for i in range(100)))
+        assert [store.get(request_key({"q": i})).text for i in range(100)] == [str(i) for i in range(100)]
+        writer.close()
+
+    asyncio.run(main())
+    assert most == STORE_THREADS
+
+
+def test_an_answer_that_the_store_does_not_take_is_an_error_for_its_own_asker_alone(store):
+    (store.folder / "00").parent.mkdir(parents=True)
+    (store.folder / "00").write_text("a file where a folder should be")
+    keys = ["00" + KEY[2:], *(request_key({"q": i}) for i in range(20))]
+
+    async def main():
+        writer = StoreWriter(store)
+        found = await asyncio.gather(*(writer.put(key, {}, answer()) for key in keys), return_exceptions=True)
+        writer.close()
+        return found
+
+    first, *others = asyncio.run(main())
+    assert isinstance(first, StoreError)
+    assert others == [None] * 20 and all(store.get(key) for key in keys[1:])
+
+
+def test_answers_that_wait_when_a_run_is_stopped_are_kept(store):
+    keys = [request_key({"q": i}) for i in range(50)]
+
+    async def main():
+        writer = StoreWriter(store)
+        tasks = [asyncio.create_task(writer.put(key, {}, answer())) for key in keys]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        writer.close()
+
+    asyncio.run(main())
+    assert all(store.get(key) for key in keys)

@@ -9,6 +9,7 @@ systems; so any number of processes may share a store, and a killed one leaves a
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 import json
@@ -16,6 +17,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -25,6 +27,8 @@ from contextrot.errors import StoreError
 from contextrot.records import OUTCOMES, Response
 
 FORMAT = "contextrot response 1"
+STORE_THREADS, AT_ONCE = 16, 4
+"""Threads that write answers, and how many one of them is given at a time."""
 _NOT_STORED = ("sample_id", "turn", "cached")
 _REPEATED = ("outcome", "finish_reason", "engine", "model")
 _FIELDS = [f.name for f in fields(Response) if f.name not in _NOT_STORED]
@@ -142,6 +146,58 @@ class RequestStore:
         """Number of stored answers, and their bytes on the disk."""
         sizes = [path.stat().st_size for path in self.folder.glob("??/*.json")]
         return len(sizes), sum(sizes)
+
+
+class StoreWriter:
+    """Keeps answers beside an event loop: a flush to the disk takes milliseconds, and many at once take no longer.
+
+    Each thread is given what has come together meanwhile: one by one, answers would interrupt the loop twice as often.
+    """
+
+    def __init__(self, store: RequestStore) -> None:
+        self._store = store
+        self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="request-store")
+        self._busy = 0
+        self._waiting: list[tuple[asyncio.Future[None], tuple[str, Mapping[str, Any], Response]]] = []
+
+    async def put(self, key: str, request: Mapping[str, Any], response: Response) -> None:
+        """As RequestStore.put; returns when the answer is on the disk."""
+        loop = asyncio.get_running_loop()
+        saved = loop.create_future()
+        self._waiting.append((saved, (key, request, response)))
+        if len(self._waiting) in (1, AT_ONCE):
+            loop.call_soon(self._start, loop)
+        await saved
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._waiting and (not self._busy or (len(self._waiting) >= AT_ONCE and self._busy < STORE_THREADS)):
+            answers, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+            self._busy += 1
+            self._threads.submit(self._write, answers, loop)
+
+    def _write(self, answers: list, loop: asyncio.AbstractEventLoop) -> None:
+        errors = []
+        for _, answer in answers:
+            try:
+                errors.append(self._store.put(*answer))
+            except Exception as error:
+                errors.append(error)
+        with suppress(RuntimeError):  # the loop was stopped meanwhile
+            loop.call_soon_threadsafe(self._written, answers, errors, loop)
+
+    def _written(self, answers: list, errors: list, loop: asyncio.AbstractEventLoop) -> None:
+        self._busy -= 1
+        for (saved, _), error in zip(answers, errors, strict=True):
+            if not saved.done():
+                saved.set_exception(error) if error else saved.set_result(None)
+        self._start(loop)
+
+    def close(self) -> None:
+        """Keeps what still waits, then ends the threads."""
+        waiting, self._waiting = self._waiting, []
+        for _, answer in waiting:
+            self._threads.submit(self._store.put, *answer)
+        self._threads.shutdown()
 
 
 def _write_and_flush(path: str, content: bytes) -> None:

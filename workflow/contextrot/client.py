@@ -14,14 +14,12 @@ import random
 import re
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from contextrot import modules
-from contextrot.cache import RequestStore, request_key, weights_fingerprint
+from contextrot.cache import RequestStore, StoreWriter, request_key, weights_fingerprint
 from contextrot.engines import Endpoint
 from contextrot.engines.external import KEY_VARIABLES
 from contextrot.errors import ContextRotError, EngineError, RequestError
@@ -36,7 +34,6 @@ PERHAPS_BILLED = frozenset({"timeout", "malformed", "cut_stream", "no_choices", 
 LOCAL_TOKENS_PER_MINUTE = 50_000
 HOSTED_TOKENS_PER_MINUTE = 200_000
 LONGEST_PAUSE_SECONDS = 60.0
-STORE_THREADS = 16
 MOST_RESTARTS = 3
 MOST_FAILURES_IN_A_ROW = 20
 
@@ -77,7 +74,7 @@ class Client:
         self._transport: Transport | None = transport_for(endpoint) if endpoint else None
         self._bucket = _bucket(model, Path(settings.request_store)) if endpoint else None
         self._first_pause = pause_seconds
-        self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="request-store")
+        self._writer = StoreWriter(store)
         self._restarts = 0
         self._failures_in_a_row = 0
 
@@ -88,7 +85,7 @@ class Client:
         if self._transport:
             await self._transport.close()
             self._bucket.close()
-        self._threads.shutdown()
+        self._writer.close()
 
     @property
     def needs_prompt_tokens(self) -> bool:
@@ -131,17 +128,23 @@ class Client:
         if self.endpoint is None:
             raise NotInStore(key)
         self._check_stopped()
+        if prompt_tokens is None:
+            prompt_tokens = sum(len(m["content"]) for m in messages) // 3
+        limit = body.get("max_tokens") or body.get("max_completion_tokens") or 0
+        worst_usd = self.pricing.cost(prompt_tokens, limit) if self.pricing else 0.0
         try:
-            response = await self._ask_server(body, prompt_tokens)
-            if response.outcome == "failed":
-                self._count_failure(response)
-                return response
-            self._failures_in_a_row = 0
-            if response.outcome != "over_window":
-                # beside the event loop: a flush to the disk takes milliseconds, and many at once take no longer
-                keep = partial(self.store.put, key, self._kept(body, repeat), response)
-                await asyncio.get_running_loop().run_in_executor(self._threads, keep)
-            self.usage.record(key, response)
+            await self.usage.reserve(worst_usd)
+            try:
+                response = await self._ask_server(body, prompt_tokens)
+                if response.outcome == "failed":
+                    self._count_failure(response)
+                    return response
+                self._failures_in_a_row = 0
+                if response.outcome != "over_window":
+                    await self._writer.put(key, self._kept(body, repeat), response)
+                self.usage.record(key, response)
+            finally:
+                await self.usage.release(worst_usd)
         except ContextRotError as error:
             self.stopped = self.stopped or error
             raise
@@ -153,20 +156,12 @@ class Client:
             async with self.concurrency.exclusive():
                 await asyncio.to_thread(self.endpoint.reset)
 
-    async def _ask_server(self, body: dict[str, Any], prompt_tokens: int | None) -> Response:
-        if prompt_tokens is None:
-            prompt_tokens = sum(len(m["content"]) for m in body["messages"]) // 3
-        limit = body.get("max_tokens") or body.get("max_completion_tokens") or 0
-        worst_usd = self.pricing.cost(prompt_tokens, limit) if self.pricing else 0.0
-        await self.usage.reserve(worst_usd)
-        try:
-            attempts, result = await self._try(body, prompt_tokens)
-            response = self._response(result, attempts)
-            if response.completion_tokens is not None:
-                self._bucket.spend(response.completion_tokens + (response.prompt_tokens or prompt_tokens) - prompt_tokens)
-            return response
-        finally:
-            await self.usage.release(worst_usd)
+    async def _ask_server(self, body: dict[str, Any], prompt_tokens: int) -> Response:
+        attempts, result = await self._try(body, prompt_tokens)
+        response = self._response(result, attempts)
+        if response.completion_tokens is not None:
+            self._bucket.spend(response.completion_tokens + (response.prompt_tokens or prompt_tokens) - prompt_tokens)
+        return response
 
     async def _try(self, body: dict[str, Any], prompt_tokens: int) -> tuple[int, Reply | Failure]:
         """The attempts made, and the reply or the last failure."""

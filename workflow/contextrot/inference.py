@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow
 
 from contextrot import engines
-from contextrot.cache import RequestStore
-from contextrot.client import STORE_THREADS, Client, NotInStore
+from contextrot.cache import STORE_THREADS, RequestStore
+from contextrot.client import Client, NotInStore
 from contextrot.cost import estimate_experiment
 from contextrot.engines import recorded, simulated
 from contextrot.errors import ContextRotError, RequestError, StoreError
