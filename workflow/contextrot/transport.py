@@ -118,7 +118,7 @@ class DirectTransport:
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
                 timeout=aiohttp.ClientTimeout(total=None),
                 headers={"Content-Type": "application/json", **headers},
-                request_class=aiohttp.ClientRequest if sys.version_info >= (3, 12) else _prompt_request(),
+                request_class=aiohttp.ClientRequest if sys.version_info >= (3, 12) else _eager_request(),
             )
         body = {**body, "stream": True, "stream_options": {"include_usage": True}, **self._endpoint.extra_body}
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -173,15 +173,15 @@ class DirectTransport:
             await self._session.close()
 
 
-def _prompt_request() -> type:
+def _eager_request() -> type:
     """aiohttp's request that sends its body at once, as it does from Python 3.12 on; before, it waits for a turn of the event loop."""
     import aiohttp
 
-    class PromptRequest(aiohttp.ClientRequest):
+    class EagerRequest(aiohttp.ClientRequest):
         def write_bytes(self, *arguments: Any) -> Coroutine[Any, Any, None]:
             return begun(super().write_bytes(*arguments))
 
-    return PromptRequest
+    return EagerRequest
 
 
 def begun(coroutine: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
