@@ -31,8 +31,8 @@ def assign_shards(samples: Sequence[Sample], shards: int) -> list[int]:
     """
     groups: dict[str, list[int]] = {}
     weights: dict[str, int] = {}
-    rows = zip(column(samples, "sample_id"), column(samples, PREFIX_COLUMN), token_weights(samples), strict=True)
-    for index, (sample_id, prefix, weight) in enumerate(rows):
+    columns = column(samples, "sample_id"), column(samples, PREFIX_COLUMN), token_weights(samples)
+    for index, (sample_id, prefix, weight) in enumerate(zip(*columns, strict=True)):
         name = f"id {sample_id}" if prefix is None else f"prefix {prefix}"
         groups.setdefault(name, []).append(index)
         weights[name] = weights.get(name, 0) + weight

@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from contextrot import prompts
 from contextrot.embedded.chat_memory import generate, load_passages
 from contextrot.embedded.conversations import render_sessions
+from contextrot.embedded.heldout import EVALUATED_PAIRS
 from contextrot.embedded.needles import plant
 from contextrot.judges.match import match
 from contextrot.tasks.repeated_words import measure
@@ -86,10 +87,9 @@ class Examiner:
 
     def repeated(self, rng: np.random.Generator, count: int, trials: int) -> list[float]:
         """Normalised Levenshtein similarity of repeated words, in characters."""
-        pairs = (("apple", "apples"), ("golden", "Golden"), ("orange", "run"), ("cat", "cats"))
         scores = []
         for trial in range(trials):
-            word, other = pairs[trial % len(pairs)]
+            word, other = EVALUATED_PAIRS[trial % len(EVALUATED_PAIRS)]
             place = int(rng.integers(count))
             words = [word] * count
             words[place] = other
