@@ -43,7 +43,7 @@ def draw_speed_by_turn(context: FigureContext) -> Figure:
     names = {"tokens_per_second": "whole request", "decode_tokens_per_second": "after the first token"}
     _lines(axes, context, names)
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("tokens a second (mean, 95 % interval)")
+    axes.set_ylabel("tokens a second\n(mean, 95 % interval, not below 0)")
     legend_under(axes)
     return figure
 
