@@ -1,5 +1,13 @@
 # samples.parquet -> responses/{shard}-of-{shards}.parquet -> responses.parquet, token_dashboard.txt, token_summary.json:
-# what the model answered, with tokens, time and outcome. One job starts one engine and asks all samples of its shard.
+# what the model answered, with tokens, time and outcome. One job has one engine and asks all samples of its shard; on one machine
+# a model's server goes on to the run's next job.
+
+
+onstart:
+    if workflow.local_exec and not workflow.deployment_settings.deployment_method:
+        from contextrot.engines.shared import start_host
+
+        start_host()
 
 
 rule collect_responses:

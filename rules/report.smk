@@ -4,41 +4,22 @@
 report: "../workflow/report/workflow.rst"
 
 
-rule tabulate_metrics:
+rule tabulate_results:
     input:
+        samples=f"{EXPERIMENT}/samples.parquet",
+        responses=f"{EXPERIMENT}/responses.parquet",
+        judgements=judgements_of,
+        scores=f"{EXPERIMENT}/scores.parquet",
         metrics=f"{EXPERIMENT}/metrics.csv",
     output:
-        report(
+        metrics=report(
             f"{EXPERIMENT}/metrics.html",
             caption="../workflow/report/table.rst",
             category="{model}",
             subcategory="{experiment}",
             labels=labels_of("table of metrics"),
         ),
-    log:
-        f"{LOGS}/tabulate_metrics.log",
-    benchmark:
-        f"{BENCHMARKS}/tabulate_metrics.tsv"
-    localrule: True
-    conda:
-        "../envs/contextrot.yaml"
-    params:
-        code=code_hash("html_table.py", "summary.py"),
-        facts=facts_of("The numbers behind the figures: each measure over each grouping of the conditions."),
-    message:
-        "Tabulating the metrics of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
-    script:
-        "../workflow/scripts/tabulate_metrics.py"
-
-
-rule list_failures:
-    input:
-        samples=f"{EXPERIMENT}/samples.parquet",
-        responses=f"{EXPERIMENT}/responses.parquet",
-        judgements=judgements_of,
-        scores=f"{EXPERIMENT}/scores.parquet",
-    output:
-        report(
+        failures=report(
             f"{EXPERIMENT}/failures.html",
             caption="../workflow/report/table.rst",
             category="{model}",
@@ -46,19 +27,22 @@ rule list_failures:
             labels=labels_of("table of failures"),
         ),
     log:
-        f"{LOGS}/list_failures.log",
+        f"{LOGS}/tabulate_results.log",
     benchmark:
-        f"{BENCHMARKS}/list_failures.tsv"
+        f"{BENCHMARKS}/tabulate_results.tsv"
     localrule: True
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=code_hash("html_table.py", "failures.py"),
-        facts=facts_of("Answers that are not simply right, with what was asked, expected and answered."),
+        code=code_hash("html_table.py", "summary.py", "failures.py"),
+        facts=facts_of(
+            "Metrics: the numbers behind the figures, each measure over each grouping of the conditions. "
+            "Failures: the answers that are not simply right, with what was asked, expected and answered."
+        ),
     message:
-        "Listing what went wrong in {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
+        "Tabulating the metrics and failures of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:
-        "../workflow/scripts/list_failures.py"
+        "../workflow/scripts/tabulate_results.py"
 
 
 rule export_inspect_log:

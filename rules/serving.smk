@@ -46,6 +46,7 @@ rule join_modes:
         answers=mode_folders("parity.parquet"),
     output:
         scores=f"{EXPERIMENT}/scores.parquet",
+        metrics=f"{EXPERIMENT}/metrics.csv",
         responses=f"{EXPERIMENT}/responses.parquet",
         parity=f"{EXPERIMENT}/parity.json",
         dashboard=f"{EXPERIMENT}/token_dashboard.txt",
@@ -60,7 +61,7 @@ rule join_modes:
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=code_hash("serving/compare.py"),
+        code=lambda wildcards: code_hash("serving/compare.py") + task_code(wildcards),
     message:
         "Joining the modes of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:

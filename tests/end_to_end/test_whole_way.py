@@ -95,9 +95,27 @@ def servers() -> set[int]:
     return found
 
 
+def process_of(run: subprocess.Popen, what: str) -> psutil.Process:
+    """Snakemake itself, or the one of its children with this word in its command."""
+    process = psutil.Process(run.pid)
+    if what == "snakemake":
+        return process
+    return next(child for child in process.children(recursive=True) if any(what in word for word in child.cmdline()))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT], ids=lambda number: number.name)
-def test_a_killed_inference_job_leaves_no_server_and_the_next_run_completes(tmp_path, number):
+@pytest.mark.parametrize(
+    ("what", "number"),
+    [
+        ("collect_responses.py", signal.SIGTERM),
+        ("collect_responses.py", signal.SIGKILL),
+        ("contextrot.engines.shared", signal.SIGKILL),
+        ("snakemake", signal.SIGKILL),
+        ("snakemake", signal.SIGINT),
+    ],
+    ids=lambda value: str(getattr(value, "name", value)),
+)
+def test_a_killed_run_leaves_no_server_and_the_next_completes(tmp_path, what, number):
     options, before = small_config(tmp_path), servers()
     target = str(NIAH / "scores.parquet")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
@@ -105,23 +123,37 @@ def test_a_killed_inference_job_leaves_no_server_and_the_next_run_completes(tmp_
     with open(tmp_path / "run.log", "wb") as log:
         run = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + 300
-        while not (started := servers() - before):
+        while not servers() - before:
             assert run.poll() is None, (tmp_path / "run.log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        job = psutil.Process(started.pop()).parent()
         if number == signal.SIGINT:
             os.killpg(run.pid, number)
         else:
-            job.send_signal(number)
+            process_of(run, what).send_signal(number)
         assert run.wait(timeout=120) != 0
     assert not (tmp_path / NIAH / "responses.parquet").exists()
     deadline = time.monotonic() + 60
     while servers() - before:
         assert time.monotonic() < deadline, "a server was left"
         time.sleep(0.05)
+    assert run_snakemake("--unlock", *options, folder=tmp_path).returncode == 0
     done = run_snakemake(target, *options, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_model_s_experiments_share_one_server(tmp_path):
+    options = small_config(tmp_path)
+    experiments = {"niah": SMALL["niah"], "again": {**SMALL["niah"], "parameters": {"lengths": [300], "depths": [50]}}}
+    (tmp_path / "experiments.yaml").write_text(yaml.safe_dump(experiments))
+    before, targets = servers(), [f"results/test/embedded/{name}/responses.parquet" for name in experiments]
+    done = run_snakemake(*targets, "--cores", "1", *options, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    logs = [path.read_text() for path in tmp_path.glob("logs/test/embedded/*/collect_responses-1-of-1.log")]
+    assert sum(log.count("transformers serve") for log in logs) == 1
+    assert sum("the server of an earlier job goes on" in log for log in logs) == 1
+    assert not servers() - before
 
 
 def test_a_missing_data_file_is_one_message(tmp_path, finished):

@@ -24,7 +24,6 @@ def test_the_test_tier_of_one_experiment_asks_for_each_stage_once(snakemake):
         "gather_responses",
         "judge_responses",
         "score_responses",
-        "summarize_scores",
     ):
         assert counts[rule] == 1
     assert counts["draw_figure"] == 2

@@ -17,7 +17,7 @@ from tests.scripted_server import Act, ScriptedServer
 
 EXPERIMENT = "results/test/scripted/niah"
 LENGTHS = [200, 300, 400, 800]
-AFTER_SHARDS = {"gather_responses": 1, "judge_responses": 1, "score_responses": 1, "summarize_scores": 1}
+AFTER_SHARDS = {"gather_responses": 1, "judge_responses": 1, "score_responses": 1}
 
 
 def command(folder, url: str, shards: int) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot import hub
+from contextrot.engines import shared
 from contextrot.errors import ConfigError, EngineError
 from contextrot.likelihood import answer_ids, likeliest, prompt_ids, sensitivity
 from contextrot.records import Sample, read_responses, read_samples, write_table, write_text
@@ -58,6 +59,8 @@ def extract_cosines(
     samples = {sample.sample_id: sample for sample in read_samples(inputs[0])}
     responses = {r.sample_id: r for r in read_responses(inputs[1]) if r.turn == 0} if inputs[1] else {}
     requests = project.task(tier, model, experiment).state_requests(list(samples.values()), responses)
+    if settings.gpu:
+        shared.stop_idle()
     probe = _load_probe(settings, project, threads)
     rows = _Rows(probe)
     for portion in _portions(requests, samples, BATCHES_AT_ONCE * probe.batch_tokens):

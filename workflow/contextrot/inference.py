@@ -14,11 +14,10 @@ from typing import Any
 
 import pyarrow
 
-from contextrot import engines
 from contextrot.cache import STORE_THREADS, RequestStore
 from contextrot.client import Client, NotInStore
 from contextrot.cost import estimate_experiment
-from contextrot.engines import recorded, simulated
+from contextrot.engines import recorded, shared, simulated
 from contextrot.errors import ContextRotError, RequestError, StoreError
 from contextrot.prices import pricing_of
 from contextrot.progress import Progress
@@ -174,7 +173,7 @@ def ask_samples(
             if model.hosted:
                 light = samples.without_messages() if isinstance(samples, SampleTable) else samples
                 _announce_cost(name, model, [sample for index, sample in enumerate(light) if index not in known])
-            with engines.serve(model, log_path) as endpoint:
+            with shared.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)
                 rest = (task, _selected(samples, missing), tokenizer, answers, progress)
                 run_loop(_ask_missing(Client(endpoint, model, settings, store, usage), *rest))

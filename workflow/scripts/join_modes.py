@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from contextrot.reporting import reporting_errors
+from contextrot.scoring import summarize_scores
 from contextrot.serving.compare import join_modes
 from contextrot.settings import Project
 from contextrot.usage import write_dashboard
 
 with reporting_errors(snakemake.log[0]):
-    model, out = Project(snakemake.config).models[snakemake.wildcards.model], snakemake.output
-    folders = [Path(path).parent for path in snakemake.input.requests]
+    project, names, out = Project(snakemake.config), snakemake.wildcards, snakemake.output
+    folders, model = [Path(path).parent for path in snakemake.input.requests], project.models[names.model]
     join_modes(folders, model.engine, model.name, Path(out.scores), Path(out.responses), Path(out.parity))
+    summarize_scores(project.task(**names), out.scores, out.metrics)
     write_dashboard(out.responses, 1)

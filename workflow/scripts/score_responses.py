@@ -1,11 +1,12 @@
-"""Scores every answer of one experiment."""
+"""Scores every answer of one experiment, and averages the scores over its conditions."""
 
 from contextrot.reporting import reporting_errors
-from contextrot.scoring import score_responses
+from contextrot.scoring import score_responses, summarize_scores
 from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     task = Project(snakemake.config).task(**snakemake.wildcards)
-    files = snakemake.input
-    added = files.get("added", [])
-    score_responses(task, files.samples, files.responses, files.get("judgements", []), snakemake.output[0], added)
+    files, output = snakemake.input, snakemake.output
+    judgements, added = files.get("judgements", []), files.get("added", [])
+    score_responses(task, files.samples, files.responses, judgements, output.scores, added)
+    summarize_scores(task, output.scores, output.metrics)

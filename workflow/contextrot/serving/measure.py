@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot import engines
+from contextrot.engines import shared
 from contextrot.engines.simulated import check_allowed
 from contextrot.errors import ConfigError
 from contextrot.provenance import config_hash, experiment_metadata, run_metadata
@@ -107,6 +108,7 @@ def serve(settings: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
         check_allowed(settings)
         yield engines.Endpoint(engine="simulated", model=settings.name, provider="none")
         return
+    shared.stop_idle()
     with engines.serve(settings, log_path) as endpoint:
         yield endpoint
 
