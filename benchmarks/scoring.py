@@ -40,7 +40,7 @@ import resource, sys, time
 start = time.perf_counter()
 from pathlib import Path
 import yaml
-from contextrot.figures.drawing import draw_figure
+from contextrot.figures.drawing import draw_figures
 from contextrot.judging import JudgingContext, judge_responses
 from contextrot.scoring import score_responses, summarize_scores
 from contextrot.settings import Project
@@ -52,8 +52,7 @@ context = JudgingContext("match", project.settings.judges["match"], project, tas
 judge_responses(samples, responses, judge, context)
 score_responses(task, samples, responses, [judge], folder / "scores.parquet")
 summarize_scores(task, folder / "scores.parquet", folder / "metrics.csv")
-for figure in ("heatmap", "accuracy_by_length"):
-    draw_figure(project, "embedded", "niah", figure, folder, folder / f"{figure}.png")
+draw_figures(project, "embedded", "niah", folder, [folder / f"{figure}.png" for figure in ("heatmap", "accuracy_by_length")])
 print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
 """
 LEAST = """

@@ -38,17 +38,20 @@ rule draw_comparison:
         curves="results/{comparison}/curves.csv",
         differences="results/{comparison}/differences.csv",
     output:
-        report(
-            "results/{comparison}/{figure}.{format}",
-            caption="../workflow/report/comparison.rst",
-            category="Comparison",
-            subcategory="{comparison}",
-            labels={"result": "{figure}"},
-        ),
+        [
+            report(
+                f"results/{{comparison}}/{figure}.{{format}}",
+                caption="../workflow/report/comparison.rst",
+                category="Comparison",
+                subcategory="{comparison}",
+                labels={"result": figure},
+            )
+            for figure in COMPARISON_FIGURES
+        ],
     log:
-        "logs/{comparison}/draw_comparison-{figure}-{format}.log",
+        "logs/{comparison}/draw_comparison-{format}.log",
     benchmark:
-        "benchmarks/runs/{comparison}/draw_comparison-{figure}-{format}.tsv"
+        "benchmarks/runs/{comparison}/draw_comparison-{format}.tsv"
     conda:
         "../envs/contextrot.yaml"
     resources:
@@ -59,7 +62,7 @@ rule draw_comparison:
         length=lambda w: length_column(project, w.comparison),
         facts=lambda w: comparison_facts(project, w.comparison),
     message:
-        "Drawing {wildcards.figure} of {wildcards.comparison}"
+        "Drawing {wildcards.comparison}"
     script:
         "../workflow/scripts/draw_comparison.py"
 
@@ -87,9 +90,7 @@ rule agree_judges:
         runtime=30,
     params:
         code=code_hash("agreement.py", "stats.py", "figures/*.py"),
-        facts=lambda w: experiment_facts(
-            project, w.tier, w.model, w.experiment, "Verdicts of each two judges on the same answers, with Cohen's kappa."
-        ),
+        facts=facts_of({"agreement of the judges": "Verdicts of each two judges on the same answers, with Cohen's kappa."}),
     message:
         "Comparing the judges of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:

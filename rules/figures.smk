@@ -1,4 +1,49 @@
 # scores.parquet, metrics.csv -> figures/{figure}.png (or .svg, .pdf); each also by a short target such as niah_heatmap.
+# One job draws all that a run wants of an experiment. A figure that needs more than scores and metrics, another format, and what
+# was not selected have a job of their own.
+
+
+for experiment, figures in figures_drawn_together().items():
+
+    rule:
+        name:
+            re.sub(r"\W", "_", f"draw_figures_of_{experiment}")
+        input:
+            scores=f"{EXPERIMENT}/scores.parquet",
+            metrics=f"{EXPERIMENT}/metrics.csv",
+        output:
+            [
+                report(
+                    f"{EXPERIMENT}/figures/{figure}.png",
+                    caption="../workflow/report/figure.rst",
+                    category="{model}",
+                    subcategory="{experiment}",
+                    labels=labels_of(figure),
+                )
+                for figure in figures
+            ],
+        log:
+            f"{LOGS}/draw_figures.log",
+        benchmark:
+            f"{BENCHMARKS}/draw_figures.tsv"
+        wildcard_constraints:
+            tier=re.escape(project.settings.tier),
+            model=any_of(project.selected_models),
+            experiment=re.escape(experiment),
+        conda:
+            "../envs/contextrot.yaml"
+        resources:
+            mem_mb=growing(2000),
+            runtime=30,
+        params:
+            code=figure_code,
+            facts=figure_facts_of(figures),
+        message:
+            "Drawing {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
+        script:
+            "../workflow/scripts/draw_figures.py"
+
+    workflow.ruleorder(re.sub(r"\W", "_", f"draw_figures_of_{experiment}"), "draw_figure")
 
 
 rule draw_figure:
@@ -25,11 +70,11 @@ rule draw_figure:
         runtime=30,
     params:
         code=figure_code,
-        facts=lambda w: figure_facts(project, w.tier, w.model, w.experiment, w.figure),
+        facts=lambda w: figure_facts(project, w.tier, w.model, w.experiment, [w.figure]),
     message:
         "Drawing {wildcards.figure} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
     script:
-        "../workflow/scripts/draw_figure.py"
+        "../workflow/scripts/draw_figures.py"
 
 
 for experiment in project.experiments:

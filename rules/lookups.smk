@@ -173,6 +173,21 @@ def figure_sources(wildcards):
     return [f"{EXPERIMENT}/{name}" for name in extra]
 
 
+def figures_drawn_together():
+    """Experiment -> figures of scores and metrics alone, which every selected model has."""
+    together = {}
+    for model, experiment in selection():
+        more = project.task_class(experiment).figure_inputs
+        names = [figure for figure in project.figures_of(model, experiment) if figure not in more]
+        together[experiment] = [figure for figure in together.get(experiment, names) if figure in names]
+    return {experiment: names for experiment, names in together.items() if len(names) > 1}
+
+
+def figure_facts_of(figures):
+    """A function that gives what the captions of some figures say."""
+    return lambda w: figure_facts(project, w.tier, w.model, w.experiment, figures)
+
+
 def figure_code(wildcards):
     """Hash of the code that draws, so that an edit of it draws again."""
     task = project.experiments[wildcards.experiment].task
@@ -221,7 +236,7 @@ def reports_of_tier(tier):
 
 
 def facts_of(shows):
-    """A function that gives what the caption of an experiment's table says."""
+    """A function that gives what the captions of an experiment's tables say."""
     return lambda w: experiment_facts(project, w.tier, w.model, w.experiment, shows)
 
 

@@ -36,8 +36,10 @@ rule tabulate_results:
     params:
         code=code_hash("html_table.py", "summary.py", "failures.py"),
         facts=facts_of(
-            "Metrics: the numbers behind the figures, each measure over each grouping of the conditions. "
-            "Failures: the answers that are not simply right, with what was asked, expected and answered."
+            {
+                "table of metrics": "The numbers behind the figures: each measure over each grouping of the conditions.",
+                "table of failures": "Answers that are not simply right, with what was asked, expected and answered.",
+            }
         ),
     message:
         "Tabulating the metrics and failures of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"

@@ -13,7 +13,7 @@ from contextrot.records import write_table
 
 FACTS = Facts(
     model="Odd*_name_|x| `y`_", experiment="Needles_", question="Is it found?", tier="test (few)", engine="simulated, curve_",
-    judge="match", note="SIMULATED: answers_", shows="Share of *right* answers.",
+    judge="match", note="SIMULATED: answers_", shows={"heatmap": "Share of *right* answers.", "other": "Something else."},
 )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_the_report_opens_with_its_notes_each_once_and_none_where_there_is_none(
 
 
 def test_rewording_a_caption_draws_no_figure_again_but_another_title_does():
-    assert repr(FACTS) == repr(Facts(FACTS | {"question": "Other?", "shows": "Other."}))
+    assert repr(FACTS) == repr(Facts(FACTS | {"question": "Other?", "shows": {"heatmap": "Other."}}))
     assert repr(FACTS) != repr(Facts(FACTS | {"model": "Other"}))
 
 

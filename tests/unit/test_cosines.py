@@ -226,9 +226,9 @@ def test_an_unknown_pair_names_the_known_ones(project, folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["metric", "percent_change", "tau", "matrix", "cosine_heatmap", "cosine_lines"])
 def test_every_figure_is_drawn_from_the_files(project, folder, tmp_path, name):
-    from contextrot.figures.drawing import draw_figure
+    from contextrot.figures.drawing import draw_figures
 
-    draw_figure(project, "tiny", "switching", name, folder, tmp_path / f"{name}.png")
+    draw_figures(project, "tiny", "switching", folder, [tmp_path / f"{name}.png"])
     assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 

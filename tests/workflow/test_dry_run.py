@@ -26,7 +26,8 @@ def test_the_test_tier_of_one_experiment_asks_for_each_stage_once(snakemake):
         "score_responses",
     ):
         assert counts[rule] == 1
-    assert counts["draw_figure"] == 2
+    assert counts["draw_figures_of_niah"] == 1
+    assert "draw_figure" not in counts
 
 
 def test_a_figure_by_its_short_target(snakemake):

@@ -57,7 +57,7 @@ def test_of_four_shards_only_the_killed_one_runs_again_and_another_number_asks_n
         finished = tmp_path / EXPERIMENT / "responses"
         with log.open("wb") as output:
             process = subprocess.Popen(words, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-            wait_for(lambda: len(server.prompts) == 4 and "4 of 9 steps" in log.read_text(), process, log)
+            wait_for(lambda: len(server.prompts) == 4 and "4 of 8 steps" in log.read_text(), process, log)
             for job in psutil.Process(process.pid).children(recursive=True):
                 job.kill()
             assert process.wait(timeout=200) != 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from contextrot.settings import Project
 
 
-class Facts(dict[str, str]):
+class Facts(dict[str, Any]):
     """What a caption says; as a parameter of a rule only what stands in the figure itself counts, so that no rewording of a
     caption draws a figure again, and the report's list of parameters stays short."""
 
@@ -22,17 +23,17 @@ class Facts(dict[str, str]):
         return " — ".join(self[name] for name in ("model", "experiment", "note") if self[name])
 
 
-def experiment_facts(project: Project, tier: str, model: str, experiment: str, shows: str = "") -> Facts:
+def experiment_facts(project: Project, tier: str, model: str, experiment: str, shows: Mapping[str, str]) -> Facts:
     """What is known from the config about an experiment's results.
 
     Args:
-        shows: what the figure or table shows.
+        shows: name of each figure or table -> what it shows.
     """
     settings = project.models[model]
     doc = inspect.getdoc(project.task_class(experiment)) or ""
     return Facts(
         {
-            "shows": shows,
+            "shows": dict(shows),
             "model": project.title(model),
             "experiment": project.title(experiment),
             "question": doc.split("\n\n")[0].replace("\n", " "),
@@ -44,10 +45,11 @@ def experiment_facts(project: Project, tier: str, model: str, experiment: str, s
     )
 
 
-def figure_facts(project: Project, tier: str, model: str, experiment: str, figure: str) -> Facts:
-    """As `experiment_facts`; what the figure shows is the first paragraph of its function's documentation."""
-    doc = inspect.getdoc(project.task_class(experiment).figures[figure]) or figure
-    return experiment_facts(project, tier, model, experiment, doc.split("\n\n")[0].replace("\n", " "))
+def figure_facts(project: Project, tier: str, model: str, experiment: str, figures: Sequence[str]) -> Facts:
+    """As `experiment_facts`; what a figure shows is the first paragraph of its function's documentation."""
+    functions = project.task_class(experiment).figures
+    shows = {name: (inspect.getdoc(functions[name]) or name).split("\n\n")[0].replace("\n", " ") for name in figures}
+    return experiment_facts(project, tier, model, experiment, shows)
 
 
 def result_labels(name: str, folder: str | Path) -> dict[str, Any]:

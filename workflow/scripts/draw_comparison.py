@@ -1,4 +1,4 @@
-"""Draws one figure of a comparison."""
+"""Draws the figures of a comparison."""
 
 from pathlib import Path
 
@@ -7,4 +7,4 @@ from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     folder, params = Path(snakemake.input.table).parent, snakemake.params
-    draw_comparison(folder, snakemake.wildcards.figure, params.length, params.facts["title"], snakemake.output[0])
+    draw_comparison(folder, params.length, params.facts["title"], snakemake.output)

@@ -282,6 +282,7 @@ def main() -> None:
     for process in psutil.Process().children(recursive=True):  # of servers that were starting
         with suppress(psutil.NoSuchProcess):
             process.kill()
+    shutil.rmtree(Path(sys.argv[1]).parent, ignore_errors=True)
     os._exit(0)  # threads may wait for them
 
 

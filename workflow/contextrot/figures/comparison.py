@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contextrot.errors import unknown
 from contextrot.figures import FigureContext
 from contextrot.figures.charts import aside, count_label, legend_below, line_with_interval, score_axis, token_axis, token_label
 from contextrot.figures.style import COLORS, MARKERS, new_figure, save
@@ -21,25 +20,21 @@ LENGTHS = {"length": "prompt length (tokens, log scale)", "count": "words to rep
 DEFINITION_LABELS = {"ruler": "score above 85.6 % (RULER)", "nolima": "85 % of the shortest length's score (NoLiMa)"}
 
 
-def draw_comparison(folder: Path, figure: str, length: str | None, title: str, output: Path) -> None:
-    """Draws one figure from table.csv, curves.csv and differences.csv.
+def draw_comparison(folder: Path, length: str | None, title: str, outputs: Sequence[str | Path]) -> None:
+    """Draws from table.csv, curves.csv and differences.csv the figures that the outputs are named for.
 
     Args:
         folder: of the tables.
-        figure: rot_curves, effective_length, paired_differences or rank.
         length: name of the length column.
         title: what is compared, in words.
-
-    Raises:
-        ConfigError: if there is no such figure.
+        outputs: paths of rot_curves, effective_length, paired_differences and rank, or of some of them.
     """
     import pandas as pd
 
-    if figure not in FIGURES:
-        raise unknown("figure", figure, FIGURES, "a comparison")
     table, curves, differences = (pd.read_csv(folder / f"{name}.csv") for name in ("table", "curves", "differences"))
     context = FigureContext(table, curves, folder, "Comparison", title, note_of_table(table))
-    save(FIGURES[figure](context, table, curves, differences, length), output)
+    for output in outputs:
+        save(FIGURES[Path(output).stem](context, table, curves, differences, length), output)
 
 
 def note_of_table(table: pd.DataFrame) -> str:

@@ -1,7 +1,8 @@
-"""Draws one figure of one experiment from its files."""
+"""Draws figures of one experiment from its files."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from contextrot.settings import Project
 
 
-def draw_figure(project: Project, model: str, experiment: str, figure: str, folder: Path, output: Path) -> None:
-    """Draws `figure` from the scores and metrics in `folder`, in the format of the output's ending.
+def draw_figures(project: Project, model: str, experiment: str, folder: Path, outputs: Sequence[str | Path]) -> None:
+    """Draws from the scores and metrics in `folder` the figures that the outputs are named for, in the formats of their endings.
 
     Raises:
         ConfigError: if the task has no figure of that name.
@@ -23,8 +24,10 @@ def draw_figure(project: Project, model: str, experiment: str, figure: str, fold
     import pandas as pd
 
     task = project.task_class(experiment)
-    if figure not in task.figures:
-        raise unknown("figure", figure, task.figures, f"experiment {experiment!r}")
+    names = [Path(output).stem for output in outputs]
+    for name in names:
+        if name not in task.figures:
+            raise unknown("figure", name, task.figures, f"experiment {experiment!r}")
     context = FigureContext(
         scores=pd.read_parquet(folder / "scores.parquet"),
         metrics=pd.read_csv(folder / "metrics.csv", keep_default_na=True),
@@ -33,4 +36,5 @@ def draw_figure(project: Project, model: str, experiment: str, figure: str, fold
         experiment_title=project.title(experiment),
         note=note_of(project, model).split(":")[0],
     )
-    save(task.figures[figure](context), output)
+    for name, output in zip(names, outputs, strict=True):
+        save(task.figures[name](context), output)

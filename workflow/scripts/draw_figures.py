@@ -1,11 +1,11 @@
-"""Draws one figure of one experiment."""
+"""Draws figures of one experiment."""
 
 from pathlib import Path
 
-from contextrot.figures.drawing import draw_figure
+from contextrot.figures.drawing import draw_figures
 from contextrot.reporting import reporting_errors
 from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     names, folder = snakemake.wildcards, Path(snakemake.input.scores).parent
-    draw_figure(Project(snakemake.config), names.model, names.experiment, names.figure, folder, snakemake.output[0])
+    draw_figures(Project(snakemake.config), names.model, names.experiment, folder, snakemake.output)
