@@ -60,9 +60,9 @@ rule draw_figure:
             labels=labels_of("{figure}"),
         ),
     log:
-        f"{LOGS}/draw_figure-{{figure}}-{{format}}.log",
+        f"{LOGS}/draw_figures-{{figure}}-{{format}}.log",
     benchmark:
-        f"{BENCHMARKS}/draw_figure-{{figure}}-{{format}}.tsv"
+        f"{BENCHMARKS}/draw_figures-{{figure}}-{{format}}.tsv"
     conda:
         "../envs/contextrot.yaml"
     resources:

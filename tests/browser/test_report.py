@@ -124,10 +124,28 @@ def test_every_figure_of_the_menu_opens_and_decodes(page):
         keep_screenshot(page, figure)
 
 
-def test_a_caption_says_what_is_shown_how_many_answers_interval_judge_engine_and_date(page):
+def caption_of(page, result: str) -> str:
+    """The description of a result."""
     click(page, "drawn")
-    page.find_element("xpath", "//tr[td[normalize-space()='heatmap']]//a[2]").click()
-    text = page.find_element("xpath", "//*[contains(text(), 'Description') or contains(text(), 'DESCRIPTION')]/ancestor::ul").text
+    page.find_element("xpath", f"//tr[td[normalize-space()='{result}']]//a[2]").click()
+    return page.find_element("xpath", "//*[contains(text(), 'Description') or contains(text(), 'DESCRIPTION')]/ancestor::ul").text
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ("heatmap", "by length and depth"),
+        ("accuracy_by_length", "against length with 95 % intervals"),
+        ("table of metrics", "The numbers behind the figures"),
+        ("table of failures", "Answers that are not simply right"),
+    ],
+)
+def test_each_result_of_a_job_has_a_caption_of_its_own(page, result, words):
+    assert words in caption_of(page, result)
+
+
+def test_a_caption_says_what_is_shown_how_many_answers_interval_judge_engine_and_date(page):
+    text = caption_of(page, "heatmap")
     keep_screenshot(page, "caption")
     for words in (
         "SIMULATED",

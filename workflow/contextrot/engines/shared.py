@@ -124,7 +124,7 @@ def start_host() -> None:
     """Starts the host of this process's jobs; they find it by their environment."""
     if not hasattr(socket, "AF_UNIX"):
         return
-    folder = tempfile.mkdtemp(prefix="contextrot-")  # readable by this user alone
+    folder = tempfile.mkdtemp(prefix="contextrot-", dir="/tmp")  # readable by this user alone; a socket's path must be short
     path = f"{folder}/servers"
     command = [sys.executable, "-m", __name__, path]
     host = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
