@@ -17,6 +17,7 @@ from contextrot.stats import (
     mean_interval,
     paired_difference,
     ranks,
+    ratio_interval,
     wilson_interval,
 )
 
@@ -286,3 +287,19 @@ def test_mcnemar_is_that_of_statsmodels_with_clopper_and_pearsons_odds(pairs):
 def test_ranks_are_those_of_scipy(means):
     found = ranks(np.array([means] * 3), np.random.default_rng(0))
     assert [rank.rank for rank in found] == rankdata([-mean for mean in means]).tolist()
+
+
+def test_the_interval_of_a_ratio_covers_it():
+    r = np.random.default_rng(4)
+    covered = 0
+    for _ in range(2000):
+        over, under = (mean_interval((r.random(30) < share).astype(float), (0, 1)) for share in (0.1, 0.8))
+        low, high = ratio_interval(over, under)
+        covered += low <= 0.1 / 0.8 <= high
+    assert covered / 2000 > 0.93
+
+
+def test_a_ratio_to_what_may_be_nothing_has_no_upper_end():
+    low, high = ratio_interval((0.5, 0.2, 0.8), (0.2, 0.0, 0.3))
+    assert high is None
+    assert low == pytest.approx((0.1 - (0.01 - 0.16 * 0.03) ** 0.5) / 0.03)

@@ -205,6 +205,13 @@ def test_percent_change_pairs_the_same_items():
     assert (row["value"], row["n"], row["failed"]) == (pytest.approx(-50), 2, 1)
 
 
+def test_percent_change_to_nothing_has_a_width():
+    (row,) = percent_changes(frame([1] * 17 + [0] * 3, [0] * 20), "score", "percent_change").to_dict("records")
+    # Wilson's 0 to 0.1611 over 0.85 (0.6396 to 0.9476): 0.1611 / sqrt(0.6396 * (1.7 - 0.6396)) = 0.1956
+    assert (row["value"], row["low"]) == (-100, -100)
+    assert row["high"] == pytest.approx(-80.4, abs=0.1)
+
+
 def test_percent_change_from_zero_is_missing_not_infinite():
     (row,) = percent_changes(frame([0, 0], [1, 0]), "score", "percent_change").to_dict("records")
     assert row["value"] is None

@@ -99,6 +99,23 @@ def bounded_mean_interval(
     return float(smallest + low * (largest - smallest)), float(smallest + high * (largest - smallest))
 
 
+def ratio_interval(over: tuple[float, float, float], under: tuple[float, float, float]) -> tuple[float | None, float | None]:
+    """Interval of the ratio of two means from the intervals of each, as if they were independent; None for an end that has none.
+
+    Source: R. G. Newcombe (2016), MOVER-R confidence intervals for ratios and products of two independently estimated quantities.
+
+    Args:
+        over, under: mean of the numerator and of the denominator, neither negative, each with its low and high.
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = over, under
+    ends: list[float | None] = []
+    for sign, a_end, b_end in ((-1, a_low, b_high), (1, a_high, b_low)):
+        slope = b_end * (2 * b - b_end)
+        root = (a * b) ** 2 - a_end * (2 * a - a_end) * slope
+        ends.append((a * b + sign * math.sqrt(max(root, 0.0))) / slope if slope > 0 else None)
+    return ends[0], ends[1]
+
+
 @dataclass(frozen=True)
 class PairedTest:
     """Two conditions or models on the same samples, right or wrong in each.

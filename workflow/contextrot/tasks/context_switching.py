@@ -197,7 +197,8 @@ def rouge_l(text: str, accepted: Sequence[str]) -> float:
 def percent_changes(scores: pd.DataFrame, measure: str, name: str, resamples: int = 2000) -> pd.DataFrame:
     """(m_h - m_0) / m_0 x 100 for each target, distractor and history length h, over the items answered at both.
 
-    The interval is a bootstrap over items that resamples m_0 and m_h together. There is none, and no value, where m_0 is 0.
+    The interval is a bootstrap over items that resamples m_0 and m_h together; where that has no width, as when no item is right any
+    more, it is that of the ratio of both means (see stats.ratio_interval). There is none, and no value, where m_0 is 0.
 
     Args:
         scores: one row an answer; those without a history are of distractor "none".
@@ -223,7 +224,7 @@ def percent_changes(scores: pd.DataFrame, measure: str, name: str, resamples: in
         if len(paired) and before.mean():
             value = 100 * (after.mean() - before.mean()) / before.mean()
             drawn = generator_for(0, name, target, distractor, turns).integers(0, len(paired), (resamples, len(paired)))
-            low, high = _change_interval(before[drawn].mean(axis=1), after[drawn].mean(axis=1))
+            low, high = _change_interval(before, after, drawn)
         asked = scores[(scores["target"] == target) & (scores["distractor"] == distractor) & (scores["history_turns"] == turns)]
         outcomes = asked["outcome"].value_counts()
         rows.append(
@@ -236,16 +237,22 @@ def percent_changes(scores: pd.DataFrame, measure: str, name: str, resamples: in
     return pd.DataFrame(rows)
 
 
-def _change_interval(before: Any, after: Any) -> tuple[float | None, float | None]:
-    """95 % percentile interval of the percent change over resamples; None if a resample's base is 0 in more than 5 % of them."""
+def _change_interval(before: Any, after: Any, drawn: Any) -> tuple[float | None, float | None]:
+    """95 % interval of the percent change over resamples of the items; None if m_0 is 0 in more than 5 % of them."""
     import numpy as np
 
-    usable = before != 0
+    from contextrot.stats import mean_interval, ratio_interval
+
+    bases, means = before[drawn].mean(axis=1), after[drawn].mean(axis=1)
+    usable = bases != 0
     if usable.mean() < 0.95:
         return None, None
-    changes = 100 * (after[usable] - before[usable]) / before[usable]
-    low, high = np.quantile(changes, [0.025, 0.975])
-    return float(low), float(high)
+    ratios = means[usable] / bases[usable]
+    if np.ptp(ratios) > 1e-12:
+        low, high = np.quantile(ratios, [0.025, 0.975])
+    else:
+        low, high = ratio_interval(mean_interval(after, (0, 1)), mean_interval(before, (0, 1)))
+    return tuple(None if end is None else 100 * (float(end) - 1) for end in (low, high))
 
 
 def draw_metric(context: FigureContext) -> Figure:
