@@ -3,6 +3,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from contextrot import engines
 from contextrot.engines import Endpoint, shared
+from contextrot.engines.host import Host
 from contextrot.engines.process import Server
 from contextrot.errors import EngineError
 from contextrot.settings import ModelSettings, Project
@@ -37,14 +39,21 @@ def started(monkeypatch, tmp_path):
 
     monkeypatch.setattr(engines, "serve", serve)
     with tempfile.TemporaryDirectory() as folder:  # a socket's path is short
-        host = shared.Host(f"{folder}/servers")
+        host = Host(f"{folder}/servers")
         threading.Thread(target=host.serve_forever, daemon=True).start()
         monkeypatch.setenv(shared.ADDRESS, f"{os.getppid()}:{folder}/servers")
         yield pids
         host.shutdown()
-        host.stop_idle()
+        host.end()
         host.server_close()
-        assert not host.servers
+        assert not any(process.is_running() for process in pids)
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def job(tmp_path, settings=None, number=1):
@@ -131,6 +140,31 @@ def test_settings_reach_the_host_as_they_are(root):
         assert ModelSettings(**settings.model_dump(mode="json")) == settings
 
 
+def test_a_server_that_is_starting_ends_with_the_job_that_waits_for_it(tmp_path, monkeypatch):
+    """It is never healthy; the job leaves, and the server is gone at once instead of after its `startup_seconds`."""
+
+    @contextmanager
+    def serve(settings, log_path):
+        command = lambda port: [sys.executable, "-c", "import time; time.sleep(600)", str(port)]  # noqa: E731
+        with Server(command, name="a server", log_path=tmp_path / "server.log") as server:
+            yield Endpoint("transformers", settings.name, "hosted_vllm", server.url)
+
+    monkeypatch.setattr(engines, "serve", serve)
+    with tempfile.TemporaryDirectory() as folder:
+        host = Host(f"{folder}/servers")
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        connection = shared._Connection(f"{folder}/servers")
+        question = {"do": "lend", "model": model().model_dump(mode="json"), "log": "log"}
+        connection._lines.write(shared.json.dumps(question).encode() + b"\n")
+        connection._lines.flush()
+        wait_for(lambda: (tmp_path / "server.log").exists() and psutil.Process().children())
+        connection.__exit__()
+        wait_for(lambda: not host.servers)
+        assert not psutil.Process().children()
+        host.shutdown()
+        host.server_close()
+
+
 def test_a_host_that_has_ended_is_one_clear_error(tmp_path, monkeypatch):
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setenv(shared.ADDRESS, f"{os.getppid()}:{folder}/servers")
@@ -138,6 +172,6 @@ def test_a_host_that_has_ended_is_one_clear_error(tmp_path, monkeypatch):
         listener.bind(f"{folder}/servers")
         listener.listen()
         threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
-        with pytest.raises(EngineError, match="keeps the run's servers has ended"), job(Path(tmp_path)):
+        with pytest.raises(EngineError, match="keeps the run's servers gave no answer"), job(Path(tmp_path)):
             pass
         listener.close()

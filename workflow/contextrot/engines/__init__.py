@@ -48,7 +48,7 @@ class Endpoint:
 
 def names() -> tuple[str, ...]:
     """Names of all engines."""
-    return tuple(name for name in modules.names(__name__) if name not in ("process", "shared"))
+    return tuple(name for name in modules.names(__name__) if name not in ("process", "shared", "host"))
 
 
 def serve(model: ModelSettings, log_path: str | Path) -> AbstractContextManager[Endpoint]:

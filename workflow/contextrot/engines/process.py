@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -17,18 +18,25 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from contextrot.errors import EngineError
 
 PR_SET_PDEATHSIG = 1
+WANTED: ContextVar[Callable[[], bool]] = ContextVar("wanted", default=lambda: True)
+"""Whether somebody still waits for the server that is being started here."""
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A loopback port that nothing has at this moment; from below those that the system gives to outgoing connections, any of which
+    could take it before the server does.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def port_in_use(port: int) -> bool:
@@ -127,6 +135,8 @@ class Server:
         deadline = time.monotonic() + self.startup_seconds
         while not self._healthy():
             self.alive()
+            if not WANTED.get()():
+                raise EngineError(f"{self.name} was stopped while it started: nobody waits for it any more.")
             if time.monotonic() > deadline:
                 raise EngineError(f"{self.name} did not get ready within {self.startup_seconds:.0f} s. {self._tail()}")
             time.sleep(0.1)
