@@ -30,6 +30,7 @@ for experiment, figures in figures_drawn_together().items():
             tier=re.escape(project.settings.tier),
             model=any_of(project.selected_models),
             experiment=re.escape(experiment),
+        priority: 1
         conda:
             "../envs/contextrot.yaml"
         resources:
@@ -63,6 +64,7 @@ rule draw_figure:
         f"{LOGS}/draw_figures-{{figure}}-{{format}}.log",
     benchmark:
         f"{BENCHMARKS}/draw_figures-{{figure}}-{{format}}.tsv"
+    priority: 1
     conda:
         "../envs/contextrot.yaml"
     resources:

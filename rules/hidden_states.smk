@@ -17,9 +17,10 @@ rule extract_cosines:
         f"{LOGS}/extract_cosines.log",
     benchmark:
         f"{BENCHMARKS}/extract_cosines.tsv"
+    priority: 1
     conda:
         "../envs/contextrot.yaml"
-    threads: 2
+    threads: lambda wildcards: engine_threads(model_of(wildcards))
     resources:
         gpu=lambda wildcards: model_of(wildcards).gpu,
         mem_mb=growing(8000),

@@ -20,6 +20,8 @@ rule collect_responses:
         f"{LOGS}/collect_responses-{{shard}}-of-{{shards}}.log",
     benchmark:
         f"{BENCHMARKS}/collect_responses-{{shard}}-of-{{shards}}.tsv"
+    # first what has the longest way to go: layers to look at
+    priority: lambda wildcards: turn(wildcards.model, after=0 if added_scores(wildcards) else 0.5)
     conda:
         "../envs/contextrot.yaml"
     # a job that waits for a server elsewhere takes no core; one that runs a model on the CPU as many as its engine
@@ -51,6 +53,7 @@ rule gather_responses:
         f"{LOGS}/gather_responses.log",
     benchmark:
         f"{BENCHMARKS}/gather_responses.tsv"
+    priority: 1
     conda:
         "../envs/contextrot.yaml"
     resources:

@@ -11,6 +11,8 @@ rule judge_responses:
         f"{LOGS}/judge_responses-{{judge}}.log",
     benchmark:
         f"{BENCHMARKS}/judge_responses-{{judge}}.tsv"
+    # a judge that runs here answers after the models that it judges
+    priority: lambda wildcards: turn(judge_of(wildcards).model, after=len(PLACES))
     conda:
         "../envs/contextrot.yaml"
     threads: lambda wildcards: 8 if (model := judging_model(wildcards)) and model.engine != "external" and not model.gpu else 1

@@ -30,6 +30,16 @@ def engine_threads(model):
     return 1 if model.gpu else model.engine_options.get("threads") or 8
 
 
+PLACES = {name: place for place, name in enumerate(project.models)}
+
+
+def turn(name, after=0):
+    """Priority of a job that asks a model: one model after the other, so that a server goes on from job to job, and none of them
+    before light jobs that are ready (which have 1)."""
+    model = project.models.get(name)
+    return 1 if model is None or model.engine == "external" else -PLACES[name] - after
+
+
 PROVIDERS = sorted({model.provider for model in project.models.values() if model.provider})
 
 

@@ -14,6 +14,7 @@ rule score_responses:
         f"{LOGS}/score_responses.log",
     benchmark:
         f"{BENCHMARKS}/score_responses.tsv"
+    priority: 1
     conda:
         "../envs/contextrot.yaml"
     resources:
