@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,8 @@ class _Connection:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lines.close()
+        with suppress(OSError):  # the host has ended with a question half told
+            self._lines.close()
 
     def ask(self, **question: Any) -> dict[str, Any]:
         """The host's answer; raises the error that it met."""
