@@ -17,7 +17,8 @@ rule extract_cosines:
         f"{LOGS}/extract_cosines.log",
     benchmark:
         f"{BENCHMARKS}/extract_cosines.tsv"
-    priority: 1
+    # on a GPU after all answers of the model, for its server has to leave
+    priority: lambda wildcards: turn(wildcards.model, after=0.75) if model_of(wildcards).gpu else 1
     conda:
         "../envs/contextrot.yaml"
     threads: lambda wildcards: engine_threads(model_of(wildcards))

@@ -15,7 +15,7 @@ rule judge_responses:
     priority: lambda wildcards: turn(judge_of(wildcards).model, after=len(PLACES))
     conda:
         "../envs/contextrot.yaml"
-    threads: lambda wildcards: 8 if (model := judging_model(wildcards)) and model.engine != "external" and not model.gpu else 1
+    threads: lambda wildcards: engine_threads(model) if (model := judging_model(wildcards)) else 1
     resources:
         **api_resources(judging_model),
         gpu=lambda wildcards: model.gpu if (model := judging_model(wildcards)) else 0,

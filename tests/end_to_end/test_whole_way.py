@@ -143,16 +143,23 @@ def test_a_killed_run_leaves_no_server_and_the_next_completes(tmp_path, what, nu
 
 
 @pytest.mark.slow
-def test_a_model_s_experiments_share_one_server(tmp_path):
+def test_a_model_s_experiments_share_one_server_and_models_take_turns(tmp_path):
     options = small_config(tmp_path)
     experiments = {"niah": SMALL["niah"], "again": {**SMALL["niah"], "parameters": {"lengths": [300], "depths": [50]}}}
     (tmp_path / "experiments.yaml").write_text(yaml.safe_dump(experiments))
-    before, targets = servers(), [f"results/test/embedded/{name}/responses.parquet" for name in experiments]
-    done = run_snakemake(*targets, "--cores", "1", *options, folder=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    logs = [path.read_text() for path in tmp_path.glob("logs/test/embedded/*/collect_responses-1-of-1.log")]
-    assert sum(log.count("transformers serve") for log in logs) == 1
-    assert sum("the server of an earlier job goes on" in log for log in logs) == 1
+    models = yaml.safe_load((tmp_path / "models.yaml").read_text())
+    (tmp_path / "models.yaml").write_text(
+        yaml.safe_dump(models | {"twin": {**models["embedded"], "window": 2048, "sampling": {"top_p": 0.9}}})
+    )
+    before = servers()
+    for file in ("samples", "responses"):
+        targets = [f"results/test/{model}/{name}/{file}.parquet" for model in ("embedded", "twin") for name in experiments]
+        done = run_snakemake(*targets, "--cores", "1", *options, folder=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    for model in ("embedded", "twin"):
+        logs = [path.read_text() for path in tmp_path.glob(f"logs/test/{model}/*/collect_responses-1-of-1.log")]
+        assert sum(log.count("transformers serve") for log in logs) == 1
+        assert sum("the server of an earlier job goes on" in log for log in logs) == 1
     assert not servers() - before
 
 

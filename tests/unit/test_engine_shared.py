@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -39,7 +40,7 @@ def started(monkeypatch, tmp_path):
 
     monkeypatch.setattr(engines, "serve", serve)
     with tempfile.TemporaryDirectory() as folder:  # a socket's path is short
-        host = Host(f"{folder}/servers")
+        host = Host(shared.listener(f"{folder}/servers"))
         threading.Thread(target=host.serve_forever, daemon=True).start()
         monkeypatch.setenv(shared.ADDRESS, f"{os.getppid()}:{folder}/servers")
         yield pids
@@ -140,6 +141,18 @@ def test_settings_reach_the_host_as_they_are(root):
         assert ModelSettings(**settings.model_dump(mode="json")) == settings
 
 
+def test_the_host_answers_from_the_first_moment_and_ends_with_its_owner(root):
+    code = (
+        "import os; from contextrot.engines import shared; shared.start_host(); path = os.environ[shared.ADDRESS].split(':')[1]; "
+    )
+    code += "connection = shared._Connection(path); print(path, connection.ask(do='stop idle'))"
+    environment = {**os.environ, "PYTHONPATH": str(root / "workflow")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    path, answer = done.stdout.split()
+    assert (answer, done.stderr) == ("{}", "")
+    assert not Path(path).parent.exists()
+
+
 def test_a_server_that_is_starting_ends_with_the_job_that_waits_for_it(tmp_path, monkeypatch):
     """It is never healthy; the job leaves, and the server is gone at once instead of after its `startup_seconds`."""
 
@@ -151,7 +164,7 @@ def test_a_server_that_is_starting_ends_with_the_job_that_waits_for_it(tmp_path,
 
     monkeypatch.setattr(engines, "serve", serve)
     with tempfile.TemporaryDirectory() as folder:
-        host = Host(f"{folder}/servers")
+        host = Host(shared.listener(f"{folder}/servers"))
         threading.Thread(target=host.serve_forever, daemon=True).start()
         connection = shared._Connection(f"{folder}/servers")
         question = {"do": "lend", "model": model().model_dump(mode="json"), "log": "log"}
@@ -168,9 +181,7 @@ def test_a_server_that_is_starting_ends_with_the_job_that_waits_for_it(tmp_path,
 def test_a_host_that_has_ended_is_one_clear_error(tmp_path, monkeypatch):
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setenv(shared.ADDRESS, f"{os.getppid()}:{folder}/servers")
-        listener = shared.socket.socket(shared.socket.AF_UNIX)
-        listener.bind(f"{folder}/servers")
-        listener.listen()
+        listener = shared.listener(f"{folder}/servers")
         threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
         with pytest.raises(EngineError, match="keeps the run's servers gave no answer"), job(Path(tmp_path)):
             pass

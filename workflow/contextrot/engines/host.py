@@ -1,5 +1,5 @@
 """The host of a run's servers: a process that Snakemake starts before its first job and that ends, with all of its servers, when
-Snakemake does, however that is. Run as a program, with the path of its socket.
+Snakemake does, however that is. Run as a program, with the number of its listening socket.
 
 One job at a time has a server; its connection is the loan. A job that ends without giving its server back, because it failed or was
 killed, leaves it in an unknown state: it is stopped. A server that nobody has is stopped before one of another model starts.
@@ -91,8 +91,10 @@ class Host(socketserver.ThreadingUnixStreamServer):
 
     daemon_threads = True
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path, _Job)
+    def __init__(self, listener: socket.socket) -> None:
+        super().__init__(listener.getsockname(), _Job, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
         self.servers: list[SharedServer] = []
         self.ending = False
         self._choosing = threading.RLock()
@@ -187,12 +189,11 @@ def _key(model: ModelSettings) -> str:
 
 def main() -> None:
     """Lends servers until standard input ends, as it does with the process that holds the other end."""
-    path = Path(sys.argv[1])
-    host = Host(str(path))
+    host = Host(socket.socket(fileno=int(sys.argv[1])))
     threading.Thread(target=host.serve_forever, daemon=True).start()
     sys.stdin.buffer.read()
     host.end()
-    shutil.rmtree(path.parent, ignore_errors=True)
+    shutil.rmtree(Path(host.server_address).parent, ignore_errors=True)
     os._exit(0)  # jobs may still be connected
 
 

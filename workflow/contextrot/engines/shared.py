@@ -109,14 +109,26 @@ def _connect() -> _Connection | None:
         return None
 
 
+def listener(path: str) -> socket.socket:
+    """A socket that jobs can connect to."""
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(path)
+    made.listen()
+    return made
+
+
 def start_host() -> None:
-    """Starts the host of this process's jobs; they find it by their environment."""
+    """Starts the host of this process's jobs; they find it by their environment. Without one they serve for themselves."""
     if not hasattr(socket, "AF_UNIX"):
         return
-    folder = tempfile.mkdtemp(prefix="contextrot-", dir="/tmp")  # readable by this user alone; a socket's path must be short
+    try:
+        folder = tempfile.mkdtemp(prefix="contextrot-", dir="/tmp")  # readable by this user alone; a socket's path must be short
+    except OSError:
+        return
     path = f"{folder}/servers"
-    command = [sys.executable, "-m", "contextrot.engines.host", path]
-    host = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+    with listener(path) as own:  # so that the first job can connect before the host has begun
+        command, more = [sys.executable, "-m", "contextrot.engines.host", str(own.fileno())], {"pass_fds": [own.fileno()]}
+        host = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, **more)
 
     def end() -> None:
         host.stdin.close()
