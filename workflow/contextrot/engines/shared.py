@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 ADDRESS = "CONTEXTROT_SERVER_HOST"
 """Environment variable with the path of the host's socket; it says the process as well, as a job elsewhere may inherit it."""
-STARTING_SERVERS = {"vllm", "transformers"}
-"""Engines with something to keep."""
 
 
 @contextmanager
@@ -44,7 +42,7 @@ def serve(model: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
     Raises:
         ConfigError, EngineError: as `engines.serve`.
     """
-    connection = _connect() if model.engine in STARTING_SERVERS else None
+    connection = None if model.engine == "external" else _connect()
     if connection is None:
         with engines.serve(model, log_path) as endpoint:
             yield endpoint
