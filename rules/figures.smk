@@ -4,10 +4,12 @@
 
 
 for experiment, figures in figures_drawn_together().items():
+    drawing = re.sub(r"\W", "_", f"draw_figures_of_{experiment}")
+    workflow.ruleorder(drawing, "draw_figure")
 
     rule:
         name:
-            re.sub(r"\W", "_", f"draw_figures_of_{experiment}")
+            drawing
         input:
             scores=f"{EXPERIMENT}/scores.parquet",
             metrics=f"{EXPERIMENT}/metrics.csv",
@@ -43,8 +45,6 @@ for experiment, figures in figures_drawn_together().items():
             "Drawing {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
         script:
             "../workflow/scripts/draw_figures.py"
-
-    workflow.ruleorder(re.sub(r"\W", "_", f"draw_figures_of_{experiment}"), "draw_figure")
 
 
 rule draw_figure:
