@@ -1,6 +1,5 @@
 # Validates the config first, then derives wildcard constraints and what the rules look up.
 
-import gc
 import re
 from functools import cache
 
@@ -19,9 +18,6 @@ except ContextRotError as error:
 container: "envs/contextrot.sif"
 
 
-# A plan makes millions of small objects that live until its end, so looking through them for garbage again and again is lost
-# time. And it asks the same for every shard of an experiment, hence the caches.
-gc.set_threshold(200_000, 20, 100)
 code_hash = cache(code_hash)
 
 

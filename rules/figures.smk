@@ -1,6 +1,5 @@
 # scores.parquet, metrics.csv -> figures/{figure}.png (or .svg, .pdf); each also by a short target such as niah_heatmap.
-# One job draws all that a run wants of an experiment. A figure that needs more than scores and metrics, another format, and what
-# was not selected have a job of their own.
+# One job draws all that a run wants of an experiment. Another format, and what was not selected, has a job of its own.
 
 
 for experiment, figures in figures_drawn_together().items():
@@ -13,6 +12,7 @@ for experiment, figures in figures_drawn_together().items():
         input:
             scores=f"{EXPERIMENT}/scores.parquet",
             metrics=f"{EXPERIMENT}/metrics.csv",
+            extra=figure_sources(experiment, figures),
         output:
             [
                 report(
@@ -51,7 +51,7 @@ rule draw_figure:
     input:
         scores=f"{EXPERIMENT}/scores.parquet",
         metrics=f"{EXPERIMENT}/metrics.csv",
-        extra=figure_sources,
+        extra=lambda w: figure_sources(w.experiment, [w.figure]),
     output:
         report(
             f"{EXPERIMENT}/figures/{{figure}}.{{format}}",

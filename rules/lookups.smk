@@ -178,17 +178,17 @@ def labels_of(result):
     return lambda wildcards: result_labels(result.format(**wildcards), EXPERIMENT.format(**wildcards))
 
 
-def figure_sources(wildcards):
-    extra = project.task_class(wildcards.experiment).figure_inputs.get(wildcards.figure, [])
-    return [f"{EXPERIMENT}/{name}" for name in extra]
+def figure_sources(experiment, figures):
+    """What some figures of an experiment read beside scores and metrics."""
+    extra = project.task_class(experiment).figure_inputs
+    return sorted({f"{EXPERIMENT}/{name}" for figure in figures for name in extra.get(figure, [])})
 
 
 def figures_drawn_together():
-    """Experiment -> figures of scores and metrics alone, which every selected model has."""
+    """Experiment -> its figures that every selected model has."""
     together = {}
     for model, experiment in selection():
-        more = project.task_class(experiment).figure_inputs
-        names = [figure for figure in project.figures_of(model, experiment) if figure not in more]
+        names = project.figures_of(model, experiment)
         together[experiment] = [figure for figure in together.get(experiment, names) if figure in names]
     return {experiment: names for experiment, names in together.items() if len(names) > 1}
 

@@ -1,4 +1,7 @@
+import shutil
+
 import pytest
+from jinja2 import TemplateError
 
 from contextrot.errors import ConfigError, DataError
 from contextrot.tokenizers import FolderTokenizer, HuggingFaceTokenizer, load_tokenizer
@@ -21,6 +24,46 @@ def test_the_light_way_gives_what_transformers_gives(data):
     assert light.encode(text) == full.encode(text)
     assert light.encode_batch([text, ""]) == full.encode_batch([text, ""])
     assert light.decode(light.encode(text)) == full.decode(full.encode(text))
+
+
+TEMPLATES = {
+    "chatml": "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+    "llama": "{{- bos_token }}\n{%- if messages[0]['role'] == 'system' %}\n  {%- set system = messages[0]['content']|trim %}\n"
+    "  {%- set messages = messages[1:] %}\n{%- else %}\n  {%- set system = '' %}\n{%- endif %}\n<<{{ system }}>>\n"
+    "{%- for message in messages %}\n  {{- '[' + message.role + ']' + message.content | trim + eos_token }}\n{%- endfor %}\n"
+    "{%- if not tools is defined or tools is none %}no tools{% endif %}",
+    "qwen": "{%- set ns = namespace(multi=true, last=messages|length - 1) %}\n{%- for message in messages[::-1] %}\n"
+    "{%- set index = (messages|length - 1) - loop.index0 %}\n{%- if ns.multi and message.role == 'user' and not("
+    "message.content.startswith('<tool>') and message.content.endswith('</tool>')) %}\n{%- set ns.multi = false %}\n"
+    "{%- set ns.last = index %}\n{%- endif %}\n{%- endfor %}\n{%- for message in messages %}\n{{- message.content.split('?')[0]"
+    ".lstrip('\\n').strip() ~ ns.last ~ loop.last }}\n{%- if enable_thinking is defined and enable_thinking is false %}-{% endif %}"
+    "{%- endfor %}\n",
+    "macro": "{% macro turn(role, text) %}({{ role }}:{{ text }}){% endmacro %}{% for m in messages if m.role != 'system' %}"
+    "{{ turn(m['role'], m['content'].upper()) }}{% if loop.index is divisibleby 2 %}|{% endif %}{% endfor %}{{ missing }}",
+    "only transformers knows": "{% for m in messages %}{% generation %}{{ m | tojson }}{% endgeneration %}{% endfor %}{{ dict(a=1) }}",
+    "json": "{{ messages | tojson }}",
+    "break": "{% for m in messages %}{% if m.role == 'user' %}{% break %}{% endif %}{{ m.content }}{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+def test_chat_templates_are_rendered_as_transformers_renders_them(data, tmp_path, template):
+    shutil.copytree(data / "models/embedded", tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
+    (tmp_path / "chat_template.jinja").write_text(template)
+    light, full = (
+        load_tokenizer(str(tmp_path), None, {"enable_thinking": False}),
+        HuggingFaceTokenizer(str(tmp_path), None, {"enable_thinking": False}),
+    )
+    assert isinstance(light, FolderTokenizer)
+    assert light.render_chat(CHAT) == full.render_chat(CHAT) != ""
+
+
+def test_what_a_template_refuses_is_told(data, tmp_path):
+    shutil.copytree(data / "models/embedded", tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
+    (tmp_path / "chat_template.jinja").write_text("{{ raise_exception('roles must take turns') }}")
+    with pytest.raises(TemplateError, match="roles must take turns"):
+        load_tokenizer(str(tmp_path)).render_chat(CHAT)
 
 
 def test_openai_s_frame_is_counted(o200k):

@@ -4,7 +4,6 @@ prefix in succession."""
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -106,7 +105,6 @@ def collect_responses(
         EngineError: if the engine does not start.
     """
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # the default keeps 20 MiB more that it no longer uses
-    gc.set_threshold(50_000, 50, 100)  # answers live until the end; to look through them for garbage again and again is lost time
     samples = SampleTable.read(samples_path)
     places = [1] * len(samples) if shards == 1 else assign_shards(samples, shards)
     mine = samples.select([index for index, place in enumerate(places) if place == shard])
@@ -238,7 +236,7 @@ async def _converse_all(
             progress.advance(len(responses), sum(response.outcome == "failed" for response in responses))
 
     # more workers than places, so that a place is not idle while an answer is flushed to the disk
-    workers = [asyncio.create_task(work()) for _ in range(client.model.concurrency + STORE_THREADS if client.endpoint else 1)]
+    workers = [asyncio.create_task(work()) for _ in range(client.concurrency.most + STORE_THREADS if client.endpoint else 1)]
     try:
         results = await asyncio.gather(*workers, return_exceptions=True)
     finally:

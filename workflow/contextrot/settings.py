@@ -78,7 +78,7 @@ class ModelSettings(Section):
     requests_per_minute: int | None = Field(None, gt=0)
     """Rate limit, requests."""
     concurrency: int = Field(8, gt=0)
-    """Requests under way at once."""
+    """Requests under way at once. Engine `transformers` gets one at a time unless it batches."""
     timeout_seconds: float = Field(600, gt=0)
     """A request without an answer after this time is tried again."""
     sampling: dict[str, Any] = Field(default_factory=lambda: {"temperature": 0})

@@ -28,6 +28,7 @@ class Endpoint:
         base_url: URL up to `/v1`, None for a provider that litellm knows.
         answers_as: the model's name in the server's answers, where it is another than `model`.
         api_key: from the environment; never written or shown.
+        most_at_once: requests that it may get at once; None without a limit.
         extra_body: fields added to each request (such as chat_template_kwargs).
         reset: clears the engine's state (prefix and KV cache), or restarts the server; called between attempts.
         alive: raises EngineError if the server has stopped by itself.
@@ -40,6 +41,7 @@ class Endpoint:
     base_url: str | None = None
     answers_as: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    most_at_once: int | None = None
     extra_body: dict[str, Any] = field(default_factory=dict)
     reset: Callable[[], None] = lambda: None
     alive: Callable[[], None] = lambda: None
