@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=2)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--batch-tokens", type=int, default=2048)
+    parser.add_argument("--batch-tokens", type=int, default=1024)
     arguments = parser.parse_args()
     tokenizer = load_tokenizer(arguments.model)
     model = load_model(arguments.model, dtype="float32", device=arguments.device)

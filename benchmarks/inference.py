@@ -41,12 +41,13 @@ def side_ours(job: dict[str, Any]) -> tuple[float, list[str | None]]:
     import pyarrow.parquet  # noqa: F401
     import served
 
-    from contextrot.engines import Endpoint
+    from contextrot.engines import Endpoint, vllm
     from contextrot.records import read_responses
     from contextrot.tasks import Parameters, Task
 
     model = served.model_settings(job["config_name"], job["concurrency"])
-    endpoint = Endpoint("vllm", job["model"], "hosted_vllm", job["url"])
+    extra = vllm.extra_body(vllm.Options(**model.engine_options))
+    endpoint = Endpoint("vllm", job["model"], "hosted_vllm", job["url"], extra_body=extra)
     with tempfile.TemporaryDirectory() as folder, served.on(endpoint):
         begin = time.perf_counter()
         output = served.ask(Path(folder), Path(job["samples"]), Task(Parameters()), model)

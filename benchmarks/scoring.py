@@ -27,7 +27,12 @@ lengths, depths = [2 ** k * 250 for k in range(1, 12)], list(range(0, 101, 10))
 samples, responses = [], []
 for i in range(rows):
     length, depth = lengths[i % 11], depths[i // 11 % 11]
-    condition = {"length": length, "depth": float(depth), "needle": "n", "question": "where?", "repeat": i // 121}
+    condition = {
+        "length": length, "depth": float(depth), "needle": "n", "question": "where?", "similarity": "high", "measured_similarity": 0.8,
+        "distractors": 1, "order": "original", "topic": "essays", "repeat": i // 121, "actual_depth": float(depth),
+        "needle_depths": [float(depth)], "distractor_names": ["d"], "distractor_depths": [50.0],
+        "distractor_texts": ["The spare key is kept in the red box."], "distractor_answers": ["in the red box"],
+    }
     message = [{"role": "user", "content": "a prompt of some words " * 10}]
     samples.append(Sample(f"s{i}", message, ["in the blue can"], 64, length, length, condition=condition))
     text = "It is kept in the blue can." if rng.random() < 0.7 else "I do not know."

@@ -76,7 +76,7 @@ def main() -> None:
     if plans:
         record("startup", "snakemake -n, default config", plans, "target 3 s", [3.0] * len(plans), ["snakemake"])
         typical = sorted(light, key=lambda name: statistics.median(light[name]))[len(light) // 2]
-        record("startup", f"imports of the median light script ({typical})", light[typical], "Python alone", bare, ["pydantic"])
+        record("startup", "imports of the median light script", light[typical], "Python alone", bare, ["pydantic"])
     record(
         "startup",
         "imports of the slowest light script",

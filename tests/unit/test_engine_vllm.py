@@ -7,7 +7,16 @@ import pytest
 
 from contextrot import engines
 from contextrot.engines import vllm
-from contextrot.engines.vllm import OPERATIONAL_OPTIONS, Options, clear_cache, command, interpreter, probe, server_environment
+from contextrot.engines.vllm import (
+    OPERATIONAL_OPTIONS,
+    Options,
+    clear_cache,
+    command,
+    extra_body,
+    interpreter,
+    probe,
+    server_environment,
+)
 from contextrot.errors import ConfigError, EngineError
 from contextrot.serving.disaggregation import own_options, share_a_gpu, transfer_arguments
 from contextrot.settings import ModelSettings
@@ -90,6 +99,12 @@ def test_the_server_listens_on_loopback_only():
 def test_a_misspelt_option_names_the_nearest(tmp_path):
     with pytest.raises(ConfigError, match="tensor_parallel_size"), engines.serve(model(tensor_paralel_size=2), tmp_path / "log"):
         pass
+
+
+def test_each_request_says_what_the_config_says():
+    assert extra_body(Options()) == {}
+    options = Options(chat_template_kwargs={"enable_thinking": False}, stream_interval=16)
+    assert extra_body(options) == {"chat_template_kwargs": {"enable_thinking": False}, "stream_interval": 16}
 
 
 def test_options_that_change_answers_are_part_of_the_key():

@@ -116,7 +116,8 @@ def test_only_vllm_is_split_in_two_or_stretched(engine):
 
 
 def test_the_mode_becomes_an_engine_option():
-    assert mode_settings(settings(), "disaggregated", None).engine_options == {"mode": "disaggregated", "disaggregated": {}}
+    options = mode_settings(settings(), "disaggregated", None).engine_options
+    assert options == {"mode": "disaggregated", "disaggregated": {}, "stream_interval": 1}
 
 
 def test_yarn_keeps_the_native_window_as_the_original(tmp_path):

@@ -72,6 +72,15 @@ def test_reset_empties_the_prefix_cache(aggregated, embedded_tokenizer):
     assert load(aggregated, [sample])[0].cached_tokens == 0
 
 
+def test_tokens_sent_together_are_the_same_and_the_first_comes_at_once(aggregated, embedded_tokenizer):
+    sample = of_length(embedded_tokenizer, 300, index=8, output_tokens=100)
+    each = load(aggregated, [sample], ignore_eos=True)[0]
+    together = load(aggregated, [sample], ignore_eos=True, stream_interval=32)[0]
+    assert together.text == each.text and together.completion_tokens == each.completion_tokens == 100
+    assert len(together.itl_seconds) <= 5 < len(each.itl_seconds)
+    assert together.ttft_seconds < 0.5 * together.end_to_end_seconds
+
+
 def test_the_client_of_vllms_benchmark_measures_the_same_requests(aggregated, model, embedded_tokenizer, tmp_path):
     samples = [of_length(embedded_tokenizer, 600, index, output_tokens=16) for index in range(4)]
     found = cross_check(aggregated, model, samples, GREEDY | {"ignore_eos": True}, tmp_path / "engine.log")["measures"]

@@ -110,7 +110,7 @@ class LayerProbe:
         share_prefixes: whether shared tokens are computed once; models that cannot (see `shares_prefixes`) never do.
     """
 
-    def __init__(self, model: Any, final_norm: bool = False, batch_tokens: int = 2048, share_prefixes: bool = True) -> None:
+    def __init__(self, model: Any, final_norm: bool = False, batch_tokens: int = 1024, share_prefixes: bool = True) -> None:
         self.model = model
         self.final_norm = final_norm
         self.batch_tokens = batch_tokens

@@ -144,7 +144,7 @@ class HiddenStateSettings(Section):
     """Precision of the model; auto is the checkpoint's own."""
     device: str = "auto"
     """cpu, cuda, or auto: a CUDA GPU where there is one."""
-    batch_tokens: int = Field(2048, gt=0)
+    batch_tokens: int = Field(1024, gt=0)
     """Tokens of one pass through the model; more is faster on a GPU and takes more memory."""
     share_prefixes: bool = True
     """Whether tokens that prompts share are computed once; off recomputes every prompt and answer alone."""

@@ -32,7 +32,7 @@ SUPERVISE = Path(__file__).parents[1] / "serving" / "supervise.py"
 OPERATIONAL_OPTIONS = frozenset(
     {
         "python", "port", "startup_seconds", "visible_devices", "gpu_memory_utilization", "cpu_kv_cache_gib", "cpu_threads_bind",
-        "single_process",
+        "single_process", "stream_interval",
     }
 )  # fmt: skip
 """Options that change no answer, and so are no part of the key under which one is stored."""
@@ -131,6 +131,9 @@ class Options(InstanceOptions):
     """Memory of the KV cache on the CPU, GiB."""
     single_process: bool = False
     """Engine and server in one process with one thread: quicker to start, for small models on a CPU."""
+    stream_interval: int = Field(1, ge=1)
+    """Tokens of an answer, after the first, that the server sends at a time; more spares it work, but some versions lose tokens of
+    models that think. Measurements get each token by itself."""
     port: int | None = Field(None, gt=0, lt=65536)
     """A fixed port; a free one without it."""
     startup_seconds: float = Field(1800, gt=0)
@@ -208,7 +211,8 @@ def served_name(model: ModelSettings) -> str:
 
 def extra_body(options: Options) -> dict[str, Any]:
     """Fields added to each request."""
-    return {"chat_template_kwargs": options.chat_template_kwargs} if options.chat_template_kwargs else {}
+    template = {"chat_template_kwargs": options.chat_template_kwargs} if options.chat_template_kwargs else {}
+    return template | ({"stream_interval": options.stream_interval} if options.stream_interval > 1 else {})
 
 
 def command(model: ModelSettings, options: Options, port: int) -> list[str]:

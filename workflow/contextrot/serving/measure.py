@@ -124,7 +124,7 @@ def mode_settings(model: ModelSettings, mode: str, yarn_factor: float | None) ->
             what = "mode 'disaggregated'" if mode == "disaggregated" else "`yarn_factor`"
             raise ConfigError(f"{what} needs engine 'vllm', but this model has engine {model.engine!r}.")
         return model
-    options = {**model.engine_options, "mode": mode}
+    options = {**model.engine_options, "mode": mode, "stream_interval": 1}
     if mode == "disaggregated" and "disaggregated" not in options:
         options["disaggregated"] = {}
     model = model.model_copy(update={"engine_options": options})
