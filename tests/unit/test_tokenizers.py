@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -57,6 +58,25 @@ def test_chat_templates_are_rendered_as_transformers_renders_them(data, tmp_path
     )
     assert isinstance(light, FolderTokenizer)
     assert light.render_chat(CHAT) == full.render_chat(CHAT) != ""
+
+
+def test_special_tokens_are_named_in_templates_however_they_are_written(data, tmp_path):
+    shutil.copytree(data / "models/embedded", tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
+    path = tmp_path / "tokenizer_config.json"
+    written = {
+        "__type": "AddedToken",
+        "content": "<|end|>",
+        "lstrip": False,
+        "normalized": False,
+        "rstrip": False,
+        "special": True,
+    }
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token": written, "sep_token": None, "add_bos_token": True}))
+    (tmp_path / "chat_template.jinja").write_text("{{ bos_token }}|{{ eos_token }}|{{ sep_token }}|{{ messages[0].content }}")
+    light, full = load_tokenizer(str(tmp_path)), HuggingFaceTokenizer(str(tmp_path))
+    assert isinstance(light, FolderTokenizer)
+    assert light.render_chat(CHAT) == full.render_chat(CHAT)
+    assert "|<|end|>||" in light.render_chat(CHAT)
 
 
 def test_what_a_template_refuses_is_told(data, tmp_path):

@@ -96,7 +96,9 @@ class FolderTokenizer:
         self._template = template
         self._environment = Environment(trim_blocks=True, lstrip_blocks=True)  # as in transformers
         self._environment.remove_filter("tojson")  # which is another one there
-        self._template_arguments = {key: value for key, value in config.items() if key.endswith("_token")} | template_arguments
+        named = {key: value.get("content") if isinstance(value, dict) else value for key, value in config.items()}
+        tokens = {key: value for key, value in named.items() if key.endswith("_token") and isinstance(value, str)}
+        self._template_arguments = tokens | template_arguments
 
     @classmethod
     def open(cls, name: str, template_arguments: dict[str, Any] | None) -> FolderTokenizer | None:
