@@ -18,6 +18,7 @@ except ContextRotError as error:
 container: "envs/contextrot.sif"
 
 
+# A plan asks the same for every shard of an experiment, hence the caches.
 code_hash = cache(code_hash)
 
 

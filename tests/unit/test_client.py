@@ -6,6 +6,7 @@ import asyncio
 import email.utils
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -186,6 +187,13 @@ def test_concurrency_never_exceeds_the_limit_with_a_429_between(session):
     responses = s.ask(*[f"p{i}" for i in range(20)])
     assert {r.outcome for r in responses} == {"answered"}
     assert s.server.most_at_once <= 4
+
+
+def test_a_server_that_may_get_one_request_at_a_time_never_gets_two(session):
+    s = session(lambda *_: Act(delay_seconds=0.01), model={"concurrency": 4})
+    s.endpoint = replace(s.endpoint, most_at_once=1)
+    assert {r.outcome for r in s.ask(*[f"p{i}" for i in range(6)])} == {"answered"}
+    assert s.server.most_at_once == 1
 
 
 @pytest.mark.parametrize(
