@@ -1,0 +1,5 @@
+"""Fixtures of several unit tests."""
+
+from tests.client_session import session
+
+__all__ = ["session"]
