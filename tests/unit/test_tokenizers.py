@@ -27,6 +27,12 @@ def test_the_light_way_gives_what_transformers_gives(data):
     assert light.decode(light.encode(text)) == full.decode(full.encode(text))
 
 
+@pytest.fixture
+def folder(data, tmp_path):
+    """A copy of the embedded model's tokenizer, to be changed."""
+    return shutil.copytree(data / "models/embedded", tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors"))
+
+
 TEMPLATES = {
     "chatml": "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
@@ -49,20 +55,18 @@ TEMPLATES = {
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
-def test_chat_templates_are_rendered_as_transformers_renders_them(data, tmp_path, template):
-    shutil.copytree(data / "models/embedded", tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
-    (tmp_path / "chat_template.jinja").write_text(template)
+def test_chat_templates_are_rendered_as_transformers_renders_them(folder, template):
+    (folder / "chat_template.jinja").write_text(template)
     light, full = (
-        load_tokenizer(str(tmp_path), None, {"enable_thinking": False}),
-        HuggingFaceTokenizer(str(tmp_path), None, {"enable_thinking": False}),
+        load_tokenizer(str(folder), None, {"enable_thinking": False}),
+        HuggingFaceTokenizer(str(folder), None, {"enable_thinking": False}),
     )
     assert isinstance(light, FolderTokenizer)
     assert light.render_chat(CHAT) == full.render_chat(CHAT) != ""
 
 
-def test_special_tokens_are_named_in_templates_however_they_are_written(data, tmp_path):
-    shutil.copytree(data / "models/embedded", tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
-    path = tmp_path / "tokenizer_config.json"
+def test_special_tokens_are_named_in_templates_however_they_are_written(folder):
+    path = folder / "tokenizer_config.json"
     written = {
         "__type": "AddedToken",
         "content": "<|end|>",
@@ -72,18 +76,17 @@ def test_special_tokens_are_named_in_templates_however_they_are_written(data, tm
         "special": True,
     }
     path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token": written, "sep_token": None, "add_bos_token": True}))
-    (tmp_path / "chat_template.jinja").write_text("{{ bos_token }}|{{ eos_token }}|{{ sep_token }}|{{ messages[0].content }}")
-    light, full = load_tokenizer(str(tmp_path)), HuggingFaceTokenizer(str(tmp_path))
+    (folder / "chat_template.jinja").write_text("{{ bos_token }}|{{ eos_token }}|{{ sep_token }}|{{ messages[0].content }}")
+    light, full = load_tokenizer(str(folder)), HuggingFaceTokenizer(str(folder))
     assert isinstance(light, FolderTokenizer)
     assert light.render_chat(CHAT) == full.render_chat(CHAT)
     assert "|<|end|>||" in light.render_chat(CHAT)
 
 
-def test_what_a_template_refuses_is_told(data, tmp_path):
-    shutil.copytree(data / "models/embedded", tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
-    (tmp_path / "chat_template.jinja").write_text("{{ raise_exception('roles must take turns') }}")
+def test_what_a_template_refuses_is_told(folder):
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('roles must take turns') }}")
     with pytest.raises(TemplateError, match="roles must take turns"):
-        load_tokenizer(str(tmp_path)).render_chat(CHAT)
+        load_tokenizer(str(folder)).render_chat(CHAT)
 
 
 def test_openai_s_frame_is_counted(o200k):

@@ -68,8 +68,8 @@ class Client:
     ) -> None:
         self.endpoint, self.model, self.settings, self.store, self.usage = endpoint, model, settings, store, usage
         self.pricing: Pricing | None = pricing_of(model)
-        limit = (endpoint and endpoint.most_at_once) or model.concurrency
-        self.concurrency = AdaptiveConcurrency(min(model.concurrency, limit))
+        most = endpoint.most_at_once if endpoint else None
+        self.concurrency = AdaptiveConcurrency(min(model.concurrency, most or model.concurrency))
         self.stopped: ContextRotError | None = None
         self._identity = model_identity(model)
         self._transport: Transport | None = transport_for(endpoint) if endpoint else None

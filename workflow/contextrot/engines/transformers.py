@@ -6,6 +6,7 @@ it, so that a laptop runs everything.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from contextrot.engines.process import Server
 from contextrot.errors import EngineError
 from contextrot.settings import ModelSettings, Section, validate
 
-TRANSFORMERS = "import gc; gc.set_threshold(200_000, 50, 100); from transformers.cli.transformers import main; main()"
+TRANSFORMERS = f"import gc; gc.set_threshold{gc.get_threshold()}; from transformers.cli.transformers import main; main()"
 """The command `transformers`, but that it seldom looks through what it imports for garbage, which takes a fifth of its start."""
 
 
