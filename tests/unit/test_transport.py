@@ -8,7 +8,8 @@ import os
 import pytest
 
 from contextrot.engines import Endpoint
-from contextrot.transport import DirectTransport, Failure, LitellmTransport, begun, failure_of, transport_for
+from contextrot.faults import Failure
+from contextrot.transport import DirectTransport, LitellmTransport, begun, failure_of, transport_for
 from tests.scripted_server import Act, ScriptedServer, error
 
 pytestmark = pytest.mark.filterwarnings("ignore")

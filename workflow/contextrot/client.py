@@ -18,19 +18,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from contextrot import modules
+from contextrot import faults, modules
 from contextrot.cache import RequestStore, StoreWriter, request_key, weights_fingerprint
 from contextrot.engines import Endpoint
 from contextrot.engines.external import KEY_VARIABLES
 from contextrot.errors import ContextRotError, EngineError, RequestError
+from contextrot.faults import Failure
 from contextrot.prices import Pricing, pricing_of
 from contextrot.ratelimit import AdaptiveConcurrency, TokenBucket
 from contextrot.records import Response
 from contextrot.settings import ModelSettings, Settings
-from contextrot.transport import Failure, Reply, Transport, transport_for
+from contextrot.transport import Reply, Transport, transport_for
 
-RETRIED = frozenset({"rate_limited", "server", "timeout", "connection", "malformed", "cut_stream", "no_choices"})
-PERHAPS_BILLED = frozenset({"timeout", "malformed", "cut_stream", "no_choices", "wrong_model"})
 LOCAL_TOKENS_PER_MINUTE = 50_000
 HOSTED_TOKENS_PER_MINUTE = 200_000
 LONGEST_PAUSE_SECONDS = 60.0
@@ -180,7 +179,7 @@ class Client:
             await self._after(failure, prompt_tokens, sent_at)
             pause = self._pause(failure, attempts)
             deadline = min(deadline, sent_at + self.settings.retry_deadline_seconds)
-            if failure.kind not in RETRIED or attempts >= self.settings.max_attempts or time.monotonic() + pause > deadline:
+            if not failure.retried or attempts >= self.settings.max_attempts or time.monotonic() + pause > deadline:
                 return attempts, failure
             await asyncio.sleep(pause)
 
@@ -191,8 +190,7 @@ class Client:
             failure.message = self._redact(failure.message)
             return failure, Reply()
         if self.endpoint.base_url and reply.model and not _same_model(self.endpoint, reply.model):
-            return Failure(
-                "wrong_model",
+            return faults.WrongModel(
                 f"asked for model {self.endpoint.model!r}, the server answers as {reply.model!r}; correct `name`, or set "
                 "engine_options.answers_as to that name if it is the same model",
             ), reply
@@ -201,15 +199,15 @@ class Client:
     async def _after(self, failure: Failure, prompt_tokens: int, sent_at: float) -> None:
         """What a failed attempt means for all others."""
         log.warning("attempt failed: %s (status %s): %s", failure.kind, failure.status, failure.message[:300])
-        if failure.kind == "rate_limited":
+        if isinstance(failure, faults.RateLimited):
             self.concurrency.rejected(sent_at)
             if failure.retry_after:
                 self._bucket.pause(min(failure.retry_after, self.settings.retry_deadline_seconds))
-        elif failure.kind in ("denied", "no_credit"):
+        elif failure.stops:
             raise RequestError(self._advice(failure))
-        elif failure.kind in ("connection", "cut_stream", "timeout"):
+        elif isinstance(failure, (faults.Unreachable, faults.CutStream, faults.TimedOut)):
             await self._revive()
-        if failure.kind in PERHAPS_BILLED and self.pricing:
+        if failure.perhaps_billed and self.pricing:
             self.usage.lost(self.pricing.cost(prompt_tokens, 0))
 
     async def _revive(self) -> None:
@@ -230,10 +228,10 @@ class Client:
 
     def _pause(self, failure: Failure, attempts: int) -> float:
         """Seconds before the next try: what the server asks for, else a pause that doubles, with jitter; four times that after a 429."""
-        if failure.kind == "rate_limited" and failure.retry_after is not None:
+        if isinstance(failure, faults.RateLimited) and failure.retry_after is not None:
             return failure.retry_after
         pause = self._first_pause * (2 ** min(attempts - 1, 30) + random.random())
-        return min(4 * pause if failure.kind == "rate_limited" else pause, LONGEST_PAUSE_SECONDS)
+        return min(4 * pause if isinstance(failure, faults.RateLimited) else pause, LONGEST_PAUSE_SECONDS)
 
     def _response(self, result: Reply | Failure, attempts: int) -> Response:
         response = Response("", 0, "failed", attempts=attempts, engine=self.endpoint.engine, model=self.endpoint.model)
@@ -269,7 +267,7 @@ class Client:
         where = self.endpoint.base_url or self.endpoint.provider
         said = f"{where} answered {failure.status}: {failure.message.rstrip('.')}."
         variable = self.model.api_key_env or KEY_VARIABLES.get(self.model.provider or "", "the variable named in `api_key_env`")
-        if failure.kind == "no_credit":
+        if isinstance(failure, faults.NoCredit):
             return f"{said} The account has no credit left; top it up and run the same command to go on."
         if failure.status == 404:
             return f"{said} Check `name` ({self.model.name!r}) and `base_url` of the model."

@@ -20,7 +20,7 @@ from contextrot.errors import DataError, StoreError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OUTCOMES = ("answered", "truncated", "refused", "empty", "over_window", "failed")
+OUTCOMES = ("answered", "truncated", "refused", "empty", "over_window", "input_cut", "ended_otherwise", "failed")
 ROW_GROUP_BYTES = 16_000_000
 _ROWS_AT_ONCE = 4_000
 SCORED_OUTCOMES = ("answered", "truncated", "refused", "empty")
@@ -72,6 +72,7 @@ class Response:
         cached: whether it came from the request store.
         cost_usd: None if the price is unknown.
         engine, model: the engine, and the model as the server names it.
+        upstream: who answered behind a router such as OpenRouter, where it tells.
         error_type, error_message: the last error of a failed row.
         details: JSON text with what a task wants kept beside the answer (log-probabilities, context management).
     """
@@ -93,6 +94,7 @@ class Response:
     cost_usd: float | None = None
     engine: str | None = None
     model: str | None = None
+    upstream: str | None = None
     error_type: str | None = None
     error_message: str | None = None
     details: str | None = None

@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 from types import coroutine as coroutine_of_generator
 from typing import Any, Protocol
 
+from contextrot import faults
 from contextrot.engines import Endpoint
+from contextrot.faults import Failure
 
 OVER_WINDOW = re.compile(
     r"context.?length|context.?window|context size|maximum.{0,20}length|max_model_len|(prompt|input).{0,40}(too long|exceed|longer than)",
@@ -30,22 +32,6 @@ CONTENT_FILTER = re.compile(r"content.?(filter|policy|management)|safety|moderat
 NO_CREDIT = re.compile(
     r"insufficient.?(quota|credit|funds|balance)|exceeded your current quota|billing|credit balance", re.IGNORECASE
 )
-
-
-class Failure(Exception):
-    """A request that brought no answer.
-
-    Args:
-        kind: rate_limited, server, timeout, connection, malformed, cut_stream, no_choices (worth another try); over_window,
-            content_filter (outcomes); denied, no_credit (stop the job); bad_request, wrong_model.
-        message: what the server or the network said.
-        status: HTTP status, if one came.
-        retry_after: seconds that the server asked to wait.
-    """
-
-    def __init__(self, kind: str, message: str, status: int | None = None, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.kind, self.message, self.status, self.retry_after = kind, message, status, retry_after
 
 
 @dataclass
@@ -128,11 +114,11 @@ class DirectTransport:
                 async with self._session.post(f"{self._endpoint.base_url}/chat/completions", data=content) as answer:
                     reply = await self._read(answer, begin)
         except TimeoutError as error:
-            raise Failure("timeout", f"no complete answer within {timeout_seconds:.0f} s") from error
+            raise faults.TimedOut(f"no complete answer within {timeout_seconds:.0f} s") from error
         except aiohttp.ClientPayloadError as error:
-            raise Failure("cut_stream", f"the answer was cut off ({error})") from error
+            raise faults.CutStream(f"the answer was cut off ({error})") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Failure("connection", f"{type(error).__name__}: {error}") from error
+            raise faults.Unreachable(f"{type(error).__name__}: {error}") from error
         reply.total_seconds = time.perf_counter() - begin
         return reply
 
@@ -159,13 +145,13 @@ class DirectTransport:
                     reply.add(chunk, time.perf_counter() - begin)
                     choices = choices or bool(chunk.get("choices"))
             if not choices and not ended:
-                raise Failure("cut_stream", "the stream ended before it brought anything", answer.status)
+                raise faults.CutStream("the stream ended before it brought anything", answer.status)
         if not choices:
-            raise Failure("no_choices", "the answer holds no choices", answer.status)
+            raise faults.NoChoices("the answer holds no choices", answer.status)
         if reply.finish_reason is None:
-            raise Failure("cut_stream", "the answer ended without a finish reason", answer.status)
+            raise faults.CutStream("the answer ended without a finish reason", answer.status)
         if reply.finish_reason in ("error", "abort"):
-            raise Failure("server", f"the server gave up (finish reason {reply.finish_reason!r})", answer.status)
+            raise faults.ServerFault(f"the server gave up (finish reason {reply.finish_reason!r})", answer.status)
         return reply
 
     async def close(self) -> None:
@@ -244,16 +230,16 @@ class LitellmTransport:
                     reply.add(values, time.perf_counter() - begin)
                     choices = choices or bool(values.get("choices"))
         except TimeoutError as error:
-            raise Failure("timeout", f"no complete answer within {timeout_seconds:.0f} s") from error
+            raise faults.TimedOut(f"no complete answer within {timeout_seconds:.0f} s") from error
         except Failure:
             raise
         except Exception as error:  # litellm raises each provider's own errors, and plain ones for broken bodies
             raise _litellm_failure(error) from error
         reply.total_seconds = time.perf_counter() - begin
         if not choices:
-            raise Failure("no_choices", "the answer holds no choices")
+            raise faults.NoChoices("the answer holds no choices")
         if not (getattr(stream, "received_finish_reason", None) or getattr(stream, "intermittent_finish_reason", None)):
-            raise Failure("cut_stream", "the answer ended without a finish reason")  # litellm itself reports "stop" then
+            raise faults.CutStream("the answer ended without a finish reason")  # litellm itself reports "stop" then
         return reply
 
     async def close(self) -> None:
@@ -270,22 +256,22 @@ def failure_of(status: int | None, message: str | dict[str, Any], retry_after: f
         message = str(message.get("message") or message)
     text = code + message
     if (status in (401, 403) and not CONTENT_FILTER.search(text)) or status == 404:
-        kind = "denied"
+        kind = faults.Denied
     elif status == 402 or (status in (400, 429) and NO_CREDIT.search(text)):
-        kind = "no_credit"
+        kind = faults.NoCredit
     elif status == 429:
-        kind = "rate_limited"
+        kind = faults.RateLimited
     elif status in (408, 504):
-        kind = "timeout"
+        kind = faults.TimedOut
     elif status is None or status >= 500 or status == 409:
-        kind = "server"
+        kind = faults.ServerFault
     elif status in (400, 413, 422) and OVER_WINDOW.search(text):
-        kind = "over_window"
+        kind = faults.OverWindow
     elif CONTENT_FILTER.search(text):
-        kind = "content_filter"
+        kind = faults.ContentFilter
     else:
-        kind = "bad_request"
-    return Failure(kind, message[:1000], status, retry_after)
+        kind = faults.BadRequest
+    return kind(message[:1000], status, retry_after)
 
 
 def _litellm_failure(error: Exception) -> Failure:
@@ -293,17 +279,17 @@ def _litellm_failure(error: Exception) -> Failure:
     status = getattr(error, "status_code", None)
     headers = getattr(getattr(error, "response", None), "headers", None) or getattr(error, "litellm_response_headers", None) or {}
     named = {
-        "ContextWindowExceededError": "over_window",
-        "ContentPolicyViolationError": "content_filter",
-        "Timeout": "timeout",
-        "APIConnectionError": "connection",
-        "JSONDecodeError": "malformed",
-        "UnsupportedParamsError": "bad_request",
+        "ContextWindowExceededError": faults.OverWindow,
+        "ContentPolicyViolationError": faults.ContentFilter,
+        "Timeout": faults.TimedOut,
+        "APIConnectionError": faults.Unreachable,
+        "JSONDecodeError": faults.Malformed,
+        "UnsupportedParamsError": faults.BadRequest,
     }
     if name in named:
-        return Failure(named[name], message, status)
+        return named[name](message, status)
     if not isinstance(status, int):
-        return Failure("connection", f"{name}: {message}")
+        return faults.Unreachable(f"{name}: {message}")
     return failure_of(500 if status == 200 else status, message, _seconds(headers))
 
 
@@ -311,9 +297,9 @@ def _parse(payload: bytes) -> dict[str, Any]:
     try:
         value = json.loads(payload.decode())  # bytes would be searched for their encoding each time
     except ValueError as error:
-        raise Failure("malformed", f"the body is not JSON: {payload[:200]!r}", 200) from error
+        raise faults.Malformed(f"the body is not JSON: {payload[:200]!r}", 200) from error
     if not isinstance(value, dict):
-        raise Failure("malformed", f"the body is not a JSON object: {payload[:200]!r}", 200)
+        raise faults.Malformed(f"the body is not a JSON object: {payload[:200]!r}", 200)
     return value
 
 
