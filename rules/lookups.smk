@@ -80,7 +80,19 @@ def judging_settings(wildcards):
     return judge_of(wildcards).model_dump_json() + answering
 
 
+def judging_code(wildcards):
+    """Hash of the code that judges; that of a recorded judge is the task's as well."""
+    kind = judge_of(wildcards).kind
+    task = members_of_task(wildcards, "recorded_answers") if kind == "recorded" else []
+    return code_hash("judge_responses", f"judges.{kind}:judge", *task)
+
+
 # hidden states
+
+
+def state_code(wildcards):
+    """Hash of the code that looks at layers, and of the task's choice of what is looked at."""
+    return code_hash("extract_cosines", *members_of_task(wildcards, "state_requests"))
 
 
 def state_sources(wildcards):
@@ -125,12 +137,18 @@ def added_scores(wildcards):
     return [f"{EXPERIMENT}/{name}" for name in task.score_inputs] if model.has_weights else []
 
 
-def task_code(wildcards):
+SCORING = ("score_turn", "score", "columns", "metrics")
+
+
+def members_of_task(wildcards, *members):
+    """Members of an experiment's task, for `code_hash`: no import names a plug-in."""
+    kind = project.task_class(wildcards.experiment)
+    return [f"{kind.__module__.removeprefix('contextrot.')}:{kind.__name__}.{member}" for member in members]
+
+
+def scoring_code(wildcards):
     """Hash of the code that scores, so that an edit of it scores again."""
-    task = project.experiments[wildcards.experiment].task
-    own = ["serving/summary.py"] if task == "serving" else []
-    common = ["scoring.py", "stats.py", "paired.py", "recovery.py", "repetition.py", "tasks/__init__.py", "judges/match.py"]
-    return code_hash(*common, "needles.py", "chroma_csv.py", f"tasks/{task}.py", *own)
+    return code_hash("score_responses", *members_of_task(wildcards, *SCORING))
 
 
 # serving
@@ -200,8 +218,7 @@ def figure_facts_of(figures):
 
 def figure_code(wildcards):
     """Hash of the code that draws, so that an edit of it draws again."""
-    task = project.experiments[wildcards.experiment].task
-    return code_hash("figures/*.py", "stats.py", "scoring.py", "paired.py", f"tasks/{task}.py")
+    return code_hash("draw_figures", *members_of_task(wildcards, "figures"))
 
 
 # comparison

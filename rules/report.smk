@@ -34,7 +34,7 @@ rule tabulate_results:
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=code_hash("html_table.py", "summary.py", "failures.py"),
+        code=code_hash("tabulate_results"),
         facts=facts_of(
             {
                 "table of metrics": "The numbers behind the figures: each measure over each grouping of the conditions.",
@@ -66,7 +66,7 @@ rule export_inspect_log:
         runtime=30,
     params:
         engine=lambda wildcards: model_of(wildcards).engine,
-        code=code_hash("inspect_log.py"),
+        code=code_hash("export_inspect_log"),
     message:
         "Exporting {wildcards.experiment} of {wildcards.model} for inspect view ({wildcards.tier})"
     script:
@@ -97,6 +97,8 @@ rule write_run_metadata:
     localrule: True
     conda:
         "../envs/contextrot.yaml"
+    params:
+        code=code_hash("write_run_metadata"),
     message:
         "Noting what ran, where and with which versions ({wildcards.tier})"
     script:
@@ -123,7 +125,7 @@ rule write_summary:
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=code_hash("html_table.py", "summary.py", "rot_curves.py"),
+        code=code_hash("write_summary"),
     message:
         "Summarizing tier {wildcards.tier}"
     script:

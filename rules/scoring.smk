@@ -21,7 +21,7 @@ rule score_responses:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=task_code,
+        code=scoring_code,
     message:
         "Scoring {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:

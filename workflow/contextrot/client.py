@@ -284,7 +284,7 @@ class Client:
 def model_identity(model: ModelSettings) -> dict[str, Any]:
     """All of a model's settings that change its answers, apart from the request itself."""
     operational = getattr(modules.load("contextrot.engines", "engine", model.engine), "OPERATIONAL_OPTIONS", frozenset())
-    local = model.engine != "external" and Path(model.name).is_dir()
+    local = model.engine != "external" and Path(model.name).exists()
     return {
         "engine": model.engine,
         "model": f"sha256:{weights_fingerprint(Path(model.name))}" if local else model.name,

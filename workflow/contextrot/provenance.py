@@ -27,7 +27,6 @@ from contextrot.tasks import SampleContext
 if TYPE_CHECKING:
     from contextrot.settings import Project
 
-LIBRARY = Path(__file__).parent
 FULL_TIER = "full"
 NAMED_VARIABLES = ("HF_HOME", "LIGHTNING_STUDIO_URL", "LIGHTNING_RUN_URL", "LIGHTNING_WORKSPACE_URL")
 PACKAGES = (
@@ -35,29 +34,6 @@ PACKAGES = (
     "pandas", "pyarrow", "scipy", "statsmodels", "matplotlib",
 )  # fmt: skip
 SECRET_NAME = re.compile(r"(api[_-]?key|secret|passw|authorization|bearer|[_-]token)$", re.IGNORECASE)
-
-
-def code_hash(*names: str) -> str:
-    """A hash of library files, for a rule's params: an edit of these files, and of no other, runs the rule again.
-
-    Args:
-        names: files, folders or glob patterns below workflow/contextrot: "scoring.py", "figures", "tasks/niah.py".
-
-    Raises:
-        ValueError: if a name matches no file (a rule that names a file that was moved).
-    """
-    files: set[Path] = set()
-    for name in names:
-        found = sorted(LIBRARY.glob(name))
-        found = [file for path in found for file in (path.rglob("*.py") if path.is_dir() else [path])]
-        if not found:
-            raise ValueError(f"no file of the library matches {name!r}")
-        files.update(found)
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(file.relative_to(LIBRARY).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:16]
 
 
 def run_metadata(project: Project, tier: str) -> dict[str, Any]:
