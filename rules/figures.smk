@@ -33,6 +33,9 @@ for experiment, figures in figures_drawn_together().items():
             model=any_of(project.selected_models),
             experiment=re.escape(experiment),
         priority: 1
+        # on a cluster with the other light steps of the experiment; a profile can name rules, but not those of experiments to come
+        group:
+            None if workflow.local_exec else "summary"
         conda:
             "../envs/contextrot.yaml"
         resources:
