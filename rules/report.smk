@@ -82,6 +82,8 @@ rule inspect_logs:
 rule write_run_metadata:
     input:
         of_tier(f"{EXPERIMENT}/metrics.csv"),
+        of_tier(f"{EXPERIMENT}/samples.parquet"),
+        of_tier(f"{EXPERIMENT}/responses.parquet"),
     output:
         json="results/{tier}/run_metadata.json",
         html=report(
@@ -108,6 +110,9 @@ rule write_run_metadata:
 rule write_summary:
     input:
         of_tier(f"{EXPERIMENT}/metrics.csv"),
+        of_tier(f"{EXPERIMENT}/scores.parquet"),
+        of_tier(f"{EXPERIMENT}/samples.parquet"),
+        of_tier(f"{EXPERIMENT}/responses.parquet"),
     output:
         csv="results/{tier}/summary.csv",
         markdown="results/{tier}/summary.md",

@@ -137,7 +137,7 @@ def test_tables_are_written_with_engine_and_note(project, tmp_path, monkeypatch)
     folder = tmp_path / "results/test/embedded/niah"
     folder.mkdir(parents=True)
     scores((10, 9, 8, 2, 0)).to_parquet(folder / "scores.parquet")
-    write_comparison(project, "test/comparison/niah", tmp_path / "out")
+    write_comparison(project, "test/comparison/niah", [folder / "scores.parquet"], tmp_path / "out")
     row = pd.read_csv(tmp_path / "out/table.csv").iloc[0]
     assert (row["model"], row["engine"]) == ("embedded", "transformers")
     assert "DEMONSTRATION" in row["note"]

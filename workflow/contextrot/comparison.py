@@ -242,11 +242,12 @@ def _ranks(wide: pd.DataFrame, rng: np.random.Generator) -> list[Rank | None]:
     return list(ranks(by_sample.to_numpy(), rng))
 
 
-def write_comparison(project: Project, comparison: str, output: Path) -> None:
+def write_comparison(project: Project, comparison: str, score_paths: Sequence[str | Path], output: Path) -> None:
     """Writes table.csv, curves.csv and differences.csv of a comparison to a folder.
 
     Args:
         comparison: see entries_of.
+        score_paths: scores.parquet of each of its entries, in their order.
         output: the folder.
     """
     import pandas as pd
@@ -257,7 +258,7 @@ def write_comparison(project: Project, comparison: str, output: Path) -> None:
     # Titles that two models share are told apart by the names in config.
     titles = [entry.title for entry in entries]
     entries = [replace(e, title=f"{e.title} ({e.model}, {e.experiment})") if titles.count(e.title) > 1 else e for e in entries]
-    scores = {entry.title: pd.read_parquet(entry.scores_path) for entry in entries}
+    scores = {entry.title: pd.read_parquet(path) for entry, path in zip(entries, score_paths, strict=True)}
     of_conditions = COMPARISON.fullmatch(comparison)["task"] is not None
     pair_columns = project.task_class(entries[0].experiment).pair_columns if of_conditions else ()
     found = compare(scores, length_column(project, comparison), project.settings.seed, comparison, pair_columns)

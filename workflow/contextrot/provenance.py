@@ -9,7 +9,7 @@ import platform
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -36,13 +36,16 @@ PACKAGES = (
 SECRET_NAME = re.compile(r"(api[_-]?key|secret|passw|authorization|bearer|[_-]token)$", re.IGNORECASE)
 
 
-def run_metadata(project: Project, tier: str) -> dict[str, Any]:
+def run_metadata(project: Project, tier: str, files: Sequence[str | Path] = ()) -> dict[str, Any]:
     """What ran: code, config, versions, machine, models, and for each experiment how many samples of how many.
+
+    Args:
+        files: samples and responses of the experiments; without one its counts are None.
 
     Holds no secret: keys stand in the environment, of which only NAMED_VARIABLES are kept, and addresses lose their
     user, password and query.
     """
-    settings = project.settings
+    settings, files = project.settings, by_experiment(files)
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "workflow": {"version": workflow_version(project.root), **git_state(project.root)},
@@ -61,20 +64,20 @@ def run_metadata(project: Project, tier: str) -> dict[str, Any]:
             for name in project.selected_models
         },
         "runs": [
-            experiment_metadata(project, tier, model, experiment)
+            experiment_metadata(project, tier, model, experiment, files.get((model, experiment), {}))
             for model in project.selected_models
             for experiment in project.selected_experiments
         ],
     }
 
 
-def write_run_metadata(project: Project, tier: str, output: str | Path, page: str | Path) -> None:
+def write_run_metadata(project: Project, tier: str, files: Sequence[str | Path], output: str | Path, page: str | Path) -> None:
     """Writes `run_metadata` as JSON, and as an HTML page for the report."""
     import pandas as pd
 
     from contextrot.html_table import html_table
 
-    metadata = run_metadata(project, tier)
+    metadata = run_metadata(project, tier, files)
     write_text(output, json.dumps(metadata, indent=2, ensure_ascii=False, default=str) + "\n")
     runs = {f"{run['model']}, {run['experiment']}": run for run in metadata["runs"]}
     rows = [
@@ -102,9 +105,8 @@ def _lines(content: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name, ", ".join(map(str, content)) if isinstance(content, list) else content
 
 
-def experiment_metadata(project: Project, tier: str, model: str, experiment: str) -> dict[str, Any]:
-    """What one model was asked in one experiment, and what came of it; counts are None where a file is not there."""
-    folder = Path("results") / tier / model / experiment
+def experiment_metadata(project: Project, tier: str, model: str, experiment: str, files: Mapping[str, Path]) -> dict[str, Any]:
+    """What one model was asked in one experiment, and what came of it; counts are None where a file is not given."""
     entry: dict[str, Any] = {
         "model": model,
         "experiment": experiment,
@@ -115,13 +117,21 @@ def experiment_metadata(project: Project, tier: str, model: str, experiment: str
         "samples": None,
         "samples_in_full": sample_count(project, FULL_TIER if FULL_TIER in project.settings.tiers else tier, model, experiment),
     }
-    if (folder / "samples.parquet").exists():
+    if "samples.parquet" in files:
         import pyarrow.parquet as pq
 
-        entry["samples"] = pq.read_metadata(folder / "samples.parquet").num_rows
-    if (folder / "responses.parquet").exists():
-        entry |= responses_summary(folder / "responses.parquet")
+        entry["samples"] = pq.read_metadata(files["samples.parquet"]).num_rows
+    if "responses.parquet" in files:
+        entry |= responses_summary(files["responses.parquet"])
     return entry
+
+
+def by_experiment(files: Iterable[str | Path]) -> dict[tuple[str, str], dict[str, Path]]:
+    """Files of several experiments, `.../{model}/{experiment}/{file}` wherever they are: (model, experiment) -> name -> path."""
+    found: dict[tuple[str, str], dict[str, Path]] = {}
+    for path in map(Path, files):
+        found.setdefault((path.parent.parent.name, path.parent.name), {})[path.name] = path
+    return found
 
 
 def responses_summary(path: str | Path) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot.html_table import html_table
-from contextrot.provenance import responses_summary
+from contextrot.provenance import by_experiment, responses_summary
 from contextrot.random_streams import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
 from contextrot.rot_curves import DEFINITIONS, effective_length
@@ -32,13 +32,16 @@ def note_of(project: Project, model: str) -> str:
     return ""
 
 
-def summarize_experiment(project: Project, tier: str, model: str, experiment: str) -> dict[str, Any]:
-    """One row of the summary; what is not known is None."""
+def summarize_experiment(project: Project, model: str, experiment: str, files: Mapping[str, Path]) -> dict[str, Any]:
+    """One row of the summary; what is not known is None.
+
+    Args:
+        files: the experiment's metrics.csv, and its scores, responses and samples where they are there.
+    """
     import pandas as pd
 
-    folder = Path("results") / tier / model / experiment
     task = project.task_class(experiment)
-    metrics = pd.read_csv(folder / "metrics.csv")
+    metrics = pd.read_csv(files["metrics.csv"])
     row: dict[str, Any] = {
         "model": model,
         "experiment": experiment,
@@ -60,27 +63,29 @@ def summarize_experiment(project: Project, tier: str, model: str, experiment: st
     for name, rows in (("shortest", by_length.head(1)), ("longest", by_length.tail(1))):
         row[f"{name}_length"] = rows[task.length_column].iloc[0] if len(rows) else None
         row |= _mean(name, rows)
-    row |= _effective_lengths(project.settings.seed, model, experiment, folder / "scores.parquet", task.length_column)
+    row |= _effective_lengths(project.settings.seed, model, experiment, files.get("scores.parquet"), task.length_column)
     row |= {"samples": None, "answers": None, **dict.fromkeys(NO_ANSWER), "cost_usd": None, "request_seconds": None}
-    if (folder / "responses.parquet").exists():
-        responses = responses_summary(folder / "responses.parquet")
+    if "responses.parquet" in files:
+        responses = responses_summary(files["responses.parquet"])
         row |= {name: responses[name] for name in ("answers", "cost_usd", "request_seconds")}
         row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
-    if (folder / "samples.parquet").exists():
+    if "samples.parquet" in files:
         import pyarrow.parquet as pq
 
-        row["samples"] = pq.read_metadata(folder / "samples.parquet").num_rows
+        row["samples"] = pq.read_metadata(files["samples.parquet"]).num_rows
     row["note"] = note_of(project, model) or None
     return row
 
 
-def summarize_tier(project: Project, tier: str) -> pd.DataFrame:
-    """One row for each selected model and experiment."""
+def summarize_tier(project: Project, files: Sequence[str | Path]) -> pd.DataFrame:
+    """One row for each selected model and experiment, from their files."""
     import pandas as pd
+
+    found = by_experiment(files)
 
     return pd.DataFrame(
         [
-            summarize_experiment(project, tier, model, experiment)
+            summarize_experiment(project, model, experiment, found[model, experiment])
             for model in project.selected_models
             for experiment in project.selected_experiments
         ]
@@ -110,9 +115,11 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write_summary(project: Project, tier: str, csv: str | Path, markdown: str | Path, html: str | Path) -> None:
+def write_summary(
+    project: Project, tier: str, files: Sequence[str | Path], csv: str | Path, markdown: str | Path, html: str | Path
+) -> None:
     """Writes the summary in three forms: for programs, for a README or paper, and for the report."""
-    summary = summarize_tier(project, tier)
+    summary = summarize_tier(project, files)
     table = readable(summary)
     notes = sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not _missing(row["note"])})
     about = [
@@ -158,10 +165,10 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _effective_lengths(seed: int, model: str, experiment: str, scores_path: Path, column: str | None) -> dict[str, Any]:
+def _effective_lengths(seed: int, model: str, experiment: str, scores_path: Path | None, column: str | None) -> dict[str, Any]:
     """Effective length by each definition: where the curve crosses, its interval, and whether that is within the lengths."""
     found = {}
-    if column and scores_path.exists():
+    if column and scores_path is not None:
         import pandas as pd
 
         scores = pd.read_parquet(scores_path)

@@ -7,4 +7,5 @@ from contextrot.reporting import reporting_errors
 from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
-    write_comparison(Project(snakemake.config), snakemake.wildcards.comparison, Path(snakemake.output.table).parent)
+    names, folder = snakemake.wildcards, Path(snakemake.output.table).parent
+    write_comparison(Project(snakemake.config), names.comparison, snakemake.input, folder)

@@ -5,4 +5,5 @@ from contextrot.reporting import reporting_errors
 from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
-    write_run_metadata(Project(snakemake.config), snakemake.wildcards.tier, snakemake.output.json, snakemake.output.html)
+    tier, outputs = snakemake.wildcards.tier, snakemake.output
+    write_run_metadata(Project(snakemake.config), tier, snakemake.input, outputs.json, outputs.html)

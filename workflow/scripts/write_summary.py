@@ -5,4 +5,4 @@ from contextrot.settings import Project
 from contextrot.summary import write_summary
 
 with reporting_errors(snakemake.log[0]):
-    write_summary(Project(snakemake.config), snakemake.wildcards.tier, **dict(snakemake.output.items()))
+    write_summary(Project(snakemake.config), snakemake.wildcards.tier, snakemake.input, **dict(snakemake.output.items()))

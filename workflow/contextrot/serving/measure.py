@@ -296,5 +296,5 @@ def metadata(
         "seed": project.settings.seed if task.parameters.seed is None else task.parameters.seed,
         "engine": shown,
         "models": {model: everything["models"].get(model) or project.models[model].model_dump(exclude_none=True, mode="json")},
-        "runs": [experiment_metadata(project, tier, model, experiment)],
+        "runs": [experiment_metadata(project, tier, model, experiment, {})],
     }
