@@ -1,9 +1,11 @@
 # Validates the config first, then derives wildcard constraints and what the rules look up.
 
 import re
+import shlex
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 from contextrot.code_hash import code_hash
 from contextrot.errors import ContextRotError
@@ -18,11 +20,26 @@ except ContextRotError as error:
 container: "envs/contextrot.sif"
 
 
+# What the command line says of the bucket reaches the jobs' scripts, and is written nowhere.
+os.environ.update(workflow.spawned_job_args_factory.get_storage_provider_envvars())
+
+
 # A plan asks the same for every shard of an experiment, hence the caches.
 code_hash = cache(code_hash)
 
 
 EXPERIMENT = "results/{tier}/{model}/{experiment}"
+
+
+def folder_of(**names):
+    """The folder of some tiers, models or experiments alone. (A constraint in the path itself: in a bucket Snakemake prefers the
+    workflow's constraint of a wildcard to the rule's.)"""
+    constrained = [
+        f"{{{name},{any_of(names[name])}}}" if name in names else f"{{{name}}}" for name in ("tier", "model", "experiment")
+    ]
+    return "results/{}/{}/{}".format(*constrained)
+
+
 LOGS = "logs/{tier}/{model}/{experiment}"
 BENCHMARKS = "benchmarks/runs/{tier}/{model}/{experiment}"
 
@@ -64,13 +81,22 @@ def growing(megabytes):
     return lambda wildcards, attempt: megabytes * attempt
 
 
+def here(paths):
+    """Files of the workflow's own or of this machine, as inputs: they are not in the bucket that `--default-storage-provider` names.
+
+    Where jobs share no folder they come with the code, as git tracks it; as an input they would keep the job on this machine.
+    """
+    if SharedFSUsage.INPUT_OUTPUT not in workflow.storage_settings.shared_fs_usage:
+        return []
+    return [local(str(path)) for path in paths]
+
+
 @cache
 def files_of_folder(name, *patterns):
     """Files of a local model or tokenizer folder, or the GGUF file itself; none for a Hugging Face id."""
     folder = Path(name)
-    if folder.is_file():
-        return [name]
-    return sorted(str(path) for pattern in patterns for path in folder.glob(pattern)) if folder.is_dir() else []
+    paths = [folder] if folder.is_file() else [path for pattern in patterns for path in folder.glob(pattern)]
+    return here(sorted(paths))
 
 
 def selection():

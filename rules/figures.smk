@@ -4,6 +4,7 @@
 
 for experiment, figures in figures_drawn_together().items():
     drawing = re.sub(r"\W", "_", f"draw_figures_of_{experiment}")
+    folder = folder_of(tier=[project.settings.tier], model=project.selected_models, experiment=[experiment])
     workflow.ruleorder(drawing, "draw_figure")
 
     rule:
@@ -16,7 +17,7 @@ for experiment, figures in figures_drawn_together().items():
         output:
             [
                 report(
-                    f"{EXPERIMENT}/figures/{figure}.png",
+                    f"{folder}/figures/{figure}.png",
                     caption="../workflow/report/figure.rst",
                     category="{model}",
                     subcategory="{experiment}",
@@ -28,10 +29,6 @@ for experiment, figures in figures_drawn_together().items():
             f"{LOGS}/draw_figures.log",
         benchmark:
             f"{BENCHMARKS}/draw_figures.tsv"
-        wildcard_constraints:
-            tier=re.escape(project.settings.tier),
-            model=any_of(project.selected_models),
-            experiment=re.escape(experiment),
         priority: 1
         # on a cluster with the other light steps of the experiment; a profile can name rules, but not those of experiments to come
         group:

@@ -10,7 +10,7 @@ from contextrot.errors import unknown
 def sample_sources(wildcards):
     model = model_of(wildcards)
     tokenizer = files_of_folder(model.tokenizer or model.name, "tokenizer*.json", "chat_template*")
-    return [*map(str, task_of(wildcards).data_files(project.data)), *tokenizer]
+    return [*here(task_of(wildcards).data_files(project.data)), *tokenizer]
 
 
 # inference
@@ -155,6 +155,7 @@ def scoring_code(wildcards):
 
 SERVING = [name for name, block in project.experiments.items() if block.task == "serving"]
 SERVING_MODES = ["aggregated", "disaggregated"]
+MEASURED = folder_of(experiment=SERVING or ["no experiment"])
 NOT_MEASURED = {"title", "price", "overrides", "shards"}
 
 
@@ -272,6 +273,30 @@ def figures_of_tier(wildcards):
         f"results/{wildcards.tier}/{model}/{experiment}/figures/{figure}.png"
         for model, experiment in selection()
         for figure in project.figures_of(model, experiment)
+    ]
+
+
+def shown_in_report(wildcards):
+    tier = wildcards.tier
+    pages = [f"results/{tier}/{name}.html" for name in ("summary", "run_metadata")]
+    pages += [path for name in ("metrics", "failures") for path in of_tier(f"{EXPERIMENT}/{name}.html")(wildcards)]
+    return pages + figures_of_tier(wildcards) + comparisons_of_tier(tier) + agreements_of_tier(tier)
+
+
+def storage_arguments(wildcards):
+    """What a second snakemake must be told to find files in the bucket; without the keys, which stand in the environment."""
+    settings = workflow.storage_settings
+    if settings.default_storage_provider is None:
+        return []
+    words = ["--default-storage-provider", settings.default_storage_provider]
+    words += [
+        "--default-storage-prefix",
+        settings.default_storage_prefix,
+        "--local-storage-prefix",
+        str(settings.local_storage_prefix),
+    ]
+    return words + [
+        word for words in workflow.spawned_job_args_factory.get_storage_provider_args() for word in shlex.split(words)
     ]
 
 

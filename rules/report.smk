@@ -139,12 +139,7 @@ rule write_summary:
 
 rule write_report:
     input:
-        "results/{tier}/summary.html",
-        "results/{tier}/run_metadata.html",
-        of_tier(f"{EXPERIMENT}/metrics.html"),
-        of_tier(f"{EXPERIMENT}/failures.html"),
-        figures_of_tier,
-        lambda wildcards: comparisons_of_tier(wildcards.tier) + agreements_of_tier(wildcards.tier),
+        shown_in_report,
     output:
         "results/{tier}/report.html",
     log:
@@ -157,6 +152,8 @@ rule write_report:
     params:
         snakefile=str(workflow.main_snakefile),
         config=config_of_tier,
+        targets=shown_in_report,
+        storage=storage_arguments,
     message:
         "Writing the report of tier {wildcards.tier}"
     script:

@@ -12,16 +12,15 @@ rule measure_mode:
         parity=parity_samples,
         weights=lambda wildcards: files_of_folder(model_of(wildcards).name, "*.safetensors", "*.json", "*.jinja"),
     output:
-        f"{EXPERIMENT}/{{mode}}/requests.parquet",
-        f"{EXPERIMENT}/{{mode}}/parity.parquet",
-        f"{EXPERIMENT}/{{mode}}/summary.json",
-        f"{EXPERIMENT}/{{mode}}/run_metadata.json",
+        f"{MEASURED}/{{mode}}/requests.parquet",
+        f"{MEASURED}/{{mode}}/parity.parquet",
+        f"{MEASURED}/{{mode}}/summary.json",
+        f"{MEASURED}/{{mode}}/run_metadata.json",
     log:
         f"{LOGS}/measure_mode-{{mode}}.log",
     benchmark:
         f"{BENCHMARKS}/measure_mode-{{mode}}.tsv"
     wildcard_constraints:
-        experiment=any_of(SERVING) or "no experiment",
         mode=any_of(SERVING_MODES),
     conda:
         "../envs/contextrot.yaml"
@@ -45,18 +44,16 @@ rule join_modes:
         requests=mode_folders("requests.parquet"),
         answers=mode_folders("parity.parquet"),
     output:
-        scores=f"{EXPERIMENT}/scores.parquet",
-        metrics=f"{EXPERIMENT}/metrics.csv",
-        responses=f"{EXPERIMENT}/responses.parquet",
-        parity=f"{EXPERIMENT}/parity.json",
-        dashboard=f"{EXPERIMENT}/token_dashboard.txt",
-        summary=f"{EXPERIMENT}/token_summary.json",
+        scores=f"{MEASURED}/scores.parquet",
+        metrics=f"{MEASURED}/metrics.csv",
+        responses=f"{MEASURED}/responses.parquet",
+        parity=f"{MEASURED}/parity.json",
+        dashboard=f"{MEASURED}/token_dashboard.txt",
+        summary=f"{MEASURED}/token_summary.json",
     log:
         f"{LOGS}/join_modes.log",
     benchmark:
         f"{BENCHMARKS}/join_modes.tsv"
-    wildcard_constraints:
-        experiment=any_of(SERVING) or "no experiment",
     localrule: True
     conda:
         "../envs/contextrot.yaml"
@@ -75,13 +72,11 @@ rule report_serving:
         summaries=mode_folders("summary.json"),
         metadata=mode_folders("run_metadata.json"),
     output:
-        f"{EXPERIMENT}/report_latest.md",
+        f"{MEASURED}/report_latest.md",
     log:
         f"{LOGS}/report_serving.log",
     benchmark:
         f"{BENCHMARKS}/report_serving.tsv"
-    wildcard_constraints:
-        experiment=any_of(SERVING) or "no experiment",
     localrule: True
     conda:
         "../envs/contextrot.yaml"

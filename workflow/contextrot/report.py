@@ -16,23 +16,30 @@ from contextrot.errors import DataError
 from contextrot.records import write_atomically
 
 
-def write_report(snakefile: str | Path, config: Mapping[str, Any], targets: Sequence[str], output: str | Path) -> None:
+def write_report(
+    snakefile: str | Path, config: Mapping[str, Any], targets: Sequence[str], output: str | Path, storage: Sequence[str] = ()
+) -> None:
     """Writes report.html of finished targets by a second snakemake, which reads their records and runs nothing.
 
     Args:
         snakefile: the workflow's main Snakefile.
         config: what was given beside its own config files.
         targets: files that the report shows, with everything they are made of.
+        storage: arguments by which snakemake finds files that lie in a bucket.
 
     Raises:
         DataError: if snakemake cannot make the report, with its last lines.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE_")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("SNAKEMAKE_") or name.startswith("SNAKEMAKE_STORAGE_")
+    }
     with tempfile.TemporaryDirectory() as folder:
         configfile = Path(folder) / "config.json"
         configfile.write_text(json.dumps(config, default=str), encoding="utf-8")
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--workflow-profile", "none"]
-        command += ["--nolock", "--cores", "1", "--configfile", str(configfile)]
+        command += ["--nolock", "--cores", "1", "--configfile", str(configfile), *storage]
 
         def report(path: Path) -> None:
             run = subprocess.run(

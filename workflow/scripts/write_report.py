@@ -4,4 +4,5 @@ from contextrot.report import write_report
 from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
-    write_report(snakemake.params.snakefile, snakemake.params.config, list(snakemake.input), snakemake.output[0])
+    given = snakemake.params
+    write_report(given.snakefile, given.config, given.targets, snakemake.output[0], given.storage)
