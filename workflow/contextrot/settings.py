@@ -13,11 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
 
 from contextrot import engines, judges, rubrics, tasks
-from contextrot.errors import ConfigError, ContextRotError, unknown
+from contextrot.checked import Checked
+from contextrot.errors import ConfigError, unknown
+from contextrot.files import read_yaml
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 
@@ -29,10 +30,8 @@ def _comma_list(value: Any) -> Any:
 NameList = Annotated[list[Name], BeforeValidator(_comma_list)]
 
 
-class Section(BaseModel):
+class Section(Checked):
     """A part of the config files: unknown keys are errors, values given as text on the command line are converted."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
 
 
 class Price(Section):
@@ -108,6 +107,8 @@ class ModelSettings(Section):
 class ExperimentSettings(Section):
     """One experiment: a task with parameters; one block in config/experiments.yaml."""
 
+    may_be_empty = frozenset({"judges"})
+
     task: str
     """Name of a module in workflow/contextrot/tasks."""
     title: str | None = None
@@ -152,6 +153,8 @@ class HiddenStateSettings(Section):
 
 class Settings(Section):
     """config/config.yaml."""
+
+    may_be_empty = frozenset({"models", "experiments", "default_judges"})
 
     tier: Name = "test"
     """How much is sampled: one of `tiers`."""
@@ -234,6 +237,7 @@ class Project:
             for target in model.overrides:
                 if target not in overridable:
                     raise unknown("experiment or task", target, overridable, f"overrides of model {name!r}")
+                self._override_tiers(name, target)
         for name, experiment in self.experiments.items():
             if experiment.task not in tasks.names():
                 raise unknown("task", experiment.task, tasks.names(), f"experiment {name!r}")
@@ -243,6 +247,8 @@ class Project:
             for judge in self.judges_of(name):
                 if judge not in s.judges:
                     raise unknown("judge", judge, s.judges, f"experiment {name!r}")
+        for name in self.experiments:
+            self._check_base(name)
         for model in self.selected_models:
             for experiment in self.selected_experiments:
                 self.parameters(s.tier, model, experiment)
@@ -256,7 +262,8 @@ class Project:
         """A model's block with `{data}` in its name and tokenizer replaced by the data folder."""
         if not isinstance(block, dict):
             return block
-        paths = {key: str(block[key]).replace("{data}", str(self.data)) for key in ("name", "tokenizer") if block.get(key)}
+        named = {key: block[key] for key in ("name", "tokenizer") if isinstance(block.get(key), str)}
+        paths = {key: name.replace("{data}", str(self.data)) for key, name in named.items()}
         return {**block, **paths}
 
     @property
@@ -287,10 +294,33 @@ class Project:
         merged = {**block.parameters, **block.tiers.get(tier, {})}
         for target in (block.task, experiment) if block.task != experiment else (experiment,):
             override = dict(self.models[model].overrides.get(target, {}))
-            by_tier = override.pop("tiers", {})
-            merged |= override | by_tier.get(tier, {})
+            override.pop("tiers", None)
+            merged |= override | self._override_tiers(model, target).get(tier, {})
         where = f"the parameters of experiment {experiment!r} (task {block.task!r}) for model {model!r}"
-        return validate(self.task_class(experiment).Parameters, merged, where)
+        files = f"{self.settings.experiment_definitions} or {self.settings.model_definitions}"
+        return validate(self.task_class(experiment).Parameters, merged, f"{where} in {files}")
+
+    def _override_tiers(self, model: str, target: str) -> dict[str, dict[str, Any]]:
+        """What a model's override of an experiment or task says for single tiers."""
+        where = f"`tiers` in override {target!r} of model {model!r} in {self.settings.model_definitions}"
+        by_tier = self.models[model].overrides.get(target, {}).get("tiers", {})
+        if not isinstance(by_tier, dict):
+            raise ConfigError(f"{where}: must map tiers to parameters, not {_shown(by_tier)}.")
+        for tier, parameters in by_tier.items():
+            if tier not in self.settings.tiers:
+                raise unknown("tier", tier, self.settings.tiers, where)
+            if not isinstance(parameters, dict):
+                raise ConfigError(f"{where}: {tier!r} must map parameters to values, not {_shown(parameters)}.")
+        return by_tier
+
+    def _check_base(self, experiment: str) -> None:
+        """Checks an experiment's own parameters, which a model's overrides may hide."""
+        block, file = self.experiments[experiment], self.settings.experiment_definitions
+        kind = self.task_class(experiment).Parameters
+        where = f"experiment {experiment!r} (task {block.task!r}) in {file}"
+        validate(kind, block.parameters, f"`parameters` of {where}")
+        for tier, parameters in block.tiers.items():
+            validate(kind, block.parameters | parameters, f"tier {tier!r} of {where}")
 
     def figures_of(self, model: str, experiment: str) -> list[str]:
         """Names of the figures that can be drawn: those of a model's layers need its weights, those of ratings a judge."""
@@ -331,24 +361,28 @@ def validate(kind: type[BaseModel], values: Mapping[str, Any], where: str) -> An
     Raises:
         ConfigError: with one line for each key that is unknown, missing or of another type.
     """
+    if values is not None and not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: must be a mapping of keys to values, not {_shown(values)}.")
     try:
-        return kind(**(values or {}))
+        return kind.model_validate(dict(values or {}))
     except ValidationError as error:
         lines = []
         for problem in error.errors():
-            key = ".".join(map(str, problem["loc"]))
+            key = ".".join(map(str, problem["loc"]))[:200]
             if problem["type"] == "extra_forbidden":
                 lines.append(str(unknown("key", key, _keys(kind, problem["loc"]), where)))
             elif problem["type"] == "missing":
                 lines.append(f"{where}: {key!r} is missing.")
             else:
                 message = re.sub(r"^Value error, ", "", problem["msg"])
-                lines.append(f"{where}: {key} = {problem['input']!r} is not accepted: {message}.")
+                lines.append(f"{where}: {key} = {_shown(problem['input'])} is not accepted: {message}.")
         raise ConfigError("\n".join(lines)) from None
-    except ContextRotError:
-        raise
-    except TypeError as error:
-        raise ConfigError(f"{where}: must be a mapping of keys to values, not {values!r}.") from error
+
+
+def _shown(value: Any) -> str:
+    """A value as a message shows it: at most a line of it."""
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _keys(kind: type[BaseModel], location: tuple) -> list[str]:
@@ -361,15 +395,19 @@ def _keys(kind: type[BaseModel], location: tuple) -> list[str]:
 
 
 def _read_definitions(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist; it defines the models or experiments.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    """The blocks of a file of models or experiments, by name; names are text, also 2024.
+
+    Raises:
+        ConfigError: if the file is not there, no YAML, or a name stands twice or cannot be one.
+    """
+    content = read_yaml(path, error=ConfigError)
+    if content is None:
+        content = {}
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must map names to blocks, but holds a {type(content).__name__}.")
     for name in content:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", str(name)):
-            raise ConfigError(f"{path}: the name {name!r} is not accepted; use letters, digits, '_', '.', '-'.")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}", name):
+            raise ConfigError(
+                f"{path}: the name {_shown(name)} is not accepted; use letters, digits, '_', '.', '-', at most 80 characters."
+            )
     return content
