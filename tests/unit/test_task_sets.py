@@ -87,7 +87,7 @@ def test_a_missing_file_says_where_it_should_be(tmp_path):
 
 def test_a_broken_file_is_named(tmp_path):
     (tmp_path / "t.jsonl").write_text("{not json")
-    with pytest.raises(DataError, match=r"t.jsonl could not be read"):
+    with pytest.raises(DataError, match=r"t\.jsonl, line 1, column 2: not JSON"):
         load_task_set("mine", tmp_path, {"mine": own(file="t.jsonl")})
 
 

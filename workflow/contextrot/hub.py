@@ -27,6 +27,27 @@ def environment() -> dict[str, str]:
     return {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
 
 
+DATA_ENDINGS = (
+    ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".md", ".parquet", ".arrow", ".yaml", ".yml", ".xlsx", ".gz", ".zip", ".zst",
+)  # fmt: skip
+
+
+def is_file_name(name: str, folder: Path | None = None) -> bool:
+    """Whether a data set's name can only mean a file: it is there, has a data file's ending, or is written as a path.
+
+    Args:
+        folder: where a relative name is looked for; the working folder without it.
+    """
+    try:
+        if Path(name).is_dir():
+            return False
+        if ((folder or Path()) / name).is_file():
+            return True
+    except (OSError, ValueError):
+        return True
+    return name.lower().endswith(DATA_ENDINGS) or name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1
+
+
 def download(name: str, file: str, revision: str, sha256: str | None = None) -> Path:
     """A file of a data set of the Hub at one revision, from the cache if it is there; its size and checksum are checked.
 
@@ -37,6 +58,11 @@ def download(name: str, file: str, revision: str, sha256: str | None = None) -> 
     Raises:
         DataError: if it cannot be had, or is another file than it should be.
     """
+    if is_file_name(name):
+        raise DataError(
+            f"data set {name[:300]!r} (file {file!r}, revision {revision[:12]}) does not exist here, and a file is not looked for on "
+            "the Hub; put it there, or mend the path."
+        )
     if Path(name).is_dir():
         path = Path(name) / file
         if not path.is_file():

@@ -49,6 +49,8 @@ def _as_list(value: Any) -> Any:
 class NeedleParameters(Parameters):
     """Parameters of task `niah`."""
 
+    long_texts = frozenset({"csv_answer"})
+
     lengths: list[Annotated[int, Field(gt=0)]] = [500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 900_000]
     """Lengths of the rendered prompt, tokens."""
     depths: list[Annotated[float, Field(ge=0, le=100)]] = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
