@@ -99,11 +99,14 @@ class TaskSetSettings(Checked):
         if self.hub and hub.is_file_name(self.hub):
             raise ValueError(f"hub = {self.hub!r} is a file or path, or does not exist; name it in `file`")
         try:
-            fields = [field for _, field, _, _ in string.Formatter().parse(self.template)]
+            parts = list(string.Formatter().parse(self.template))
         except ValueError as error:
             raise ValueError(f"template: {error}; a brace that is text is doubled") from error
-        if wrong := next((field for field in fields if field is not None and not re.fullmatch(r"\w+", field)), None):
-            raise ValueError(f"template: {{{wrong}}} is no field; write a name in it, and double a brace that is text")
+        for _, field, form, conversion in parts:
+            if field is not None and (form or conversion or field.isdigit() or not re.fullmatch(r"[^.\[\]]+", field)):
+                raise ValueError(
+                    f"template: {{{field}}} is no field; write a column's name in it, and double a brace that is text"
+                )
         return self
 
 
