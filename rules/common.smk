@@ -5,11 +5,13 @@ from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
+from contextrot.config_files import check_config_files
 from contextrot.errors import ContextRotError
 from contextrot.provenance import code_hash
 from contextrot.settings import Project
 
 try:
+    check_config_files(workflow.configfiles)
     project = Project(config)
 except ContextRotError as error:
     raise WorkflowError(str(error))
