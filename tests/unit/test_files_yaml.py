@@ -55,6 +55,7 @@ def test_anchors_and_merges_give_what_they_always_gave(root):
         ("a: !!python/object:os.x {}", "line 1: the tag 'python/object:os.x' is not accepted"),
         ("a: !mine 1", "line 1: the tag '!mine' is not accepted"),
         ("? [1]\n: 2", "a key must be one word"),
+        ("a: &x 1\nb: &x 2", "duplicate anchor 'x'"),
         ("a: *nobody", "undefined alias"),
         ("---\na: 1\n---\nb: 2", "another document"),
         ("[" * 5000, "nested too deep"),

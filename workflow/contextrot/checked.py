@@ -33,10 +33,12 @@ class Checked(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_boolean_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
         field = cls.model_fields.get(info.field_name or "")
         if field is not None and _holds_boolean(value) and not _takes_boolean(field.annotation):
             raise ValueError("true and false are not accepted here; a text that reads so goes in quotes")
+        if isinstance(value, float) and not -LARGEST <= value <= LARGEST:
+            raise ValueError(f"must be a number up to {LARGEST:.3g}; a text that reads so goes in quotes")
         return value
 
     @field_validator("*", mode="after")

@@ -44,7 +44,9 @@ def _compare(path: Path, ours: Any, theirs: Any, key: str = "") -> None:
         for name, value in ours.items():
             place = f"{key}.{name}".lstrip(".")
             if name not in theirs:
-                raise ConfigError(f"{path}: the key {place!r} is another one in YAML 1.1, as Snakemake reads it; put it in quotes.")
+                raise ConfigError(
+                    f"{path}: the key {place!r} is another one in YAML 1.1, as Snakemake reads it; put it in quotes."
+                )
             _compare(path, value, theirs[name], place)
     elif isinstance(ours, list) and isinstance(theirs, list):
         for value, other in zip(ours, theirs, strict=True):

@@ -201,7 +201,8 @@ class Project:
 
     def __init__(self, config: Mapping[str, Any], root: Path | None = None) -> None:
         self.root = root = project_root() if root is None else root
-        self.settings = validate(Settings, config, "config/config.yaml or --config")
+        file = "config/config.yaml or --config"
+        self.settings = validate(Settings, config, file)
         s = self.settings
         definitions = _read_definitions(root / s.model_definitions)
         self.models = {
@@ -217,36 +218,45 @@ class Project:
             raise unknown("tier", s.tier, s.tiers, "config/config.yaml or --config tier=")
         for name in s.models:
             if name not in self.models:
-                raise unknown("model", name, self.models, "`models`")
+                raise unknown("model", name, self.models, f"`models` of {file} (they stand in {s.model_definitions})")
         for name in s.experiments:
             if name not in self.experiments:
-                raise unknown("experiment", name, self.experiments, "`experiments`")
+                raise unknown(
+                    "experiment", name, self.experiments, f"`experiments` of {file} (they stand in {s.experiment_definitions})"
+                )
         for name, judge in s.judges.items():
             if judge.kind not in judges.names():
-                raise unknown("kind of judge", judge.kind, judges.names(), f"judge {name!r}")
+                raise unknown("kind of judge", judge.kind, judges.names(), f"judge {name!r} of {file}")
             if judge.kind in ("llm", "story") and judge.model not in self.models:
-                raise unknown("model", judge.model, self.models, f"judge {name!r}")
+                raise unknown("model", judge.model, self.models, f"judge {name!r} of {file}")
             if judge.kind == "llm" and judge.rubric not in (None, *rubrics.RUBRICS):
-                raise unknown("rubric", judge.rubric, rubrics.RUBRICS, f"judge {name!r}")
+                raise unknown("rubric", judge.rubric, rubrics.RUBRICS, f"judge {name!r} of {file}")
+        for judge in s.default_judges:
+            if judge not in s.judges:
+                raise unknown("judge", judge, s.judges, f"`default_judges` of {file}")
         shipped = root / Settings.model_fields["experiment_definitions"].default
         shipped = _read_definitions(shipped) if shipped.exists() else {}
         overridable = {*self.experiments, *shipped, *tasks.names()}  # another file of experiments may leave out shipped ones
         for name, model in self.models.items():
             if model.engine not in engines.names():
-                raise unknown("engine", model.engine, engines.names(), f"model {name!r}")
+                raise unknown("engine", model.engine, engines.names(), f"model {name!r} in {s.model_definitions}")
             for target in model.overrides:
                 if target not in overridable:
-                    raise unknown("experiment or task", target, overridable, f"overrides of model {name!r}")
+                    raise unknown(
+                        "experiment or task", target, overridable, f"overrides of model {name!r} in {s.model_definitions}"
+                    )
                 self._override_tiers(name, target)
         for name, experiment in self.experiments.items():
             if experiment.task not in tasks.names():
-                raise unknown("task", experiment.task, tasks.names(), f"experiment {name!r}")
+                raise unknown("task", experiment.task, tasks.names(), f"experiment {name!r} in {s.experiment_definitions}")
             for tier in experiment.tiers:
                 if tier not in s.tiers:
-                    raise unknown("tier", tier, s.tiers, f"experiment {name!r}")
+                    raise unknown(
+                        "tier", tier, s.tiers, f"experiment {name!r} in {s.experiment_definitions} (`tiers` of {file} has them)"
+                    )
             for judge in self.judges_of(name):
                 if judge not in s.judges:
-                    raise unknown("judge", judge, s.judges, f"experiment {name!r}")
+                    raise unknown("judge", judge, s.judges, f"experiment {name!r} in {s.experiment_definitions}")
         for name in self.experiments:
             self._check_base(name)
         for model in self.selected_models:

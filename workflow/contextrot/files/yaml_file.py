@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML, MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
 
 from contextrot.errors import ContextRotError, DataError
 from contextrot.files.text import check_text, read_text
@@ -48,11 +49,13 @@ def parse_yaml(text: str, where: str) -> Any:
     """The value of YAML text; see `read_yaml`."""
     yaml = YAML(typ="safe", pure=True)
     try:
-        node = yaml.compose(text)
-    except YAMLError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ReusedAnchorWarning)
+            node = yaml.compose(text)
+    except (YAMLError, ReusedAnchorWarning) as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())[:200]
         raise DataError(f"{where}{place}: not valid YAML: {problem}. Check its indentation, colons and quotes.") from error
     except RecursionError as error:
         raise DataError(f"{where}: values are nested too deep.") from error

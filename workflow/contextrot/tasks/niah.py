@@ -61,7 +61,7 @@ class NeedleParameters(Parameters):
     """How many of the needles, in their order, are planted and asked for in one prompt; the others stand evenly spread from the depth on."""
     distractors: Annotated[list[Annotated[int, Field(ge=0)]], BeforeValidator(_as_list)] = [0]
     """How many of each needle's distractors are planted, at random sentence boundaries and within the length; several numbers are compared."""
-    repeats: int = Field(1, ge=1)
+    repeats: int = Field(1, ge=1, le=10_000)
     """Haystacks of each length, each from another place of the corpus."""
     topic: Annotated[list[Literal["essays", "science"]], BeforeValidator(_as_list)] = ["essays"]
     """The corpus that the haystack is made of: essays, science, or a list of both."""

@@ -50,7 +50,7 @@ class StoryParameters(Parameters):
     """Take only so many sequences of the file; all without it."""
     turns: int | None = Field(None, ge=1)
     """Take only so many prompts of each sequence; all without it."""
-    repeats: int = Field(1, ge=1)
+    repeats: int = Field(1, ge=1, le=10_000)
     """How often each sequence is run."""
     window: int = Field(32_768, gt=0)
     """Window to work in, tokens; the model's own where that is smaller."""
