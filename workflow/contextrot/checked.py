@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+
+from contextrot.errors import ConfigError, unknown
 
 LARGEST = 10**12
 LARGEST_SEED = 2**63 - 1
@@ -57,6 +60,45 @@ class Checked(BaseModel):
         free = name == "seed" or (field is not None and _is_free(field.annotation))
         _check_sizes(value, LARGEST_SEED if free else LARGEST, LONGEST_TEXT if free or name in cls.long_texts else LONGEST_NAME)
         return value
+
+
+def validate(kind: type[BaseModel], values: Mapping[str, Any], where: str) -> Any:
+    """`values` as an instance of `kind`.
+
+    Raises:
+        ConfigError: with one line for each key that is unknown, missing or of another type.
+    """
+    if values is not None and not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: must be a mapping of keys to values, not {shown(values)}.")
+    try:
+        return kind.model_validate(dict(values or {}))
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            key = ".".join(map(str, problem["loc"]))[:200]
+            if problem["type"] == "extra_forbidden":
+                lines.append(str(unknown("key", key, _keys(kind, problem["loc"]), where)))
+            elif problem["type"] == "missing":
+                lines.append(f"{where}: {key!r} is missing.")
+            else:
+                message = re.sub(r"^Value error, ", "", problem["msg"])
+                lines.append(f"{where}: {key} = {shown(problem['input'])} is not accepted: {message}.")
+        raise ConfigError("\n".join(lines)) from None
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: at most a line of it."""
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _keys(kind: type[BaseModel], location: tuple) -> list[str]:
+    """The keys that would have been accepted where an unknown one stood."""
+    for part in location[:-1]:
+        annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
+        candidates = [a for a in [annotation, *getattr(annotation, "__args__", ())] if isinstance(a, type)]
+        kind = next((a for a in candidates if issubclass(a, BaseModel)), kind)
+    return list(kind.model_fields)
 
 
 def _holds_boolean(value: Any) -> bool:

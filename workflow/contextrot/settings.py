@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from contextrot import engines, judges, rubrics, tasks
-from contextrot.checked import Checked
+from contextrot.checked import Checked, shown, validate
 from contextrot.errors import ConfigError, unknown
 from contextrot.files import read_yaml
 
@@ -315,12 +315,12 @@ class Project:
         where = f"`tiers` in override {target!r} of model {model!r} in {self.settings.model_definitions}"
         by_tier = self.models[model].overrides.get(target, {}).get("tiers", {})
         if not isinstance(by_tier, dict):
-            raise ConfigError(f"{where}: must map tiers to parameters, not {_shown(by_tier)}.")
+            raise ConfigError(f"{where}: must map tiers to parameters, not {shown(by_tier)}.")
         for tier, parameters in by_tier.items():
             if tier not in self.settings.tiers:
                 raise unknown("tier", tier, self.settings.tiers, where)
             if not isinstance(parameters, dict):
-                raise ConfigError(f"{where}: {tier!r} must map parameters to values, not {_shown(parameters)}.")
+                raise ConfigError(f"{where}: {tier!r} must map parameters to values, not {shown(parameters)}.")
         return by_tier
 
     def _check_base(self, experiment: str) -> None:
@@ -365,45 +365,6 @@ def project_root() -> Path:
     return Path() if root == Path.cwd() else root
 
 
-def validate(kind: type[BaseModel], values: Mapping[str, Any], where: str) -> Any:
-    """`values` as an instance of `kind`.
-
-    Raises:
-        ConfigError: with one line for each key that is unknown, missing or of another type.
-    """
-    if values is not None and not isinstance(values, Mapping):
-        raise ConfigError(f"{where}: must be a mapping of keys to values, not {_shown(values)}.")
-    try:
-        return kind.model_validate(dict(values or {}))
-    except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            key = ".".join(map(str, problem["loc"]))[:200]
-            if problem["type"] == "extra_forbidden":
-                lines.append(str(unknown("key", key, _keys(kind, problem["loc"]), where)))
-            elif problem["type"] == "missing":
-                lines.append(f"{where}: {key!r} is missing.")
-            else:
-                message = re.sub(r"^Value error, ", "", problem["msg"])
-                lines.append(f"{where}: {key} = {_shown(problem['input'])} is not accepted: {message}.")
-        raise ConfigError("\n".join(lines)) from None
-
-
-def _shown(value: Any) -> str:
-    """A value as a message shows it: at most a line of it."""
-    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}..."
-
-
-def _keys(kind: type[BaseModel], location: tuple) -> list[str]:
-    """The keys that would have been accepted where an unknown one stood."""
-    for part in location[:-1]:
-        annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
-        candidates = [a for a in [annotation, *getattr(annotation, "__args__", ())] if isinstance(a, type)]
-        kind = next((a for a in candidates if issubclass(a, BaseModel)), kind)
-    return list(kind.model_fields)
-
-
 def _read_definitions(path: Path) -> dict[str, Any]:
     """The blocks of a file of models or experiments, by name; names are text, also 2024.
 
@@ -418,6 +379,6 @@ def _read_definitions(path: Path) -> dict[str, Any]:
     for name in content:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}", name):
             raise ConfigError(
-                f"{path}: the name {_shown(name)} is not accepted; use letters, digits, '_', '.', '-', at most 80 characters."
+                f"{path}: the name {shown(name)} is not accepted; use letters, digits, '_', '.', '-', at most 80 characters."
             )
     return content
