@@ -257,3 +257,15 @@ def test_an_id_that_stands_twice_is_refused(tmp_path):
 def test_a_set_that_cannot_work_is_refused_before_anything_is_read(settings, message):
     with pytest.raises(ConfigError, match=message):
         validate(TaskSetSettings, {"template": "{text}", "answer": "label", **settings}, "set")
+
+
+def test_a_csv_in_a_folder_that_datasets_loads_is_text_as_written_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "test.csv").write_text("text,label\n007,0042\n1.50,12:30\nNA,NA\n")
+    loaded = load_task_set("mine", tmp_path, {"mine": own(hub=str(tmp_path / "set"), split="test")})
+    assert [(item.prompt, item.answers) for item in loaded.items] == [
+        ("Q: 007", ("0042",)),
+        ("Q: 1.50", ("12:30",)),
+        ("Q: NA", ("NA",)),
+    ]

@@ -140,7 +140,10 @@ def _check_sizes(value: Any, largest: int, longest: int) -> None:
     elif isinstance(value, Mapping):
         for key, part in value.items():
             _check_sizes(key, largest, LONGEST_NAME)
-            _check_sizes(part, largest, longest)
+            try:
+                _check_sizes(part, largest, longest)
+            except ValueError as error:
+                raise ValueError(f"{str(key)[:80]}: {error}") from error
     elif isinstance(value, list | tuple):
         for part in value:
             _check_sizes(part, largest, longest)

@@ -24,6 +24,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
 
 
 def _comma_list(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)  # a block named 2024, from the command line
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -261,7 +263,8 @@ class Project:
             self._check_base(name)
         for model in self.selected_models:
             for experiment in self.selected_experiments:
-                self.parameters(s.tier, model, experiment)
+                for tier in ("", *s.tiers):  # without a tier too, which may hide what stands above it
+                    self.parameters(tier, model, experiment)
 
     @property
     def data(self) -> Path:

@@ -214,14 +214,11 @@ def _read_file(path: Path, text: str) -> list[Row]:
 
 
 def _read_hub(settings: TaskSetSettings, reference: Reference, text: str) -> list[Row]:
-    from datasets import disable_progress_bars, load_dataset
-
-    disable_progress_bars()
     subset = settings.subset if settings.where or not reference.selection else reference.selection
     split = reference.split or settings.split or "test"
     name = " ".join(filter(None, [settings.hub, subset and f"({subset})", f"split {split}"]))
     try:
-        rows = load_dataset(settings.hub, subset, split=split, revision=settings.revision).to_list()
+        rows = hub.load_rows(str(settings.hub), subset, split, settings.revision)
     except Exception as error:
         raise hub.explain("data set", name, error) from error
     return [Row(row, f"set {text!r}, row {number}") for number, row in enumerate(rows)]
