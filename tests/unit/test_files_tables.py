@@ -102,3 +102,17 @@ def test_every_reader_says_that_a_file_is_missing(tmp_path):
 )
 def test_answers_are_texts_each_once(value, texts):
     assert as_texts(value, "here") == texts
+
+
+def test_a_number_of_32_bits_has_the_digits_it_was_written_with(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"a": pa.array([0.1, None], pa.float32()), "b": [0.1, 2.0]}), tmp_path / "t.parquet")
+    assert [dict(row) for row in read_rows(tmp_path / "t.parquet")] == [{"a": "0.1", "b": 0.1}, {"a": None, "b": 2.0}]
+
+
+def test_a_spreadsheet_s_line_that_names_the_separator_is_no_header(tmp_path):
+    path = write(tmp_path, "t.csv", "sep=;\r\na;b\r\n1,5;0042\r\n")
+    (row,) = read_csv(path)
+    assert (dict(row), row.where.endswith("line 3")) == ({"a": "1,5", "b": "0042"}, True)

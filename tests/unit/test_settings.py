@@ -137,3 +137,20 @@ def test_an_override_is_checked_where_its_tier_hides_it(root, tmp_path):
     models["embedded"]["overrides"]["niah"]["lengths"] = [-1]
     (tmp_path / "models.yaml").write_text(yaml.safe_dump(models))
     assert "lengths.0 = -1 is not accepted" in refused(root, **config)
+
+
+def test_a_text_keeps_its_zeros_and_a_request_s_number_is_a_plain_one(root, tmp_path):
+    (tmp_path / "models.yaml").write_text(f"a: {BLOCK[:-1]}, sampling: {{temperature: 0.70, seed: 0042}}}}\n")
+    (tmp_path / "e.yaml").write_text(
+        "n: {task: niah, parameters: {csv_answer: 0042, lengths: [0500]}}\ns: {task: story_sequences, parameters: {request: {top_p: .90}}}\n"
+    )
+    config = {
+        "models": ["a"],
+        "model_definitions": str(tmp_path / "models.yaml"),
+        "experiment_definitions": str(tmp_path / "e.yaml"),
+    }
+    project = Project(config, root)
+    sampling = project.models["a"].sampling
+    assert sampling == {"temperature": 0.7, "seed": 42} and {type(value) for value in sampling.values()} == {float, int}
+    assert (project.parameters("test", "a", "n").csv_answer, project.parameters("test", "a", "n").lengths) == ("0042", [500])
+    assert type(project.parameters("test", "a", "s").request["top_p"]) is float

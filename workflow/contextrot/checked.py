@@ -11,6 +11,7 @@ from typing import Any, ClassVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from contextrot.errors import ConfigError, unknown
+from contextrot.files.values import plain
 
 LARGEST = 10**12
 LARGEST_SEED = 2**63 - 1
@@ -31,6 +32,8 @@ class Checked(BaseModel):
 
     may_be_empty: ClassVar[frozenset[str]] = frozenset()
     """Fields whose empty list means something."""
+    checked_later: ClassVar[frozenset[str]] = frozenset()
+    """Fields of any form that another schema checks, to which numbers still are what was written."""
     long_texts: ClassVar[frozenset[str]] = frozenset()
     """Fields that are no names, but prompts or answers."""
 
@@ -58,6 +61,8 @@ class Checked(BaseModel):
         ):
             raise ValueError("must hold at least one value; leave the key out for the default")
         free = name == "seed" or (field is not None and _is_free(field.annotation))
+        if free and name not in cls.checked_later:
+            value = plain(value)
         _check_sizes(value, LARGEST_SEED if free else LARGEST, LONGEST_TEXT if free or name in cls.long_texts else LONGEST_NAME)
         return value
 

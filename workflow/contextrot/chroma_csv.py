@@ -89,7 +89,9 @@ def read_rows(path: str | Path, needed: Iterable[str], prefer: Mapping[str, str]
     missing = [key for key in needed if key not in found]
     if missing:
         wanted = ", ".join(" or ".join(repr(name) for name in COLUMNS[key]) for key in missing)
-        raise DataError(f"{path} lacks the column {wanted}. Its columns: {', '.join(header) or 'none'}.")
+        raise DataError(
+            f"{path} lacks the column {wanted}. Its columns: {', '.join(' '.join(name.split()) for name in header) or 'none'}."
+        )
     places = {key: header.index(name) for key, name in found.items()}
     rows = [{key: values[place] for key, place in places.items()} for _, values in lines]
     if not rows:

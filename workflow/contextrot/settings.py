@@ -50,6 +50,8 @@ class Price(Section):
 class ModelSettings(Section):
     """One model: one block in config/models.yaml."""
 
+    checked_later = frozenset({"engine_options", "overrides"})
+
     title: str | None = None
     """Name shown in figures and tables; the block's own name without it."""
     engine: str
@@ -110,6 +112,7 @@ class ExperimentSettings(Section):
     """One experiment: a task with parameters; one block in config/experiments.yaml."""
 
     may_be_empty = frozenset({"judges"})
+    checked_later = frozenset({"parameters", "tiers"})
 
     task: str
     """Name of a module in workflow/contextrot/tasks."""

@@ -16,6 +16,7 @@ from contextrot.files.text import check_text, read_bytes, read_text
 from contextrot.files.values import Row, real, whole
 
 LARGEST_FIELD = 2**31 - 1
+_SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -54,11 +55,16 @@ def read_table(path: str | Path, what: str = "") -> tuple[list[str], list[tuple[
     path, named = Path(path), f"{what} {path}".strip()
     text = read_text(path, what, newlines=False)
     csv.field_size_limit(min(LARGEST_FIELD, sys.maxsize))
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
+    line, separator = 1, _SEPARATOR.match(text)
+    if separator:  # a spreadsheet's own first line
+        text, line = text[separator.end() :], 2
+    delimiter = (
+        separator[1] if separator and separator[1] in DELIMITERS else "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
+    )
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
     rows: list[tuple[int, list[str]]] = []
-    line = 1
+    offset = line
     try:
         for values in reader:
             if any(values) and not header:
@@ -67,14 +73,14 @@ def read_table(path: str | Path, what: str = "") -> tuple[list[str], list[tuple[
             elif values and header:
                 if len(values) != len(header):
                     if not any(values):
-                        line = reader.line_num + 1
+                        line = reader.line_num + offset
                         continue
                     raise DataError(
                         f"{named}, line {line}: the row has not as many fields as the header ({len(values)} instead of {len(header)}, "
                         f"parted by {DELIMITERS[delimiter]}); is the file whole, and are fields with {delimiter!r} in quotes?"
                     )
                 rows.append((line, values))
-            line = reader.line_num + 1
+            line = reader.line_num + offset
     except csv.Error as error:
         raise DataError(
             f"{named}, line {line}: not CSV: {error}. Are all quotes closed, and those in a field doubled?"
@@ -147,6 +153,9 @@ def read_parquet(path: str | Path, what: str = "") -> list[Row]:
     try:
         table = pyarrow.parquet.read_table(pa.BufferReader(content))
         _check_header(table.column_names, named)
+        for place, column in enumerate(table.columns):
+            if column.type in (pa.float16(), pa.float32()):  # 0.1 has other digits as a float of 64 bits
+                table = table.set_column(place, table.column_names[place], column.cast(pa.string()))
         rows = table.to_pylist()
     except (pa.ArrowException, ValueError, OSError) as error:
         raise DataError(

@@ -63,6 +63,17 @@ def real(text: str) -> float:
     return value if float.__repr__(value) == text else WrittenFloat(text)
 
 
+def plain(value: Any) -> Any:
+    """A value whose numbers are Python's own, for libraries that know no others."""
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    if isinstance(value, WrittenInt):
+        return int(value)
+    return float(value) if isinstance(value, WrittenFloat) else value
+
+
 class Row(dict[str, Any]):
     """One record of a file.
 
