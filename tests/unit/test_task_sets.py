@@ -203,6 +203,9 @@ def test_labels_that_are_numbers_are_never_indices(tmp_path):
     (tmp_path / "t.jsonl").write_text('{"text": "a", "label": 1}\n{"text": "b", "label": "5"}\n')
     for name in ("t.csv", "t.jsonl"):
         assert answers_of(tmp_path, name, labels=stars) == [("1",), ("5",)]
+    (tmp_path / "t.csv").write_text(f"text,label\na,{'9' * 5000}\n")
+    with pytest.raises(DataError, match=r"answer '999"):
+        answers_of(tmp_path, "t.csv", labels=["no", "yes"])
     (tmp_path / "t.csv").write_text("text,label\na,0\n")
     with pytest.raises(DataError, match=r"t\.csv, line 2, label: answer '0' is none of `labels`"):
         answers_of(tmp_path, "t.csv", labels=stars)

@@ -139,8 +139,8 @@ def parse_verdict(text: str | None) -> bool | None:
 
 
 def whole_number(text: str | None) -> int | None:
-    """A count, also one that a spreadsheet wrote as 500.0; None if it is none."""
-    match = re.fullmatch(r"\s*(\d+)(?:\.0*)?\s*", text or "")
+    """A count, also one that a spreadsheet wrote as 500.0; None if it is none, or has more digits than any count."""
+    match = re.fullmatch(r"\s*(\d{1,15})(?:\.0*)?\s*", text or "")
     return int(match.group(1)) if match else None
 
 

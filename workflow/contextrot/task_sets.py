@@ -268,7 +268,7 @@ def _answers(settings: TaskSetSettings, value: Any, where: str) -> tuple[str, ..
     labels = settings.labels
     if not labels or not answers or answers[0] in labels:
         return answers
-    if any(re.fullmatch(r"[-+]?[\d.]+", label) for label in labels) or not re.fullmatch(r"-1|0|[1-9]\d*", answers[0]):
+    if any(re.fullmatch(r"[-+]?[\d.]+", label) for label in labels) or not re.fullmatch(r"-1|0|[1-9]\d{0,8}", answers[0]):
         raise DataError(f"{where}: answer {answers[0][:80]!r} is none of `labels` {labels}.")
     index = int(answers[0])
     if index < 0:
