@@ -262,13 +262,29 @@ def test_a_set_that_cannot_work_is_refused_before_anything_is_read(settings, mes
         validate(TaskSetSettings, {"template": "{text}", "answer": "label", **settings}, "set")
 
 
-def test_a_csv_in_a_folder_that_datasets_loads_is_text_as_written_too(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("test.csv", "text,label\n007,0042\n1.50,12:30\nNA,2024-01-31\n"),
+        (
+            "test.jsonl",
+            '{"text": "007", "label": "0042"}\n{"text": 1.50, "label": "12:30"}\n{"text": "NA", "label": "2024-01-31"}\n',
+        ),
+        (
+            "test.json",
+            '{"text": "007", "label": "0042"}\n{"text": 1.50, "label": "12:30"}\n{"text": "NA", "label": "2024-01-31"}\n',
+        ),
+    ],
+)
+def test_what_datasets_would_guess_types_of_is_text_as_written_too(tmp_path, monkeypatch, name, content):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "test.csv").write_text("text,label\n007,0042\n1.50,12:30\nNA,NA\n")
+    (tmp_path / "set" / name).write_text(content)
     loaded = load_task_set("mine", tmp_path, {"mine": own(hub=str(tmp_path / "set"), split="test")})
     assert [(item.prompt, item.answers) for item in loaded.items] == [
         ("Q: 007", ("0042",)),
         ("Q: 1.50", ("12:30",)),
-        ("Q: NA", ("NA",)),
+        ("Q: NA", ("2024-01-31",)),
     ]
+    with pytest.raises(DataError, match="could not be loaded"):
+        load_task_set("mine/dev", tmp_path, {"mine": own(hub=str(tmp_path / "set"), split="test")})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from contextrot.errors import DataError
+from contextrot.files.tables import READERS
 
 VARIABLES = (
     "HF_HOME",
@@ -31,6 +32,9 @@ def environment() -> dict[str, str]:
 DATA_ENDINGS = (
     ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".md", ".parquet", ".arrow", ".yaml", ".yml", ".xlsx", ".gz", ".zip", ".zst",
 )  # fmt: skip
+
+
+TEXT_TABLES = (".csv", ".tsv", ".json", ".jsonl")
 
 
 def is_file_name(name: str, folder: Path | None = None) -> bool:
@@ -80,20 +84,25 @@ def download(name: str, file: str, revision: str, sha256: str | None = None) -> 
 
 
 def load_rows(name: str, subset: str | None, split: str, revision: str | None) -> list[dict[str, Any]]:
-    """The rows of a split of a data set of the Hub, or of a local folder; the values of CSV files are text as written.
+    """The rows of a split of a data set of the Hub, or of a local folder.
+
+    Files of CSV and JSON are read by this project's readers, because `datasets` guesses types: 0042 is 42, NA is none, a date a time.
 
     Raises:
+        DataError: if such a file is not in its format.
         Exception: whatever `datasets` raises; see `explain`.
     """
-    from datasets import Features, Value, disable_progress_bars, load_dataset
+    from datasets import DownloadManager, disable_progress_bars, load_dataset, load_dataset_builder
 
     disable_progress_bars()
-    loaded = load_dataset(name, subset, split=split, revision=revision)
-    if loaded.info.builder_name == "csv":  # pandas guessed: 0042 is 42, NA is none
-        texts = Features({column: Value("string") for column in loaded.column_names})
-        options = {"features": texts, "keep_default_na": False, "na_filter": False}
-        loaded = load_dataset(name, subset, split=split, revision=revision, **options)
-    return loaded.to_list()
+    builder = load_dataset_builder(name, subset, revision=revision)
+    files = dict(builder.config.data_files or {}).get(split, [])
+    if builder.dataset_name and files and all(Path(str(file)).suffix in TEXT_TABLES for file in files):
+        paths = DownloadManager().download([str(file) for file in files])
+        return [
+            dict(row) for file, path in zip(files, paths, strict=True) for row in READERS[Path(str(file)).suffix](Path(path), "")
+        ]
+    return load_dataset(name, subset, split=split, revision=revision).to_list()
 
 
 def check(path: Path, sha256: str | None = None) -> None:

@@ -219,6 +219,8 @@ def _read_hub(settings: TaskSetSettings, reference: Reference, text: str) -> lis
     name = " ".join(filter(None, [settings.hub, subset and f"({subset})", f"split {split}"]))
     try:
         rows = hub.load_rows(str(settings.hub), subset, split, settings.revision)
+    except DataError:
+        raise
     except Exception as error:
         raise hub.explain("data set", name, error) from error
     return [Row(row, f"set {text!r}, row {number}") for number, row in enumerate(rows)]

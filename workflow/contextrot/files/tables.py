@@ -126,7 +126,13 @@ def read_json_rows(path: str | Path, what: str = "") -> list[Row]:
         DataError: if it is not of that form, or no JSON.
     """
     named = f"{what} {path}".strip()
-    value = read_json(path, what)
+    text = read_text(path, what)
+    try:
+        value = parse_json(text, named)
+    except DataError:
+        if re.match(r"\s*\{.*\}[ \t]*\n\s*\{", text):
+            return read_jsonl(path, what)  # one object a line, as many a .json file of the Hub is
+        raise
     if isinstance(value, dict):
         value = next((value[key] for key in ("data", "rows") if isinstance(value.get(key), list)), value)
     if not isinstance(value, list):
