@@ -8,10 +8,12 @@ from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 from contextrot.code_hash import code_hash
+from contextrot.config_files import check_config_files
 from contextrot.errors import ContextRotError
 from contextrot.settings import Project
 
 try:
+    check_config_files(workflow.configfiles)
     project = Project(config)
 except ContextRotError as error:
     raise WorkflowError(str(error))

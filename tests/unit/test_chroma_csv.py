@@ -53,9 +53,9 @@ def test_a_token_count_of_100_in_every_row_was_overwritten_and_is_not_believed(t
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "lacks the column 'output'"),
+        ("", "is empty; the first line must name the columns"),
         ("output\n", "has a header but no row"),
-        ('output,answer\n"x",y\n"cut off', "the row has not as many fields|is not a CSV file"),
+        ('output,answer\n"x",y\n"cut off', "line 3: not CSV: unexpected end of data"),
         ("output,answer\nx\n", "line 2: the row has not as many fields as the header"),
         ("output\nx,y\n", "line 2: the row has not as many fields as the header"),
     ],

@@ -224,3 +224,17 @@ def test_an_ending_that_is_no_figure_names_those_that_are(tmp_path):
     figure, _ = new_figure(context())
     with pytest.raises(ConfigError, match="png, svg, pdf"):
         save(figure, tmp_path / "figure.docx")
+
+
+@pytest.mark.parametrize("title", ["Costs $5 to $10 a day", "a $x^2$ b", "$", "50 % of \\$", r"$\frac{1$"])
+def test_a_dollar_in_a_user_s_text_is_a_dollar(title, tmp_path):
+    figure, axes = new_figure(context(note=title, title=title))
+    axes.plot([1000, 100_000], [1, 0], label=title)
+    axes.set(xlabel=title, ylabel=title, title=title)
+    axes.legend()
+    token_axis(axes, [1000, 100_000], label=title)
+    save(figure, tmp_path / "f.png")
+    drawn = figure.findobj(lambda artist: hasattr(artist, "get_parse_math"))
+    assert drawn and not any(text.get_parse_math() for text in drawn)
+    assert "mathdefault" not in texts_of(figure)
+    assert title in texts_of(figure)

@@ -97,3 +97,15 @@ def test_a_file_of_a_local_folder_is_checked_too(tmp_path):
         hub.download(str(tmp_path), "questions.json", "main", "0" * 64)
     with pytest.raises(DataError, match="does not exist"):
         hub.download(str(tmp_path), "none.json", "main")
+
+
+@pytest.mark.parametrize("name", ["mine.jsonl", "folder/mine.csv", "./mine", "/data/mine", "a/b/c", "C:\\mine", "x" * 3000])
+def test_what_can_only_be_a_file_is_never_looked_for_on_the_hub(server, name):
+    with pytest.raises(DataError, match="does not exist here, and a file is not looked for on the Hub"):
+        hub.download(name, "questions.json", REVISION)
+    assert server.downloads == 0
+
+
+@pytest.mark.parametrize("name", ["squad", "rajpurkar/squad", "org/set-v1.5"])
+def test_a_name_of_the_hub_is_no_file(name):
+    assert not hub.is_file_name(name)

@@ -99,17 +99,54 @@ def test_what_is_not_in_the_format_is_named_with_its_question(changes, message):
     assert message in str(error.value)
 
 
+def test_two_in_the_afternoon_comes_after_eleven_in_the_morning():
+    dates = ["2023/05/20 (Sat) 02:00 PM", "2023/05/20 (Sat) 11:00 AM", "2023/05/20 (Sat) 12:30 AM"]
+    assert [session.date for session in parse(haystack_dates=dates).sessions] == [dates[2], dates[1], dates[0]]
+
+
+@pytest.mark.parametrize("none", [None, [], [None] * 3, ["", "", ""]])
+def test_without_dates_sessions_keep_the_file_s_order_and_no_prompt_names_a_date(none):
+    question = parse(question_date=None, haystack_dates=none)
+    prompt = question.prompt(question.sessions)
+    assert [session.date for session in question.sessions] == [None] * 3
+    assert prompt.index("Session 1\nuser: I bought a fern") < prompt.index("Session 2\nuser: I have two cacti")
+    assert "None" not in prompt and "date" not in prompt
+
+
+def test_one_date_missing_among_others_is_refused_with_its_session():
+    with pytest.raises(DataError, match=r"session 'early': None is not a date"):
+        parse(haystack_dates=["2023/05/20", None, "2023/05/21"])
+    with pytest.raises(DataError, match="lacks question_date"):
+        parse(question_date=None)
+    without = entry(question_id="q2", question_date=None, haystack_dates=None)
+    with pytest.raises(DataError, match=r"some questions have dates and some have none, such as question 2"):
+        parse_questions([entry(), without], "test.json")
+
+
+def test_ids_that_are_numbers_become_text_and_answers_keep_their_zeros(tmp_path):
+    (tmp_path / "d.jsonl").write_text(
+        json.dumps(entry(question_id=7, answer="0042", haystack_session_ids=[1, 2, 3], answer_session_ids=[2]))
+    )
+    (question,) = load_questions(tmp_path / "d.jsonl")
+    assert (question.question_id, question.answer, len(question.evidence)) == ("7", "0042", 1)
+
+
+def test_a_boolean_is_no_answer():
+    with pytest.raises(DataError, match="answer = 'True' is a bool"):
+        parse(answer=True)
+
+
 def test_an_id_that_stands_twice_is_refused():
-    with pytest.raises(DataError, match="two questions have the id 'q1'"):
+    with pytest.raises(DataError, match="two questions have the id 'q1', 1 and 2; give each its own"):
         parse_questions([entry(), entry()], "test.json")
 
 
 def test_a_file_that_is_missing_cut_off_or_of_another_shape_is_refused_with_its_name(tmp_path):
     path = tmp_path / "set.json"
-    with pytest.raises(DataError, match=r"set\.json does not exist"):
+    with pytest.raises(DataError, match=r"set\.json does not exist; put the file there"):
         load_questions(path)
     path.write_text(json.dumps([entry()])[:-20])
-    with pytest.raises(DataError, match=r"set\.json is not JSON"):
+    with pytest.raises(DataError, match=r"set\.json, line 1, column \d+: not JSON"):
         load_questions(path)
     path.write_text(json.dumps({"data": []}))
     with pytest.raises(DataError, match="must hold a list of questions"):
@@ -131,8 +168,7 @@ def test_the_generated_data_set_has_every_type_and_abstention(data):
             assert question.answer.split()[0].lower() in said.lower() or question.question.startswith("How many")
 
 
-def test_a_data_set_is_loaded_by_datasets_although_answers_are_text_and_numbers(tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+def test_a_data_set_is_loaded_although_answers_are_text_and_numbers(tmp_path):
     (tmp_path / "set").mkdir()
     entries = [entry(), entry(question_id="q2", answer="three")]
     (tmp_path / "set" / "small.json").write_text(json.dumps(entries))

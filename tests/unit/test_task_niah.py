@@ -160,10 +160,10 @@ def test_a_needle_file_of_ones_own_may_have_plain_distractors_and_no_similarity(
         ("- {name: a, question: q, needle: n}", "needle set 'a' has no 'answer'"),
         (
             "- {name: a, question: q, needle: n, answer: b, distractors: [{short: s}]}",
-            "distractor 1 of needle set 'a' has no 'text'",
+            "needle set 'a', distractor 1 has no 'text'",
         ),
         ("a: b", "must hold a list of sets"),
-        ("- [", "is not valid YAML"),
+        ("- [", "line 1, column 4: not valid YAML"),
     ],
 )
 def test_a_needle_file_with_a_fault_is_named(tmp_path, content, message):

@@ -87,7 +87,7 @@ def test_a_missing_file_says_where_it_should_be(tmp_path):
 
 def test_a_broken_file_is_named(tmp_path):
     (tmp_path / "t.jsonl").write_text("{not json")
-    with pytest.raises(DataError, match=r"t.jsonl could not be read"):
+    with pytest.raises(DataError, match=r"t\.jsonl, line 1, column 2: not JSON"):
         load_task_set("mine", tmp_path, {"mine": own(file="t.jsonl")})
 
 
@@ -191,3 +191,100 @@ def test_the_token_is_never_recorded(monkeypatch):
     monkeypatch.setenv("HF_HOME", "/somewhere")
     assert hub.environment()["HF_HOME"] == "/somewhere"
     assert "hf_secret" not in str(hub.environment())
+
+
+def answers_of(folder, name, **settings):
+    return [item.answers for item in load_task_set("mine", folder, {"mine": own(file=name, **settings)}).items]
+
+
+def test_labels_that_are_numbers_are_never_indices(tmp_path):
+    stars = ["1", "2", "3", "4", "5"]
+    (tmp_path / "t.csv").write_text("text,label\na,1\nb,5\n")
+    (tmp_path / "t.jsonl").write_text('{"text": "a", "label": 1}\n{"text": "b", "label": "5"}\n')
+    for name in ("t.csv", "t.jsonl"):
+        assert answers_of(tmp_path, name, labels=stars) == [("1",), ("5",)]
+    (tmp_path / "t.csv").write_text(f"text,label\na,{'9' * 5000}\n")
+    with pytest.raises(DataError, match=r"answer '999"):
+        answers_of(tmp_path, "t.csv", labels=["no", "yes"])
+    (tmp_path / "t.csv").write_text("text,label\na,0\n")
+    with pytest.raises(DataError, match=r"t\.csv, line 2, label: answer '0' is none of `labels`"):
+        answers_of(tmp_path, "t.csv", labels=stars)
+
+
+def test_an_index_written_in_a_csv_becomes_its_label(tmp_path):
+    (tmp_path / "t.csv").write_text("text,label\na,1\nb,0\nc,-1\n")
+    assert answers_of(tmp_path, "t.csv", labels=["no", "yes"]) == [("yes",), ("no",)]
+
+
+def test_answers_are_text_as_written(tmp_path):
+    (tmp_path / "t.csv").write_text("text,label\n007,12:30\n1.50,0042\n")
+    loaded = load_task_set("mine", tmp_path, {"mine": own(file="t.csv")})
+    assert [(item.prompt, item.answers) for item in loaded.items] == [("Q: 007", ("12:30",)), ("Q: 1.50", ("0042",))]
+
+
+def test_squad_answers_are_their_texts(tmp_path):
+    (tmp_path / "t.jsonl").write_text(json.dumps({"text": "a", "label": {"text": ["x", "y", "x"], "answer_start": [1, 2, 3]}}))
+    assert answers_of(tmp_path, "t.jsonl") == [("x", "y")]
+
+
+def test_no_value_becomes_the_text_of_a_python_object(tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"text": ["a"], "label": "x"}')
+    with pytest.raises(DataError, match=r"t\.jsonl, line 1, text: must be one text or number, but is a list"):
+        answers_of(tmp_path, "t.jsonl")
+
+
+def test_choices_in_a_csv_are_a_json_list(tmp_path):
+    (tmp_path / "t.csv").write_text('label,options\nB,"[""w"", ""x"", ""y"", 0.50]"\n')
+    sets = {"mine": own(file="t.csv", choices="options", template="{b} {d}", labels=["A", "B", "C", "D"])}
+    assert load_task_set("mine", tmp_path, sets).items[0].prompt == "x 0.50"
+    (tmp_path / "t.csv").write_text("label,options\nB,wxyz\n")
+    with pytest.raises(DataError, match="must be a list of choices"):
+        load_task_set("mine", tmp_path, sets)
+
+
+def test_an_id_that_stands_twice_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("text,label,n\na,x,7\nb,y,7\n")
+    with pytest.raises(DataError, match="the id '7' stands twice, at items 1 and 2"):
+        answers_of(tmp_path, "t.csv", id="n")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hub": "mine.jsonl"}, "name it in `file`"),
+        ({"file": "a.csv", "template": "{"}, "a brace that is text is doubled"),
+        ({"file": "a.csv", "template": "{text.__class__}"}, "is no field"),
+        ({"file": "a.csv", "template": "{}"}, "is no field"),
+    ],
+)
+def test_a_set_that_cannot_work_is_refused_before_anything_is_read(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        validate(TaskSetSettings, {"template": "{text}", "answer": "label", **settings}, "set")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("test.csv", "text,label\n007,0042\n1.50,12:30\nNA,2024-01-31\n"),
+        (
+            "test.jsonl",
+            '{"text": "007", "label": "0042"}\n{"text": 1.50, "label": "12:30"}\n{"text": "NA", "label": "2024-01-31"}\n',
+        ),
+        (
+            "test.json",
+            '{"text": "007", "label": "0042"}\n{"text": 1.50, "label": "12:30"}\n{"text": "NA", "label": "2024-01-31"}\n',
+        ),
+    ],
+)
+def test_what_datasets_would_guess_types_of_is_text_as_written_too(tmp_path, monkeypatch, name, content):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / name).write_text(content)
+    loaded = load_task_set("mine", tmp_path, {"mine": own(hub=str(tmp_path / "set"), split="test")})
+    assert [(item.prompt, item.answers) for item in loaded.items] == [
+        ("Q: 007", ("0042",)),
+        ("Q: 1.50", ("12:30",)),
+        ("Q: NA", ("2024-01-31",)),
+    ]
+    with pytest.raises(DataError, match="could not be loaded"):
+        load_task_set("mine/dev", tmp_path, {"mine": own(hub=str(tmp_path / "set"), split="test")})

@@ -12,7 +12,6 @@ Source: K. Hong, A. Troynikov, J. Huber (2025), Context Rot; https://github.com/
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contextrot.errors import DataError
+from contextrot.files import read_table
 from contextrot.records import Response
 
 COLUMNS = {
@@ -37,7 +37,6 @@ COLUMNS = {
 """What is read -> the column names it may have, the usual one first."""
 
 OVERWRITTEN_TOKENS = "100"
-LARGEST_FIELD = 2**27
 _FAILED = re.compile(r"(FUTURE_ERROR|ERROR(?:_[A-Z]+)*)(?=[:\s]|$)")
 
 
@@ -85,27 +84,16 @@ def read_rows(path: str | Path, needed: Iterable[str], prefer: Mapping[str, str]
     Raises:
         DataError: if the file is missing, empty, cut off, or lacks a needed column.
     """
-    path = Path(path)
-    csv.field_size_limit(LARGEST_FIELD)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            found = _find_columns(reader.fieldnames or [], prefer or {})
-            missing = [key for key in needed if key not in found]
-            if missing:
-                wanted = ", ".join(" or ".join(repr(name) for name in COLUMNS[key]) for key in missing)
-                raise DataError(f"{path} lacks the column {wanted}. Its columns: {', '.join(reader.fieldnames or []) or 'none'}.")
-            rows = []
-            for row in reader:
-                if row.get(None) or None in row.values():
-                    raise DataError(
-                        f"{path}, line {reader.line_num}: the row has not as many fields as the header; is the file whole?"
-                    )
-                rows.append({key: row[name] for key, name in found.items()})
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist; check the path in the experiment's parameters.") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a CSV file in UTF-8: {error}.") from error
+    header, lines = read_table(path)
+    found = _find_columns(header, prefer or {})
+    missing = [key for key in needed if key not in found]
+    if missing:
+        wanted = ", ".join(" or ".join(repr(name) for name in COLUMNS[key]) for key in missing)
+        raise DataError(
+            f"{path} lacks the column {wanted}. Its columns: {', '.join(' '.join(name.split()) for name in header) or 'none'}."
+        )
+    places = {key: header.index(name) for key, name in found.items()}
+    rows = [{key: values[place] for key, place in places.items()} for _, values in lines]
     if not rows:
         raise DataError(f"{path} has a header but no row.")
     if len(rows) > 1 and all(row.get("tokens") == OVERWRITTEN_TOKENS for row in rows):
@@ -151,8 +139,8 @@ def parse_verdict(text: str | None) -> bool | None:
 
 
 def whole_number(text: str | None) -> int | None:
-    """A count, also one that a spreadsheet wrote as 500.0; None if it is none."""
-    match = re.fullmatch(r"\s*(\d+)(?:\.0*)?\s*", text or "")
+    """A count, also one that a spreadsheet wrote as 500.0; None if it is none, or has more digits than any count."""
+    match = re.fullmatch(r"\s*(\d{1,15})(?:\.0*)?\s*", text or "")
     return int(match.group(1)) if match else None
 
 

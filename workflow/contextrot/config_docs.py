@@ -40,6 +40,11 @@ Another file of models or experiments is named by `model_definitions` or `experi
 Four places say what a task's parameters are; the later wins: the task's defaults (below), the experiment's `parameters`, its
 `tiers[tier]`, and the model's `overrides[experiment or task]`, whose own `tiers[tier]` comes last of all.
 
+Values are text as written until a setting asks for a number: these files are YAML 1.2, so 21:15, 0042 and yes stay what they are,
+and a key that stands twice is an error. config.yaml itself is also read by Snakemake (YAML 1.1): what the two read differently goes
+in quotes. Files of your own may be JSONL, JSON, CSV, TSV or parquet, in UTF-8, UTF-16 with its mark, or an encoding that is certain
+from the text (the log names it). Answers may be a text, a list, or SQuAD's object. A name with a file's ending or a path is never looked for on the Hub.
+
 `tokens_per_minute` and `requests_per_minute` hold for a model over all jobs that run at once and share a request store: each
 takes its place in one queue. How many jobs ask at once is limited by Snakemake resources, in a profile or on the command line:
 `--resources api=4` for all servers elsewhere, `api_openai=2` for one provider.

@@ -47,7 +47,7 @@ def unknown(kind: str, name: str, known: Iterable[str], where: str) -> ConfigErr
         known: all names that would have been accepted.
         where: the file or option to mend.
     """
-    known = sorted(known)
+    known = sorted(" ".join(str(name).split()) for name in known)
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ConfigError(f"unknown {kind} {name!r} in {where}.{hint} Known: {', '.join(known) or 'none'}.")

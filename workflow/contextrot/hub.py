@@ -6,8 +6,10 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from contextrot.errors import DataError
+from contextrot.files.tables import READERS
 
 VARIABLES = (
     "HF_HOME",
@@ -27,6 +29,30 @@ def environment() -> dict[str, str]:
     return {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
 
 
+DATA_ENDINGS = (
+    ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".md", ".parquet", ".arrow", ".yaml", ".yml", ".xlsx", ".gz", ".zip", ".zst",
+)  # fmt: skip
+
+
+TEXT_TABLES = (".csv", ".tsv", ".json", ".jsonl")
+
+
+def is_file_name(name: str, folder: Path | None = None) -> bool:
+    """Whether a data set's name can only mean a file: it is there, has a data file's ending, or is written as a path.
+
+    Args:
+        folder: where a relative name is looked for; the working folder without it.
+    """
+    try:
+        if Path(name).is_dir():
+            return False
+        if ((folder or Path()) / name).is_file():
+            return True
+    except (OSError, ValueError):
+        return True
+    return name.lower().endswith(DATA_ENDINGS) or name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1
+
+
 def download(name: str, file: str, revision: str, sha256: str | None = None) -> Path:
     """A file of a data set of the Hub at one revision, from the cache if it is there; its size and checksum are checked.
 
@@ -37,6 +63,11 @@ def download(name: str, file: str, revision: str, sha256: str | None = None) -> 
     Raises:
         DataError: if it cannot be had, or is another file than it should be.
     """
+    if is_file_name(name):
+        raise DataError(
+            f"data set {name[:300]!r} (file {file!r}, revision {revision[:12]}) does not exist here, and a file is not looked for on "
+            "the Hub; put it there, or mend the path."
+        )
     if Path(name).is_dir():
         path = Path(name) / file
         if not path.is_file():
@@ -50,6 +81,28 @@ def download(name: str, file: str, revision: str, sha256: str | None = None) -> 
             raise explain("data set", f"{name!r} (file {file!r}, revision {revision[:12]})", error) from error
     check(path, sha256)
     return path
+
+
+def load_rows(name: str, subset: str | None, split: str, revision: str | None) -> list[dict[str, Any]]:
+    """The rows of a split of a data set of the Hub, or of a local folder.
+
+    Files of CSV and JSON are read by this project's readers, because `datasets` guesses types: 0042 is 42, NA is none, a date a time.
+
+    Raises:
+        DataError: if such a file is not in its format.
+        Exception: whatever `datasets` raises; see `explain`.
+    """
+    from datasets import DownloadManager, disable_progress_bars, load_dataset, load_dataset_builder
+
+    disable_progress_bars()
+    builder = load_dataset_builder(name, subset, revision=revision)
+    files = dict(builder.config.data_files or {}).get(split, [])
+    if builder.dataset_name and files and all(Path(str(file)).suffix in TEXT_TABLES for file in files):
+        paths = DownloadManager().download([str(file) for file in files])
+        return [
+            dict(row) for file, path in zip(files, paths, strict=True) for row in READERS[Path(str(file)).suffix](Path(path), "")
+        ]
+    return load_dataset(name, subset, split=split, revision=revision).to_list()
 
 
 def check(path: Path, sha256: str | None = None) -> None:

@@ -5,8 +5,7 @@ Source: D. Wu et al. (2025), LongMemEval, arXiv:2410.10813; data set cleaned in 
 
 from __future__ import annotations
 
-import json
-import re
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,11 @@ from typing import Any
 
 from contextrot import hub, prompts
 from contextrot.errors import DataError
+from contextrot.files import as_text, read_rows
+from contextrot.files.text import check_text
+from contextrot.moments import moments
+
+log = logging.getLogger(__name__)
 
 QUESTION_TYPES = (
     "single-session-user",
@@ -30,7 +34,7 @@ PUBLIC_DATASET = "xiaowu0162/longmemeval-cleaned"
 PUBLIC_REVISION = "98d7416c24c778c2fee6e6f3006e7a073259d48f"
 
 FIELDS = {
-    "question_id": str,
+    "question_id": (str, int),
     "question_type": str,
     "question": str,
     "answer": (str, int, float),
@@ -42,7 +46,8 @@ FIELDS = {
 }
 """Fields of a question -> their types; `answer` is a number in some questions of the public data set."""
 
-_DATE = re.compile(r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})(?:\D+?(\d{1,2}):(\d{2}))?")
+DATES = ("question_date", "haystack_dates")
+"""Fields that a whole data set may lack; a question's sessions then stand in the order of the file."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +55,20 @@ class ChatSession:
     """One earlier chat.
 
     Attributes:
-        date: as the data set writes it, such as `2023/05/20 (Sat) 02:21`.
+        date: as the data set writes it, such as `2023/05/20 (Sat) 02:21`; None if it has no dates.
         turns: (role, text) in order.
         is_evidence: whether the answer rests on it.
     """
 
-    date: str
+    date: str | None
     turns: tuple[tuple[str, str], ...]
     is_evidence: bool
 
-    def text(self) -> str:
-        """The session as it stands in the prompt: its date, then its turns."""
+    def text(self, number: int = 1) -> str:
+        """The session as it stands in the prompt: its date, or its number where there is none, then its turns."""
         turns = "\n".join(f"{role}: {content}" for role, content in self.turns)
+        if self.date is None:
+            return prompts.UNDATED_SESSION.format(number=number, turns=turns)
         return prompts.DATED_SESSION.format(date=self.date, turns=turns)
 
 
@@ -71,14 +78,15 @@ class Question:
 
     Attributes:
         abstains: whether the history does not hold the answer (`_abs` at the end of the id), so that saying so is right.
-        sessions: by date, oldest first.
+        date: when it is asked; None if the data set has no dates.
+        sessions: by date, oldest first; in the order of the file without dates.
     """
 
     question_id: str
     question_type: str
     question: str
     answer: str
-    date: str
+    date: str | None
     sessions: tuple[ChatSession, ...]
 
     @property
@@ -91,42 +99,33 @@ class Question:
         return tuple(session for session in self.sessions if session.is_evidence)
 
     def prompt(self, sessions: Sequence[ChatSession]) -> str:
-        """The dated sessions, then the current date, then the question."""
-        history = "\n\n".join(session.text() for session in sessions)
+        """The dated sessions, then the current date, then the question; without dates numbered sessions and the question."""
+        history = "\n\n".join(session.text(number) for number, session in enumerate(sessions, 1))
+        if self.date is None:
+            return prompts.UNDATED_SESSIONS.format(sessions=history, question=self.question)
         return prompts.DATED_SESSIONS.format(sessions=history, date=self.date, question=self.question)
 
 
 def load_questions(path: Path) -> list[Question]:
-    """Questions of a JSON file.
+    """Questions of a JSON, JSONL or parquet file.
 
     Raises:
         DataError: if it is missing or not in LongMemEval's format; names the question and the field.
     """
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist; check `dataset`, or name a data set of the Hub.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON: {error}. Is it whole? Download it again.") from error
-    if not isinstance(entries, list) or not entries:
-        raise DataError(f"{path} must hold a list of questions, but holds {type(entries).__name__} ({len(entries)} entries).")
-    return parse_questions(entries, str(path))
+    rows = read_rows(path, "data set")
+    if not rows:
+        raise DataError(f"data set {path} must hold a list of questions, but is empty.")
+    return parse_questions(rows, str(path))
 
 
 def download_questions(name: str, file: str, revision: str, sha256: str | None = None) -> list[Question]:
-    """Questions of a data set of the Hub, at one revision; its file is checked (hub.download) and kept in the `datasets` cache.
+    """Questions of a data set of the Hub, at one revision; its file is checked (hub.download) and kept in the Hub's cache.
 
     Raises:
         DataError: if it cannot be had, or is not in LongMemEval's format.
     """
-    import datasets
-
-    path = hub.download(name, file, revision, sha256)
-    try:
-        table = datasets.load_dataset("json", data_files=str(path), split="train")
-    except Exception as error:
-        raise hub.explain("data set", f"{name!r} (file {file!r}, revision {revision[:12]})", error) from error
-    return parse_questions(table, f"{name}/{file}")
+    rows = read_rows(hub.download(name, file, revision, sha256), "data set")
+    return parse_questions(rows, f"{name}/{file}")
 
 
 def parse_questions(entries: Any, source: str) -> list[Question]:
@@ -135,36 +134,51 @@ def parse_questions(entries: Any, source: str) -> list[Question]:
     Raises:
         DataError: for the first entry that is not in the format, or an id that stands twice.
     """
-    questions, seen = [], set()
+    questions, places = [], {}
     for number, entry in enumerate(entries, 1):
         question = _parse(entry, f"{source}, question {number}")
-        if question.question_id in seen:
-            raise DataError(f"{source}: two questions have the id {question.question_id!r}.")
-        seen.add(question.question_id)
+        if question.question_id in places:
+            raise DataError(
+                f"{source}: two questions have the id {question.question_id!r}, {places[question.question_id]} and {number}; "
+                "give each its own, or remove one."
+            )
+        places[question.question_id] = number
         questions.append(question)
+    dated = [question.date is not None for question in questions]
+    if questions and not all(dated):
+        if any(dated):
+            number = dated.index(not dated[0]) + 1
+            raise DataError(
+                f"{source}: some questions have dates and some have none, such as question {number}; give all or none."
+            )
+        log.warning("%s has no dates: sessions stand in the order of the file, and no prompt names a date.", source)
     return questions
 
 
 def _parse(entry: Any, where: str) -> Question:
     if not isinstance(entry, Mapping):
         raise DataError(f"{where}: must be an object with the fields {', '.join(FIELDS)}, but is a {type(entry).__name__}.")
-    where += f" ({entry.get('question_id', 'no id')})"
-    missing = [field for field in FIELDS if entry.get(field) is None]
+    where += f" ({str(entry.get('question_id', 'no id'))[:80]})"
+    entry = _without_empty_dates(entry)
+    missing = [field for field in FIELDS if entry.get(field) is None and (field not in DATES or any(entry.get(d) for d in DATES))]
     if missing:
         raise DataError(f"{where}: lacks {', '.join(missing)}. Fields of the format: {', '.join(FIELDS)}.")
     for field, kind in FIELDS.items():
-        if not isinstance(entry[field], kind):
+        if field in DATES and entry.get(field) is None:
+            continue
+        if not isinstance(entry[field], kind) or isinstance(entry[field], bool):
             raise DataError(
                 f"{where}: {field} = {str(entry[field])[:60]!r} is a {type(entry[field]).__name__}, not as in the format."
             )
     if entry["question_type"] not in QUESTION_TYPES:
         raise DataError(f"{where}: question_type {entry['question_type']!r} is not one of {', '.join(QUESTION_TYPES)}.")
-    ids, dates, sessions = entry["haystack_session_ids"], entry["haystack_dates"], entry["haystack_sessions"]
+    ids, sessions = [str(name) for name in entry["haystack_session_ids"]], entry["haystack_sessions"]
+    dates = entry.get("haystack_dates") or [None] * len(sessions)
     if not len(ids) == len(dates) == len(sessions):
         raise DataError(
             f"{where}: {len(ids)} session ids, {len(dates)} dates and {len(sessions)} sessions; they must be as many."
         )
-    answers = set(entry["answer_session_ids"])
+    answers = {str(name) for name in entry["answer_session_ids"]}
     lost = answers - set(ids)
     if lost:
         raise DataError(f"{where}: answer session {sorted(lost)[0]!r} is not in the history.")
@@ -172,16 +186,28 @@ def _parse(entry: Any, where: str) -> Question:
         ChatSession(date, _turns(session, f"{where}, session {name!r}"), name in answers)
         for name, date, session in zip(ids, dates, sessions, strict=True)
     ]
-    moments = [_moment(session.date, where) for session in history]
-    in_time = sorted(range(len(history)), key=moments.__getitem__)
+    in_time = list(range(len(history)))
+    if entry.get("question_date") is not None:
+        dated = moments(dates, [f"{where}, session {name!r}" for name in ids])
+        in_time.sort(key=dated.__getitem__)
     return Question(
-        question_id=entry["question_id"],
+        question_id=str(entry["question_id"]),
         question_type=entry["question_type"],
-        question=entry["question"],
-        answer=str(entry["answer"]),
-        date=entry["question_date"],
+        question=check_text(entry["question"], where),
+        answer=as_text(entry["answer"], f"{where}, answer") or "",
+        date=entry.get("question_date"),
         sessions=tuple(history[i] for i in in_time),
     )
+
+
+def _without_empty_dates(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry whose dates are left out where none is given: null, empty, or a list of these."""
+    given = dict(entry)
+    for field in DATES:
+        dates = given.get(field)
+        if not dates or (isinstance(dates, list) and not any(dates)):
+            given[field] = None
+    return given
 
 
 def _turns(session: Any, where: str) -> tuple[tuple[str, str], ...]:
@@ -196,11 +222,3 @@ def _turns(session: Any, where: str) -> tuple[tuple[str, str], ...]:
         ):
             raise DataError(f"{where}: a turn must have a role (user or assistant) and a content, but is {str(turn)[:80]!r}.")
     return tuple((turn["role"], turn["content"].strip()) for turn in session)
-
-
-def _moment(date: str, where: str) -> tuple[int, ...]:
-    """A date as numbers that sort in time, whether or not its parts have leading zeros."""
-    found = _DATE.search(date) if isinstance(date, str) else None
-    if not found:
-        raise DataError(f"{where}: {date!r} is not a date such as '2023/05/20 (Sat) 02:21'.")
-    return tuple(int(part or 0) for part in found.groups())

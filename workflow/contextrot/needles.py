@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from contextrot.errors import ConfigError, DataError
+from contextrot.files import as_text, read_yaml
 from contextrot.judges.match import match, normalize
 
 FOLLOWED_SHARE = 0.5
@@ -53,39 +52,37 @@ def read_needles(path: Path) -> dict[str, NeedleSet]:
     Raises:
         DataError: if the file is missing or not in its format.
     """
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"needle file {path} does not exist; restore it, or name another in `needle_file`.") from error
-    except yaml.YAMLError as error:
-        raise DataError(f"needle file {path} is not valid YAML: {error}") from error
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    entries = read_yaml(path, "needle file")
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         raise DataError(f"needle file {path} must hold a list of sets with name, question, needle and answer.")
     sets: dict[str, NeedleSet] = {}
-    for entry in entries:
+    for number, entry in enumerate(entries, 1):
+        named = f"{path}: needle set {str(entry.get('name') or number)[:80]!r}"
+        given = {
+            field: (as_text(entry.get(field), f"{named}, {field}") or "").strip()
+            for field in ("name", "question", "needle", "answer", "similarity")
+        }
         for field in ("name", "question", "needle", "answer"):
-            if not entry.get(field):
-                raise DataError(f"{path}: needle set {entry.get('name', '?')!r} has no {field!r}.")
-        if entry["name"] in sets:
-            raise DataError(f"{path}: two needle sets are named {entry['name']!r}.")
-        sets[entry["name"]] = NeedleSet(
-            name=entry["name"],
-            question=entry["question"].strip(),
-            needle=entry["needle"].strip(),
-            answer=str(entry["answer"]).strip(),
-            similarity=entry.get("similarity"),
-            distractors=tuple(_distractors(entry, path)),
-        )
+            if not given[field]:
+                raise DataError(f"{named} has no {field!r}.")
+        if given["name"] in sets:
+            raise DataError(f"{path}: two needle sets are named {given['name']!r}.")
+        distractors = tuple(_distractors(entry.get("distractors"), given["name"], named))
+        sets[given["name"]] = NeedleSet(**given | {"similarity": given["similarity"] or None}, distractors=distractors)
     return sets
 
 
-def _distractors(entry: dict[str, Any], path: Path) -> list[Distractor]:
+def _distractors(entries: Any, name: str, named: str) -> list[Distractor]:
+    if not isinstance(entries, list | None):
+        raise DataError(f"{named}: `distractors` must be a list of texts, or of objects with text and short.")
     found = []
-    for number, distractor in enumerate(entry.get("distractors") or [], 1):
-        text, short = (distractor, None) if isinstance(distractor, str) else (distractor.get("text"), distractor.get("short"))
+    for number, entry in enumerate(entries or [], 1):
+        where = f"{named}, distractor {number}"
+        given = entry if isinstance(entry, dict) else {"text": entry}
+        text, short = ((as_text(given.get(field), f"{where}, {field}") or "").strip() for field in ("text", "short"))
         if not text:
-            raise DataError(f"{path}: distractor {number} of needle set {entry['name']!r} has no 'text'.")
-        found.append(Distractor(f"{entry['name']}:{number}", text.strip(), (short or text).strip()))
+            raise DataError(f"{where} has no 'text'.")
+        found.append(Distractor(f"{name}:{number}", text, short or text))
     return found
 
 

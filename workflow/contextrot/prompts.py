@@ -38,6 +38,17 @@ DATED_SESSION = """\
 Session of {date}
 {turns}"""
 
+UNDATED_SESSIONS = """\
+These are earlier chat sessions with the user.
+
+{sessions}
+
+Question: {question}"""
+
+UNDATED_SESSION = """\
+Session {number}
+{turns}"""
+
 SENTIMENT = """\
 Is this film review positive or negative?
 {text}"""

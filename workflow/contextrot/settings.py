@@ -13,26 +13,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from contextrot import engines, judges, rubrics, tasks
-from contextrot.errors import ConfigError, ContextRotError, unknown
+from contextrot.checked import Checked, shown, validate
+from contextrot.errors import ConfigError, unknown
+from contextrot.files import read_yaml
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 
 
 def _comma_list(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)  # a block named 2024, from the command line
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 NameList = Annotated[list[Name], BeforeValidator(_comma_list)]
 
 
-class Section(BaseModel):
+class Section(Checked):
     """A part of the config files: unknown keys are errors, values given as text on the command line are converted."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
 
 
 class Price(Section):
@@ -48,6 +49,8 @@ class Price(Section):
 
 class ModelSettings(Section):
     """One model: one block in config/models.yaml."""
+
+    checked_later = frozenset({"engine_options", "overrides"})
 
     title: str | None = None
     """Name shown in figures and tables; the block's own name without it."""
@@ -108,6 +111,9 @@ class ModelSettings(Section):
 class ExperimentSettings(Section):
     """One experiment: a task with parameters; one block in config/experiments.yaml."""
 
+    may_be_empty = frozenset({"judges"})
+    checked_later = frozenset({"parameters", "tiers"})
+
     task: str
     """Name of a module in workflow/contextrot/tasks."""
     title: str | None = None
@@ -152,6 +158,8 @@ class HiddenStateSettings(Section):
 
 class Settings(Section):
     """config/config.yaml."""
+
+    may_be_empty = frozenset({"models", "experiments", "default_judges"})
 
     tier: Name = "test"
     """How much is sampled: one of `tiers`."""
@@ -198,7 +206,8 @@ class Project:
 
     def __init__(self, config: Mapping[str, Any], root: Path | None = None) -> None:
         self.root = root = project_root() if root is None else root
-        self.settings = validate(Settings, config, "config/config.yaml or --config")
+        file = "config/config.yaml or --config"
+        self.settings = validate(Settings, config, file)
         s = self.settings
         definitions = _read_definitions(root / s.model_definitions)
         self.models = {
@@ -214,38 +223,51 @@ class Project:
             raise unknown("tier", s.tier, s.tiers, "config/config.yaml or --config tier=")
         for name in s.models:
             if name not in self.models:
-                raise unknown("model", name, self.models, "`models`")
+                raise unknown("model", name, self.models, f"`models` of {file} (they stand in {s.model_definitions})")
         for name in s.experiments:
             if name not in self.experiments:
-                raise unknown("experiment", name, self.experiments, "`experiments`")
+                raise unknown(
+                    "experiment", name, self.experiments, f"`experiments` of {file} (they stand in {s.experiment_definitions})"
+                )
         for name, judge in s.judges.items():
             if judge.kind not in judges.names():
-                raise unknown("kind of judge", judge.kind, judges.names(), f"judge {name!r}")
+                raise unknown("kind of judge", judge.kind, judges.names(), f"judge {name!r} of {file}")
             if judge.kind in ("llm", "story") and judge.model not in self.models:
-                raise unknown("model", judge.model, self.models, f"judge {name!r}")
+                raise unknown("model", judge.model, self.models, f"judge {name!r} of {file}")
             if judge.kind == "llm" and judge.rubric not in (None, *rubrics.RUBRICS):
-                raise unknown("rubric", judge.rubric, rubrics.RUBRICS, f"judge {name!r}")
+                raise unknown("rubric", judge.rubric, rubrics.RUBRICS, f"judge {name!r} of {file}")
+        for judge in s.default_judges:
+            if judge not in s.judges:
+                raise unknown("judge", judge, s.judges, f"`default_judges` of {file}")
         shipped = root / Settings.model_fields["experiment_definitions"].default
         shipped = _read_definitions(shipped) if shipped.exists() else {}
         overridable = {*self.experiments, *shipped, *tasks.names()}  # another file of experiments may leave out shipped ones
         for name, model in self.models.items():
             if model.engine not in engines.names():
-                raise unknown("engine", model.engine, engines.names(), f"model {name!r}")
+                raise unknown("engine", model.engine, engines.names(), f"model {name!r} in {s.model_definitions}")
             for target in model.overrides:
                 if target not in overridable:
-                    raise unknown("experiment or task", target, overridable, f"overrides of model {name!r}")
+                    raise unknown(
+                        "experiment or task", target, overridable, f"overrides of model {name!r} in {s.model_definitions}"
+                    )
+                self._override_tiers(name, target)
         for name, experiment in self.experiments.items():
             if experiment.task not in tasks.names():
-                raise unknown("task", experiment.task, tasks.names(), f"experiment {name!r}")
+                raise unknown("task", experiment.task, tasks.names(), f"experiment {name!r} in {s.experiment_definitions}")
             for tier in experiment.tiers:
                 if tier not in s.tiers:
-                    raise unknown("tier", tier, s.tiers, f"experiment {name!r}")
+                    raise unknown(
+                        "tier", tier, s.tiers, f"experiment {name!r} in {s.experiment_definitions} (`tiers` of {file} has them)"
+                    )
             for judge in self.judges_of(name):
                 if judge not in s.judges:
-                    raise unknown("judge", judge, s.judges, f"experiment {name!r}")
+                    raise unknown("judge", judge, s.judges, f"experiment {name!r} in {s.experiment_definitions}")
+        for name in self.experiments:
+            self._check_base(name)
         for model in self.selected_models:
             for experiment in self.selected_experiments:
-                self.parameters(s.tier, model, experiment)
+                for tier in ("", *s.tiers):  # without a tier too, which may hide what stands above it
+                    self.parameters(tier, model, experiment)
 
     @property
     def data(self) -> Path:
@@ -256,7 +278,8 @@ class Project:
         """A model's block with `{data}` in its name and tokenizer replaced by the data folder."""
         if not isinstance(block, dict):
             return block
-        paths = {key: str(block[key]).replace("{data}", str(self.data)) for key in ("name", "tokenizer") if block.get(key)}
+        named = {key: block[key] for key in ("name", "tokenizer") if isinstance(block.get(key), str)}
+        paths = {key: name.replace("{data}", str(self.data)) for key, name in named.items()}
         return {**block, **paths}
 
     @property
@@ -287,10 +310,33 @@ class Project:
         merged = {**block.parameters, **block.tiers.get(tier, {})}
         for target in (block.task, experiment) if block.task != experiment else (experiment,):
             override = dict(self.models[model].overrides.get(target, {}))
-            by_tier = override.pop("tiers", {})
-            merged |= override | by_tier.get(tier, {})
+            override.pop("tiers", None)
+            merged |= override | self._override_tiers(model, target).get(tier, {})
         where = f"the parameters of experiment {experiment!r} (task {block.task!r}) for model {model!r}"
-        return validate(self.task_class(experiment).Parameters, merged, where)
+        files = f"{self.settings.experiment_definitions} or {self.settings.model_definitions}"
+        return validate(self.task_class(experiment).Parameters, merged, f"{where} in {files}")
+
+    def _override_tiers(self, model: str, target: str) -> dict[str, dict[str, Any]]:
+        """What a model's override of an experiment or task says for single tiers."""
+        where = f"`tiers` in override {target!r} of model {model!r} in {self.settings.model_definitions}"
+        by_tier = self.models[model].overrides.get(target, {}).get("tiers", {})
+        if not isinstance(by_tier, dict):
+            raise ConfigError(f"{where}: must map tiers to parameters, not {shown(by_tier)}.")
+        for tier, parameters in by_tier.items():
+            if tier not in self.settings.tiers:
+                raise unknown("tier", tier, self.settings.tiers, where)
+            if not isinstance(parameters, dict):
+                raise ConfigError(f"{where}: {tier!r} must map parameters to values, not {shown(parameters)}.")
+        return by_tier
+
+    def _check_base(self, experiment: str) -> None:
+        """Checks an experiment's own parameters, which a model's overrides may hide."""
+        block, file = self.experiments[experiment], self.settings.experiment_definitions
+        kind = self.task_class(experiment).Parameters
+        where = f"experiment {experiment!r} (task {block.task!r}) in {file}"
+        validate(kind, block.parameters, f"`parameters` of {where}")
+        for tier, parameters in block.tiers.items():
+            validate(kind, block.parameters | parameters, f"tier {tier!r} of {where}")
 
     def figures_of(self, model: str, experiment: str) -> list[str]:
         """Names of the figures that can be drawn: those of a model's layers need its weights, those of ratings a judge."""
@@ -325,51 +371,20 @@ def project_root() -> Path:
     return Path() if root == Path.cwd() else root
 
 
-def validate(kind: type[BaseModel], values: Mapping[str, Any], where: str) -> Any:
-    """`values` as an instance of `kind`.
+def _read_definitions(path: Path) -> dict[str, Any]:
+    """The blocks of a file of models or experiments, by name; names are text, also 2024.
 
     Raises:
-        ConfigError: with one line for each key that is unknown, missing or of another type.
+        ConfigError: if the file is not there, no YAML, or a name stands twice or cannot be one.
     """
-    try:
-        return kind(**(values or {}))
-    except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            key = ".".join(map(str, problem["loc"]))
-            if problem["type"] == "extra_forbidden":
-                lines.append(str(unknown("key", key, _keys(kind, problem["loc"]), where)))
-            elif problem["type"] == "missing":
-                lines.append(f"{where}: {key!r} is missing.")
-            else:
-                message = re.sub(r"^Value error, ", "", problem["msg"])
-                lines.append(f"{where}: {key} = {problem['input']!r} is not accepted: {message}.")
-        raise ConfigError("\n".join(lines)) from None
-    except ContextRotError:
-        raise
-    except TypeError as error:
-        raise ConfigError(f"{where}: must be a mapping of keys to values, not {values!r}.") from error
-
-
-def _keys(kind: type[BaseModel], location: tuple) -> list[str]:
-    """The keys that would have been accepted where an unknown one stood."""
-    for part in location[:-1]:
-        annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
-        candidates = [a for a in [annotation, *getattr(annotation, "__args__", ())] if isinstance(a, type)]
-        kind = next((a for a in candidates if issubclass(a, BaseModel)), kind)
-    return list(kind.model_fields)
-
-
-def _read_definitions(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist; it defines the models or experiments.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    content = read_yaml(path, error=ConfigError)
+    if content is None:
+        content = {}
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must map names to blocks, but holds a {type(content).__name__}.")
     for name in content:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", str(name)):
-            raise ConfigError(f"{path}: the name {name!r} is not accepted; use letters, digits, '_', '.', '-'.")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}", name):
+            raise ConfigError(
+                f"{path}: the name {shown(name)} is not accepted; use letters, digits, '_', '.', '-', at most 80 characters."
+            )
     return content

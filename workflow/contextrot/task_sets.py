@@ -5,18 +5,20 @@ A set is described by where its rows are, which columns fill which field of a pr
 
 from __future__ import annotations
 
-import json
 import re
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from contextrot import hub, prompts
+from contextrot.checked import Checked
 from contextrot.errors import ConfigError, DataError, unknown
+from contextrot.files import Row, as_text, as_texts, read_rows
+from contextrot.files.tables import READERS, parse_json
 
 LETTERS = ["A", "B", "C", "D"]
 
@@ -58,13 +60,13 @@ class TaskSet:
         return "accuracy" if self.labels else "rouge"
 
 
-class TaskSetSettings(BaseModel):
+class TaskSetSettings(Checked):
     """One set of task items: where it is, and how a row becomes a question."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    long_texts = frozenset({"template"})
 
     file: str | None = None
-    """A JSONL, CSV or parquet file, from the data folder."""
+    """A JSONL, JSON, CSV, TSV or parquet file, from the data folder."""
     hub: str | None = None
     """Instead of `file`: a data set of the Hugging Face Hub, or a local folder that `datasets` can load."""
     subset: str | None = None
@@ -82,7 +84,7 @@ class TaskSetSettings(BaseModel):
     choices: str | None = None
     """Column with a list of four choices, for the fields {a}, {b}, {c}, {d}."""
     answer: str
-    """Column of the answer: text, a list of accepted texts, or an index into `labels`."""
+    """Column of the answer: text, a list of accepted texts, an object as in SQuAD, or an index into `labels` where no label is a number."""
     labels: list[str] = Field(default_factory=list)
     """All possible answers; none if the answer is free text."""
     id: str | None = None
@@ -94,6 +96,17 @@ class TaskSetSettings(BaseModel):
     def _one_source(self) -> TaskSetSettings:
         if bool(self.file) == bool(self.hub):
             raise ValueError("give either `file` or `hub`")
+        if self.hub and hub.is_file_name(self.hub):
+            raise ValueError(f"hub = {self.hub!r} is a file or path, or does not exist; name it in `file`")
+        try:
+            parts = list(string.Formatter().parse(self.template))
+        except ValueError as error:
+            raise ValueError(f"template: {error}; a brace that is text is doubled") from error
+        for _, field, form, conversion in parts:
+            if field is not None and (form or conversion or field.isdigit() or not re.fullmatch(r"[^.\[\]]+", field)):
+                raise ValueError(
+                    f"template: {{{field}}} is no field; write a column's name in it, and double a brace that is text"
+                )
         return self
 
 
@@ -168,12 +181,12 @@ def load_task_set(text: str, data: Path, own: Mapping[str, TaskSetSettings] | No
     """
     reference = Reference.parse(text)
     settings = settings_of(reference, own or {})
-    rows = _read_file(data / settings.file, text) if settings.file else _read_hub(settings, reference)
+    rows = _read_file(data / settings.file, text) if settings.file else _read_hub(settings, reference, text)
     if reference.selection and settings.where:
-        selected = [row for row in rows if str(_column(row, settings.where, text)) == reference.selection]
-        if not selected:
-            raise unknown(settings.where, reference.selection, {str(row[settings.where]) for row in rows}, f"set {text!r}")
-        rows = selected
+        kinds = [as_text(_column(row, settings.where, text), f"{row.where}, {settings.where}") for row in rows]
+        if reference.selection not in kinds:
+            raise unknown(settings.where, reference.selection, {str(kind) for kind in kinds}, f"set {text!r}")
+        rows = [row for row, kind in zip(rows, kinds, strict=True) if kind == reference.selection]
     elif reference.selection and settings.file:
         raise ConfigError(
             f"set {text!r}: {reference.name!r} has no column to select {reference.selection!r} by; add `where` to the set."
@@ -183,44 +196,34 @@ def load_task_set(text: str, data: Path, own: Mapping[str, TaskSetSettings] | No
     items = [item for number, row in enumerate(rows) if (item := _item(settings, row, number, text))]
     if not items:
         raise DataError(f"set {text!r} has no row with an answer; check its split (some test splits hold none).")
+    places: dict[str, int] = {}
+    for number, item in enumerate(items, 1):
+        if item.item_id in places:
+            raise DataError(
+                f"set {text!r}: the id {item.item_id!r} stands twice, at items {places[item.item_id]} and {number}; "
+                "give each its own, or leave `id` out."
+            )
+        places[item.item_id] = number
     return TaskSet(text, tuple(items), tuple(settings.labels), settings.answer_tokens)
 
 
-def _read_file(path: Path, text: str) -> list[dict[str, Any]]:
-    readers = {".jsonl": _read_jsonl, ".csv": _read_frame, ".parquet": _read_frame}
-    if path.suffix not in readers:
-        raise ConfigError(f"set {text!r}: {path} cannot be read. Endings that can: {', '.join(readers)}.")
-    if not path.is_file():
-        raise DataError(f"set {text!r}: {path} does not exist; put the file there, or mend `file` of the set.")
-    try:
-        return readers[path.suffix](path)
-    except (ValueError, OSError) as error:
-        raise DataError(f"set {text!r}: {path} could not be read: {error}") from error
+def _read_file(path: Path, text: str) -> list[Row]:
+    if path.suffix.lower() not in READERS:
+        raise ConfigError(f"set {text!r}: {path} cannot be read. Endings that can: {', '.join(READERS)}.")
+    return read_rows(path, f"set {text!r}:")
 
 
-def _read_jsonl(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
-def _read_frame(path: Path) -> list[dict[str, Any]]:
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pyarrow.parquet.read_table(path)
-    return table.to_pylist()
-
-
-def _read_hub(settings: TaskSetSettings, reference: Reference) -> Iterable[dict[str, Any]]:
-    from datasets import disable_progress_bars, load_dataset
-
-    disable_progress_bars()
+def _read_hub(settings: TaskSetSettings, reference: Reference, text: str) -> list[Row]:
     subset = settings.subset if settings.where or not reference.selection else reference.selection
     split = reference.split or settings.split or "test"
     name = " ".join(filter(None, [settings.hub, subset and f"({subset})", f"split {split}"]))
     try:
-        return load_dataset(settings.hub, subset, split=split, revision=settings.revision).to_list()
+        rows = hub.load_rows(str(settings.hub), subset, split, settings.revision)
+    except DataError:
+        raise
     except Exception as error:
         raise hub.explain("data set", name, error) from error
+    return [Row(row, f"set {text!r}, row {number}") for number, row in enumerate(rows)]
 
 
 def _column(row: Mapping[str, Any], column: str, text: str) -> Any:
@@ -229,35 +232,52 @@ def _column(row: Mapping[str, Any], column: str, text: str) -> Any:
     return row[column]
 
 
-def _item(settings: TaskSetSettings, row: Mapping[str, Any], number: int, text: str) -> Item | None:
+def _item(settings: TaskSetSettings, row: Row, number: int, text: str) -> Item | None:
     """The question of a row; None if the row has no answer."""
-    values: dict[str, Any] = {}
+    values: dict[str, str] = {}
     if settings.choices:
-        choices = list(_column(row, settings.choices, text))
+        choices = _choices(_column(row, settings.choices, text), f"{row.where}, {settings.choices}")
         if len(choices) != len(LETTERS):
-            raise DataError(f"set {text!r}, row {number}: {len(choices)} choices instead of {len(LETTERS)}.")
+            raise DataError(f"{row.where}: {len(choices)} choices instead of {len(LETTERS)}.")
         values |= dict(zip("abcd", choices, strict=True))
     for _, field, _, _ in string.Formatter().parse(settings.template):
         if field and field not in values:
-            values[field] = _column(row, settings.columns.get(field, field), text)
-    answers = _answers(settings, _column(row, settings.answer, text), number, text)
+            column = settings.columns.get(field, field)
+            values[field] = as_text(_column(row, column, text), f"{row.where}, {column}") or ""
+    answers = _answers(settings, _column(row, settings.answer, text), f"{row.where}, {settings.answer}")
     if not answers:
         return None
-    name = str(_column(row, settings.id, text)) if settings.id else f"{number:06d}"
+    name = as_text(_column(row, settings.id, text), f"{row.where}, {settings.id}") if settings.id else f"{number:06d}"
+    if not name:
+        raise DataError(f"{row.where}: the id ({settings.id}) is empty; give each row one, or leave `id` out.")
     return Item(name, settings.template.format(**values), answers)
 
 
-def _answers(settings: TaskSetSettings, value: Any, number: int, text: str) -> tuple[str, ...]:
-    if settings.labels and isinstance(value, int) and not isinstance(value, bool):
-        if value < 0:
-            return ()  # the Hub's mark of a hidden answer
-        if value >= len(settings.labels):
-            raise DataError(f"set {text!r}, row {number}: answer {value} has no label; `labels` names {len(settings.labels)}.")
-        return (settings.labels[value],)
-    answers = tuple(str(v).strip() for v in (value if isinstance(value, list) else [value]) if v is not None and str(v).strip())
-    if settings.labels and answers and answers[0] not in settings.labels:
-        raise DataError(f"set {text!r}, row {number}: answer {answers[0]!r} is none of `labels` {settings.labels}.")
-    return answers
+def _choices(value: Any, where: str) -> list[str]:
+    """A list of choices; in a CSV it is written as JSON."""
+    if isinstance(value, str):
+        value = parse_json(value, where) if value.lstrip().startswith("[") else value
+    if isinstance(value, Mapping):
+        value = value.get("text")
+    if not isinstance(value, list):
+        raise DataError(f'{where}: must be a list of choices; in a CSV file write ["one", "two", "three", "four"].')
+    return [as_text(choice, where) or "" for choice in value]
+
+
+def _answers(settings: TaskSetSettings, value: Any, where: str) -> tuple[str, ...]:
+    """The accepted answers as they are written; an index becomes its label, if no label could be meant by its digits."""
+    answers = as_texts(value, where)
+    labels = settings.labels
+    if not labels or not answers or answers[0] in labels:
+        return answers
+    if any(re.fullmatch(r"[-+]?[\d.]+", label) for label in labels) or not re.fullmatch(r"-1|0|[1-9]\d{0,8}", answers[0]):
+        raise DataError(f"{where}: answer {answers[0][:80]!r} is none of `labels` {labels}.")
+    index = int(answers[0])
+    if index < 0:
+        return ()  # the Hub's mark of a hidden answer
+    if index >= len(labels):
+        raise DataError(f"{where}: answer {index} has no label; `labels` names {len(labels)}.")
+    return (labels[index],)
 
 
 def resolved_revision(settings: TaskSetSettings) -> str | None:

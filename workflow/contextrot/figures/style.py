@@ -49,10 +49,11 @@ STYLE = {
     "savefig.dpi": 220,
     "svg.fonttype": "path",
     "svg.hashsalt": "contextrot",
+    "text.parse_math": False,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
 }
-"""For a journal's column: a panel is 3.6 inches wide, and no text is smaller than 6 points."""
+"""For a journal's column: a panel is 3.6 inches wide, and no text is smaller than 6 points. Texts are the users' own: `$` is a dollar."""
 
 
 def use_style() -> None:

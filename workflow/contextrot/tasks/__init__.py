@@ -15,9 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
 from contextrot import modules
+from contextrot.checked import Checked
 from contextrot.errors import ConfigError
 from contextrot.records import Response, Sample
 
@@ -30,10 +29,8 @@ if TYPE_CHECKING:
     from contextrot.tokenizers import Tokenizer
 
 
-class Parameters(BaseModel):
+class Parameters(Checked):
     """Base of a task's parameters; each has a default and a line of documentation under it."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class SampleContext:

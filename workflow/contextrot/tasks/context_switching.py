@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
 
@@ -37,7 +37,7 @@ class SwitchingParameters(Parameters):
     """Sets whose questions count: name, name:selection (a subject), name/split."""
     distractors: list[str] | None = None
     """Sets that histories are made of, each before every target; the targets without it, same-task pairs included."""
-    history_turns: list[int] = [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    history_turns: list[Annotated[int, Field(ge=0, le=10_000)]] = [0, 1, 2, 3, 4, 5, 6, 7, 8]
     """Lengths of the history, turns; 0 must be among them."""
     items: int | None = Field(50, ge=1)
     """Questions of each target set, drawn by the seed; null takes all."""

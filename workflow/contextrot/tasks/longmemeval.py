@@ -17,6 +17,7 @@ from contextrot import chroma_csv, paired
 from contextrot.chroma_csv import Recorded
 from contextrot.conversation import fewest_dropped
 from contextrot.errors import ConfigError, DataError
+from contextrot.hub import is_file_name
 from contextrot.longmemeval_data import (
     CHROMA_TYPES,
     PUBLIC_REVISION,
@@ -46,7 +47,7 @@ class LongMemEvalParameters(Parameters):
     """Parameters of task `longmemeval`."""
 
     dataset: str = "longmemeval/generated.json"
-    """A JSON file in LongMemEval's format, from the data folder, or the id of a data set of the Hub: xiaowu0162/longmemeval-cleaned."""
+    """A JSON, JSONL or parquet file in LongMemEval's format, from the data folder, or the id of a data set of the Hub: xiaowu0162/longmemeval-cleaned."""
     dataset_file: str = "longmemeval_s_cleaned.json"
     """File of a data set of the Hub."""
     revision: str = PUBLIC_REVISION
@@ -85,7 +86,7 @@ class LongMemEval(Task):
     def data_files(self, data: Path) -> list[Path]:
         p = self.parameters
         files = [*self._tables(data, "prompts").values(), *self._tables(data, "answers").values()]
-        return files + ([data / p.dataset] if self._reads_dataset and p.dataset.endswith(".json") else [])
+        return files + ([data / p.dataset] if self._reads_dataset and is_file_name(p.dataset, data) else [])
 
     @property
     def _reads_dataset(self) -> bool:
@@ -99,7 +100,7 @@ class LongMemEval(Task):
 
     def _questions(self, data: Path) -> list[Question]:
         p = self.parameters
-        if p.dataset.endswith(".json"):
+        if is_file_name(p.dataset, data):
             return load_questions(data / p.dataset)
         return download_questions(p.dataset, p.dataset_file, p.revision, p.sha256)
 

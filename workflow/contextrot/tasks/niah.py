@@ -49,6 +49,8 @@ def _as_list(value: Any) -> Any:
 class NeedleParameters(Parameters):
     """Parameters of task `niah`."""
 
+    long_texts = frozenset({"csv_answer"})
+
     lengths: list[Annotated[int, Field(gt=0)]] = [500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 900_000]
     """Lengths of the rendered prompt, tokens."""
     depths: list[Annotated[float, Field(ge=0, le=100)]] = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
@@ -59,7 +61,7 @@ class NeedleParameters(Parameters):
     """How many of the needles, in their order, are planted and asked for in one prompt; the others stand evenly spread from the depth on."""
     distractors: Annotated[list[Annotated[int, Field(ge=0)]], BeforeValidator(_as_list)] = [0]
     """How many of each needle's distractors are planted, at random sentence boundaries and within the length; several numbers are compared."""
-    repeats: int = Field(1, ge=1)
+    repeats: int = Field(1, ge=1, le=10_000)
     """Haystacks of each length, each from another place of the corpus."""
     topic: Annotated[list[Literal["essays", "science"]], BeforeValidator(_as_list)] = ["essays"]
     """The corpus that the haystack is made of: essays, science, or a list of both."""

@@ -52,12 +52,12 @@ class RepeatedWordsParameters(Parameters):
 
     pairs: list[WordPair] = [("apple", "apples")]
     """Word pairs, the repeated word first: [apple, apples], or "apple | apples"; phrases of several words are allowed."""
-    counts: list[Annotated[int, Field(ge=2)]] = COUNTS
+    counts: list[Annotated[int, Field(ge=2, le=1_000_000)]] = COUNTS
     """How many words a text has."""
     positions: int | None = Field(None, ge=2)
     """How many positions of the changed word, evenly spaced from first to last; without it as published: every position
     below 100 words, else every (count // 100)-th and the last."""
-    output_factor: float = Field(2.0, ge=1)
+    output_factor: float = Field(2.0, ge=1, le=1_000)
     """Limit of the answer, as a multiple of the text's own tokens; capped by the model's limit and its window."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -28,15 +28,15 @@ class ServingParameters(Parameters):
 
     modes: list[Literal["aggregated", "disaggregated"]] = ["aggregated"]
     """One engine for prefill and decode, or one for each with the KV cache transferred (engine vllm only)."""
-    lengths: list[int] = [1_000, 4_000, 16_000]
+    lengths: list[Annotated[int, Field(gt=0)]] = [1_000, 4_000, 16_000]
     """Lengths of the rendered prompt, tokens."""
-    concurrency: list[int] = [1]
+    concurrency: list[Annotated[int, Field(gt=0, le=100_000)]] = [1]
     """Requests under way at once."""
-    requests: int = Field(8, ge=1)
+    requests: int = Field(8, ge=1, le=10_000)
     """Requests of each length and concurrency, per repeat."""
-    repeats: int = Field(3, ge=1)
+    repeats: int = Field(3, ge=1, le=1_000)
     """Times that each length and concurrency is measured, with other prompts; rates are averaged over them."""
-    warmup_requests: int = Field(2, ge=0)
+    warmup_requests: int = Field(2, ge=0, le=10_000)
     """Requests before the first measured one, which count nowhere."""
     output_tokens: int = Field(64, ge=1)
     """Tokens of each answer; with `ignore_eos` exactly so many."""

@@ -12,13 +12,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from contextrot import prompts
+from contextrot.checked import Checked
 from contextrot.conversation import Budget, Decision, Message, Policy, fit_conversation
 from contextrot.errors import DataError
 from contextrot.figures import stories
+from contextrot.files import read_yaml
 from contextrot.random_streams import generator_for
 from contextrot.records import Response, Sample
 from contextrot.recovery import ask_until_answered, has_answer
@@ -41,13 +42,15 @@ ATTEMPT_STRIDE = 1_000_000
 class StoryParameters(Parameters):
     """Parameters of task `story_sequences`."""
 
+    long_texts = frozenset({"system_prompt"})
+
     file: str = "tasks/story_sequences.yaml"
     """File of sequences, from the data folder (or an absolute path)."""
     sequences: int | None = Field(None, ge=1)
     """Take only so many sequences of the file; all without it."""
     turns: int | None = Field(None, ge=1)
     """Take only so many prompts of each sequence; all without it."""
-    repeats: int = Field(1, ge=1)
+    repeats: int = Field(1, ge=1, le=10_000)
     """How often each sequence is run."""
     window: int = Field(32_768, gt=0)
     """Window to work in, tokens; the model's own where that is smaller."""
@@ -78,10 +81,10 @@ class StoryParameters(Parameters):
     """More fields of each request, as the server knows them: `{ignore_eos: true}` makes vLLM fill the output limit."""
 
 
-class StorySequence(BaseModel):
+class StorySequence(Checked):
     """One sequence of a file."""
 
-    model_config = ConfigDict(extra="forbid")
+    long_texts = frozenset({"description", "system", "prompts"})
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     description: str = ""
@@ -104,12 +107,7 @@ def read_sequences(path: Path) -> list[StorySequence]:
     Raises:
         DataError: if the file is missing, is not of this form, or two sequences share a name.
     """
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"story file {path} does not exist; restore it, or name another in `file`.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"story file {path} is not valid YAML: {error}") from error
+    entries = read_yaml(path, "story file")
     if not isinstance(entries, list) or not entries:
         raise DataError(f"{path} must be a list of sequences, each with a `name` and `prompts`.")
     sequences = []
