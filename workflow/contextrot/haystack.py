@@ -146,7 +146,32 @@ class SentencePool:
         if best is None:
             return None
         tokens, text, parts, repetitions = best
+        if target_tokens - tokens > SHORT_TOKENS and len(order):
+            tokens, text, parts = self._filled_up(order, parts, tokens, target_tokens, count)
         return Haystack(text, tokens, self._depths(parts, insertions), repetitions)
+
+    def _filled_up(
+        self, order: np.ndarray, parts: list[str], tokens: int, target_tokens: int, count: Callable[[str], int]
+    ) -> tuple[int, str, list[str]]:
+        """The parts with as much more text in the longest stretch as the whole count allows, for tokenizers that merge across pieces."""
+        at = max(range(0, len(parts), 2), key=lambda i: len(parts[i]))
+        before, after, added = "".join(parts[: at + 1]), "".join(parts[at + 1 :]), ""
+        for index in order[: 4 * NEAR]:
+            piece = self.pieces[index]
+            places = [*cuts(piece), len(piece)]
+            low, high = 0, len(places)
+            while low < high:
+                middle = (low + high) // 2
+                if count((before + added + piece[: places[middle]] + after).lstrip()) <= target_tokens:
+                    low = middle + 1
+                else:
+                    high = middle
+            added += piece[: places[low - 1]] if low else ""
+            if low < len(places):
+                break
+        parts = [*parts[:at], parts[at] + added, *parts[at + 1 :]]
+        text = "".join(parts).lstrip()
+        return count(text), text, parts
 
     def _depths(self, parts: Sequence[str], insertions: Sequence[Insertion]) -> list[float]:
         """Where the insertions (every second part, by depth) stand, as the stretches between them are really counted."""
@@ -202,7 +227,7 @@ class _Walk:
 
     def __init__(self, pool: SentencePool, order: np.ndarray, own: int) -> None:
         self._pool, self._order = pool, order[pool.tokens[order] > 0]
-        self._rest = self._order
+        self._rest, self._whole = self._order, int(pool.tokens[self._order].sum())
         self._allowed = min(SHORT_TOKENS, own // 200)
         self._times = np.zeros(len(pool.pieces), dtype=np.int64)
         self.taken = 0
@@ -244,8 +269,9 @@ class _Walk:
             taken = int(np.searchsorted(cumulative, budget, side="right"))
             if taken < len(self._rest):
                 break
-            parts.append(self._rest)  # the corpus is through: it begins again
-            budget -= int(cumulative[-1]) if taken else 0
+            parts.append(self._rest)  # the corpus is through: it begins again, whole as often as it fits
+            rounds, budget = divmod(budget - (int(cumulative[-1]) if taken else 0), self._whole)
+            parts.append(np.tile(self._order, rounds))
             self._rest = self._order
         chosen, rest = self._rest[:taken], self._rest[taken:]
         missing = budget - (int(cumulative[taken - 1]) if taken else 0)
