@@ -1,4 +1,4 @@
-"""Text corpora, cut once into documents and sentences."""
+"""Text corpora, cut once into documents and sentences: shipped folders, generated text, and any folder or file of the user's."""
 
 from __future__ import annotations
 
@@ -6,8 +6,40 @@ import re
 from pathlib import Path
 
 from contextrot.errors import DataError
+from contextrot.generated_text import LANGUAGES, generated_documents
+from contextrot.sentences import split_sentences
 
-_BOUNDARY = re.compile(r"(?<=[.!?])(?<!\bMr\.)(?<!\bMrs\.)(?<!\bDr\.)(?<!\bSt\.)[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])")
+__all__ = ["corpus_path", "document_paths", "read_documents", "safe_name", "split_sentences", "topic_documents"]
+
+PROSE = (".txt", ".md", ".rst")
+CODE = (".py", ".js", ".ts", ".java", ".c", ".h", ".cpp", ".hpp", ".cs", ".go", ".rs", ".rb", ".php", ".sh", ".r", ".sql", ".smk")
+
+
+def read_text(path: Path) -> str:
+    """A file's text.
+
+    Raises:
+        DataError: if it is missing or not in UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8.") from error
+    except OSError as error:
+        raise DataError(f"{path} could not be read: {error.strerror}; check `topic`.") from error
+
+
+def corpus_path(topic: str, data: Path) -> Path | None:
+    """Folder or file of a topic, from the data folder or else the working folder; None for generated text."""
+    if topic in LANGUAGES:
+        return None
+    inside = data / topic
+    return inside if inside.exists() or not Path(topic).exists() else Path(topic)
+
+
+def safe_name(topic: str) -> str:
+    """The topic as it may stand in a sample's id."""
+    return re.sub(r"[^\w.]+", "_", topic).strip("_.") or "text"
 
 
 def document_paths(folder: Path) -> list[Path]:
@@ -16,33 +48,36 @@ def document_paths(folder: Path) -> list[Path]:
     Raises:
         DataError: if the folder is missing or holds no text.
     """
-    paths = sorted(folder.glob("*.txt"), key=lambda path: path.name)
+    if folder.is_file():
+        return [folder]
+    known = (*PROSE, *CODE)
+    paths = sorted((path for path in folder.glob("**/*") if path.suffix.lower() in known and path.is_file()), key=str)
+    if folder.is_dir():
+        paths = [path for path in paths if path.name != "README.md" or len(paths) == 1]
     if not paths:
-        raise DataError(f"corpus folder {folder} holds no .txt files; restore it, or name another topic.")
+        what = "holds no text files" if folder.is_dir() else "does not exist"
+        raise DataError(f"corpus {folder} {what} ({', '.join(known)} are read); name another `topic`.")
     return paths
 
 
 def read_documents(folder: Path) -> list[list[str]]:
-    """Documents of a corpus, each a list of its sentences.
+    """Documents of a corpus, each a list of its sentences; source code is cut into lines that keep their line breaks.
 
     Raises:
         DataError: if the folder is missing or holds no text.
     """
-    return [split_sentences(path.read_text(encoding="utf-8")) for path in document_paths(folder)]
+    documents = []
+    for path in document_paths(folder):
+        text = read_text(path)
+        code = path.suffix.lower() in CODE
+        documents.append(["\n" + line for line in text.splitlines()] if code else split_sentences(text))
+    found = [document for document in documents if any(sentence.strip() for sentence in document)]
+    if not found:
+        raise DataError(f"corpus {folder} holds no text: its files are empty; name another `topic`.")
+    return found
 
 
-def split_sentences(text: str) -> list[str]:
-    """Sentences of a text, white space folded; joined by one space they are the text again.
-
-    A paragraph's end is a sentence's end too, so that a heading stays apart.
-    """
-    sentences = []
-    for paragraph in re.split(r"\n\s*\n", text):
-        folded, start = " ".join(paragraph.split()), 0
-        for boundary in _BOUNDARY.finditer(folded):
-            end = boundary.end() - (len(boundary.group()) - len(boundary.group().rstrip()))
-            sentences.append(folded[start:end])
-            start = boundary.end()
-        if start < len(folded):
-            sentences.append(folded[start:])
-    return sentences
+def topic_documents(topic: str, data: Path) -> list[list[str]]:
+    """Documents of a topic: generated ones, or those of its folder or file."""
+    path = corpus_path(topic, data)
+    return generated_documents(topic) if path is None else read_documents(path)
