@@ -20,8 +20,12 @@ _PARTS = {
         ],
         "first": "Ada Bruno Carla Dario Edda Fergus Greta Hanno Ines Jorund Katya Lorenz Mira Nils Odile Petra Quirin Rosa".split(),
         "last": "Abbot Barlow Crane Dunmore Ellis Fairley Garnet Holt Ives Kestrel Lomond Marsh Norwood Oakes Penrose Rook".split(),
-        "place": "Alder Ford,Birch Hollow,Cold Ash,Deepwell,East Quarry,Fern Bridge,Grey Point,High Barrow,Long Meadow,Stone Ferry".split(","),
-        "thing": "oak barrels,copper kettles,wool blankets,clay tiles,iron hinges,glass jars,lamp wicks,fishing nets,seed trays".split(","),
+        "place": "Alder Ford,Birch Hollow,Cold Ash,Deepwell,East Quarry,Fern Bridge,Grey Point,High Barrow,Long Meadow,Stone Ferry".split(
+            ","
+        ),
+        "thing": "oak barrels,copper kettles,wool blankets,clay tiles,iron hinges,glass jars,lamp wicks,fishing nets,seed trays".split(
+            ","
+        ),
         "book": "parish ledger,harbour register,mill journal,guild roll,toll book".split(","),
         "season": "spring,summer,autumn,winter,the harvest".split(","),
     },

@@ -31,10 +31,15 @@ TRIES = 8
 
 @dataclass(frozen=True)
 class Insertion:
-    """A text to stand at `depth` (0 to 1, share of the haystack's tokens before it)."""
+    """A text to stand at `depth` (0 to 1, share of the haystack's tokens before it).
+
+    Attributes:
+        exact: whether the text around it may be cut inside a sentence to meet the depth; else it takes the nearest boundary.
+    """
 
     text: str
     depth: float
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -219,18 +224,16 @@ class SentencePool:
                 return candidates[[i, j]]
         return None
 
-    def _insert(
-        self, chosen: np.ndarray, rest: _Part | None, insertions: Sequence[Insertion]
-    ) -> tuple[list[_Part], list[float]]:
+    def _insert(self, chosen: np.ndarray, rest: _Part | None, insertions: Sequence[Insertion]) -> tuple[list[_Part], list[float]]:
         """The parts of the text with the insertions at the boundaries nearest to their depths, and where these stand.
 
         A boundary between sentences is taken where one is within half the tolerance; else the sentence there is cut at a
         clause, a word or a character.
         """
         parts = [_Part(self.pieces[i], int(self.tokens[i])) for i in chosen] + ([rest] if rest else [])
-        total = max(sum(part.tokens for part in parts), 1)
         for insertion in insertions:
-            parts = self._with_boundary(parts, insertion.depth * total, DEPTH_TOLERANCE / 2 * total)
+            if insertion.exact:
+                parts = self._with_boundary(parts, insertion.depth)
         before = np.concatenate([[0], np.cumsum([part.tokens for part in parts])])
         total = max(int(before[-1]), 1)
         boundaries = [int(np.abs(before - insertion.depth * total).argmin()) for insertion in insertions]
@@ -242,20 +245,23 @@ class SentencePool:
             parts.insert(after, self._part(text))
         return parts, [float(before[boundary]) / total for boundary in boundaries]
 
-    def _with_boundary(self, parts: list[_Part], wanted: float, tolerance: float) -> list[_Part]:
-        """The parts with one of them cut, if no boundary is within `tolerance` tokens of `wanted`."""
+    def _with_boundary(self, parts: list[_Part], depth: float) -> list[_Part]:
+        """The parts with one of them cut, if no boundary is near enough to `depth`."""
         before = np.concatenate([[0], np.cumsum([part.tokens for part in parts])])
+        total = int(before[-1])
+        wanted, tolerance = depth * total, DEPTH_TOLERANCE / 2 * total
         if np.abs(before - wanted).min() <= tolerance:
             return parts
         at = int(np.searchsorted(before, wanted, side="right")) - 1
-        piece, inside = parts[at].text, wanted - float(before[at])
+        piece = parts[at].text
         best: tuple[float, list[_Part]] | None = None
         for boundaries in (clause_boundaries(piece), word_boundaries(piece), character_boundaries(piece)):
             for end in boundaries:
-                first = self._part(piece[:end])
-                error = abs(first.tokens - inside)
+                first, second = self._part(piece[:end]), self._part(piece[end:])
+                cut_total = total - parts[at].tokens + first.tokens + second.tokens  # a cut word has more tokens
+                error = abs(int(before[at]) + first.tokens - depth * cut_total)
                 if best is None or error < best[0]:
-                    best = (error, [first, self._part(piece[end:])])
+                    best = (error, [first, second])
             if best is not None and best[0] <= tolerance:
                 break
         return parts if best is None else [*parts[:at], *best[1], *parts[at + 1 :]]

@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from contextrot.errors import ConfigError, DataError
+from contextrot.errors import ConfigError, DataError, unknown
 from contextrot.judges.match import match, normalize
+from contextrot.prompts import NEEDLE_TEMPLATES
 
 FOLLOWED_SHARE = 0.5
 """An answer with at least this share of a distractor's distinctive words follows it."""
@@ -37,6 +38,7 @@ class NeedleSet:
 
     Attributes:
         similarity: how close the needle's wording is to the question's, as the file says (high, low); None if it does not.
+        language: of the prompt around it, a key of prompts.NEEDLE_TEMPLATES.
     """
 
     name: str
@@ -45,6 +47,7 @@ class NeedleSet:
     answer: str
     similarity: str | None
     distractors: tuple[Distractor, ...]
+    language: str = "en"
 
 
 def read_needles(path: Path) -> dict[str, NeedleSet]:
@@ -68,7 +71,11 @@ def read_needles(path: Path) -> dict[str, NeedleSet]:
                 raise DataError(f"{path}: needle set {entry.get('name', '?')!r} has no {field!r}.")
         if entry["name"] in sets:
             raise DataError(f"{path}: two needle sets are named {entry['name']!r}.")
+        language = entry.get("language", "en")
+        if language not in NEEDLE_TEMPLATES:
+            raise unknown("language", str(language), NEEDLE_TEMPLATES, f"{path} (needle set {entry['name']!r})")
         sets[entry["name"]] = NeedleSet(
+            language=language,
             name=entry["name"],
             question=entry["question"].strip(),
             needle=entry["needle"].strip(),

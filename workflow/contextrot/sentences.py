@@ -13,7 +13,9 @@ _BOUNDARY = regex.compile(
 _CLAUSE = regex.compile(r"(?<=[,;:，、；：،؛—])\s*|\n")
 _WORD = regex.compile(r"(?=\s)(?<=\S)")
 _SPACELESS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u3000-\u303f\uff00-\uffef]")
-_FOLDED_AWAY = regex.compile(r"(?<=[\p{Han}\p{Hiragana}\p{Katakana}\u3000-\u303f\uff00-\uffef])[ \n]+(?=[\p{Han}\p{Hiragana}\p{Katakana}])")
+_FOLDED_AWAY = regex.compile(
+    r"(?<=[\p{Han}\p{Hiragana}\p{Katakana}\u3000-\u303f\uff00-\uffef])[ \n]+(?=[\p{Han}\p{Hiragana}\p{Katakana}])"
+)
 
 
 def with_separator(sentence: str) -> str:

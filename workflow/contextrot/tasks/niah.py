@@ -7,6 +7,7 @@ rendered prompt, distractors included; needles and distractors stand on sentence
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ from pydantic import BeforeValidator, Field
 
 from contextrot import chroma_csv, prompts
 from contextrot.chroma_csv import Recorded
-from contextrot.corpus import read_documents
+from contextrot.corpus import corpus_path, document_paths, safe_name, topic_documents
 from contextrot.errors import ConfigError, DataError, unknown
 from contextrot.figures.needles import (
     CONDITIONS,
@@ -27,14 +28,17 @@ from contextrot.figures.needles import (
     draw_distractor_confusion,
     draw_heatmap,
 )
-from contextrot.haystack import Insertion, SentencePool
+from contextrot.haystack import Haystack, Insertion, SentencePool
 from contextrot.needles import Distractor, NeedleSet, followed_distractor, measured_similarity, read_needles
+from contextrot.realised import verify
 from contextrot.records import Response, Sample
 from contextrot.tasks import Parameters, SampleContext, Task
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+_log = logging.getLogger(__name__)
 
 PLANTED = ("needle_depths", "distractor_names", "distractor_depths", "distractor_texts", "distractor_answers")
 """Columns that hold one value for each needle or distractor."""
@@ -61,8 +65,14 @@ class NeedleParameters(Parameters):
     """How many of each needle's distractors are planted, at random sentence boundaries and within the length; several numbers are compared."""
     repeats: int = Field(1, ge=1)
     """Haystacks of each length, each from another place of the corpus."""
-    topic: Annotated[list[Literal["essays", "science"]], BeforeValidator(_as_list)] = ["essays"]
-    """The corpus that the haystack is made of: essays, science, or a list of both."""
+    topic: Annotated[list[str], BeforeValidator(_as_list)] = ["essays"]
+    """The text that the haystack is made of, or a list: essays, science, generated (also generated_zh, generated_ar: about a million tokens
+    without a repeated sentence), or a folder or file of text, Markdown or source code, from the data folder or the working folder."""
+    max_repetitions: float | None = Field(None, ge=1)
+    """How often a haystack's text may repeat; above it the samples are refused. Without it repeats are reported only."""
+    off_target: Literal["fail", "mark"] = "fail"
+    """What becomes of a sample that is over 8 tokens too short or a planted text over 1 % from its depth: the build fails, or the sample is
+    marked (`on_target` false) and stays out of all metrics."""
     order: Annotated[list[Literal["original", "shuffled"]], BeforeValidator(_as_list)] = ["original"]
     """Whether the haystack's sentences keep their order: original, shuffled, or a list of both."""
     answer_tokens: int = Field(256, gt=0)
@@ -84,7 +94,7 @@ class NeedleInAHaystack(Task):
     """Can the model still find one fact as the text around it grows?"""
 
     Parameters = NeedleParameters
-    version = 3
+    version = 4
     groupings = [("length", "depth"), ("length",), ("depth",), (*CONDITIONS, "length"), ("needle",), ()]
     length_column = "length"
     pair_columns = ["needle", "length", "depth", "repeat"]
@@ -97,7 +107,8 @@ class NeedleInAHaystack(Task):
         p = self.parameters
         if self._reads_tables:
             return [data / name for name in (p.prompts_csv, p.answers_csv) if name]
-        return [data / p.needle_file, *(path for topic in p.topic for path in sorted((data / topic).glob("*.txt")))]
+        folders = [corpus_path(topic, data) for topic in p.topic]
+        return [data / p.needle_file, *(path for folder in folders if folder is not None for path in document_paths(folder))]
 
     def samples(self, context: SampleContext) -> list[Sample]:
         p = self.parameters
@@ -109,7 +120,7 @@ class NeedleInAHaystack(Task):
             similarity = measured_similarity([needle for group in groups for needle in group], p.similarity_model)
         samples = []
         for topic in p.topic:
-            pool = SentencePool(read_documents(context.data / topic), context.tokenizer)
+            pool = SentencePool(topic_documents(topic, context.data), context.tokenizer)
             for order, repeat, group, length in product(p.order, range(p.repeats), groups, p.lengths):
                 # one haystack for all depths and distractors, another for each length: what one text happens to say is no trend
                 rng = context.rng("haystack", topic, order, repeat, group[0].name, length)
@@ -153,6 +164,7 @@ class NeedleInAHaystack(Task):
                     f"length {plan.length} is too short for the prompt of {plan.name!r} with {plan.planted} distractors; "
                     "ask for more tokens."
                 )
+        on_target = self._on_target(haystack, plan) if haystack else None
         depths = [100 * depth for depth in haystack.depths] if haystack else []
         size = len(plan.group)
         measured = [similarity[needle.name] for needle in plan.group if needle.name in similarity]
@@ -175,6 +187,8 @@ class NeedleInAHaystack(Task):
                 "order": plan.order,
                 "topic": plan.topic,
                 "repeat": plan.repeat,
+                "on_target": on_target,
+                "repetitions": haystack.repetitions if haystack else None,
                 "actual_depth": depths[0] if depths else None,
                 "needle_depths": depths[:size],
                 "distractor_names": [distractor.name for distractor in plan.distractors],
@@ -184,6 +198,28 @@ class NeedleInAHaystack(Task):
                 "prefix_group": plan.sample_id.replace(f"-{plan.depth:05.1f}", ""),
             },
         )
+
+    def _on_target(self, haystack: Haystack, plan: _Plan) -> bool:
+        """Whether the sample is what was asked.
+
+        Raises:
+            ConfigError: if it is not and `off_target` is fail, or its text repeats more than `max_repetitions`.
+        """
+        p = self.parameters
+        if p.max_repetitions is not None and haystack.repetitions > p.max_repetitions:
+            raise ConfigError(
+                f"max_repetitions = {p.max_repetitions:g}: at {plan.length} tokens the text of topic {plan.topic!r} repeats "
+                f"{haystack.repetitions:.1f} times; ask for shorter lengths, or take a longer text (topic: generated)."
+            )
+        if haystack.repetitions > 1:
+            _log.warning("%s: the haystack's text repeats %.1f times", plan.sample_id, haystack.repetitions)
+        faults = verify(haystack, plan.insertions(), plan.length, plan.messages(haystack.text), plan.context.tokenizer)
+        if faults and (p.off_target == "fail" or haystack.prompt_tokens > plan.length):
+            raise ConfigError(
+                f"sample {plan.sample_id} is not what was asked: {'; '.join(faults)}. Ask for longer prompts or another topic, or set "
+                "off_target: mark, which keeps such samples out of the metrics."
+            )
+        return not faults
 
     def _samples_from_table(self, context: SampleContext) -> list[Sample]:
         """Chroma's prompts, or an earlier run's rows where there are no prompts."""
@@ -214,6 +250,8 @@ class NeedleInAHaystack(Task):
                         "needle": None,
                         "question": row["question"],
                         **dict.fromkeys(("similarity", "measured_similarity", "distractors", "order", "topic", "repeat")),
+                        "on_target": None,
+                        "repetitions": None,
                         "actual_depth": None,
                         **{name: [] for name in PLANTED},
                         "prefix_group": None,
@@ -245,6 +283,8 @@ class NeedleInAHaystack(Task):
 
         from contextrot.scoring import aggregate
 
+        if "on_target" in scores:
+            scores = scores[[value is None or value != value or bool(value) for value in scores["on_target"]]]
         found = super().metrics(scores)
         if not self._several_needles:
             return found
@@ -309,7 +349,7 @@ class _Plan:
     @property
     def sample_id(self) -> str:
         which = f"{self.name}-{self.length:07d}-{self.depth:05.1f}"
-        return f"{which}-d{self.planted}-{self.order}-{self.topic}-{self.repeat}"
+        return f"{which}-d{self.planted}-{self.order}-{safe_name(self.topic)}-{self.repeat}"
 
     @cached_property
     def _drawn(self) -> list[tuple[Distractor, float]]:
@@ -329,17 +369,19 @@ class _Plan:
         """The needles, spread from the depth on, then the distractors."""
         depths = spread(self.depth, len(self.group))
         needles = [Insertion(needle.needle, depth / 100) for needle, depth in zip(self.group, depths, strict=True)]
-        return needles + [Insertion(distractor.text, depth) for distractor, depth in self._drawn]
+        return needles + [Insertion(distractor.text, depth, exact=False) for distractor, depth in self._drawn]
 
     def questions(self) -> str:
         return "\n".join(needle.question for needle in self.group)
 
     def messages(self, haystack: str) -> list[dict[str, str]]:
+        language = self.group[0].language
+        one, several, label = prompts.needle_templates(language)
         if len(self.group) == 1:
-            content = prompts.NEEDLE_IN_A_HAYSTACK.format(haystack=haystack, question=self.questions())
+            content = one.format(haystack=haystack, question=self.questions())
         else:
-            questions = "\n".join(f"Question {i}: {needle.question}" for i, needle in enumerate(self.group, 1))
-            content = prompts.NEEDLES_IN_A_HAYSTACK.format(haystack=haystack, questions=questions)
+            questions = "\n".join(f"{label} {i}: {needle.question}" for i, needle in enumerate(self.group, 1))
+            content = several.format(haystack=haystack, questions=questions)
         return [{"role": "user", "content": content}]
 
 
