@@ -79,7 +79,10 @@ class SentencePool:
 
     def __init__(self, documents: Sequence[Sequence[str]], tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        whole = [with_separator(sentence) for document in documents for sentence in document]
+        flat = [sentence for document in documents for sentence in document]
+        whole = [with_separator(sentence, before) for before, sentence in zip(["", *flat], flat, strict=False)]
+        if whole:
+            whole[0] = with_separator(flat[0], flat[-1])  # what is taken after the end of the corpus
         counts = [len(ids) for ids in tokenizer.encode_batch(whole)]
         parts = [self._cut(piece, count) for piece, count in zip(whole, counts, strict=True)]
         self.pieces = [piece for cut in parts for piece in cut]
@@ -240,7 +243,11 @@ class SentencePool:
         for i in sorted(range(len(insertions)), key=lambda i: (boundaries[i], i), reverse=True):
             text = with_separator(insertions[i].text)
             after = boundaries[i]
-            if after < len(parts) and parts[after].text[:1].strip() and with_separator(parts[after].text) != parts[after].text:
+            if (
+                after < len(parts)
+                and parts[after].text[:1].strip()
+                and with_separator(parts[after].text, text) != parts[after].text
+            ):
                 parts[after] = self._part(" " + parts[after].text)  # a word that was cut: the needle's end stays a boundary
             parts.insert(after, self._part(text))
         return parts, [float(before[boundary]) / total for boundary in boundaries]

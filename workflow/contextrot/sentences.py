@@ -18,9 +18,13 @@ _FOLDED_AWAY = regex.compile(
 )
 
 
-def with_separator(sentence: str) -> str:
-    """The sentence with the space before it that its script asks for; white space of its own stays."""
-    if not sentence or sentence[0].isspace() or _SPACELESS.match(sentence):
+def with_separator(sentence: str, before: str = "") -> str:
+    """The sentence with the space before it that its script asks for; white space of its own stays.
+
+    Args:
+        before: what it follows; after a script without spaces there is none.
+    """
+    if not sentence or sentence[0].isspace() or _SPACELESS.match(sentence) or (before and _SPACELESS.match(before[-1])):
         return sentence
     return " " + sentence
 

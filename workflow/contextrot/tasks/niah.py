@@ -118,9 +118,15 @@ class NeedleInAHaystack(Task):
         similarity = {}
         if p.similarity_model:
             similarity = measured_similarity([needle for group in groups for needle in group], p.similarity_model)
-        samples = []
+        samples: list[Sample] = []
+        warned: set[tuple[str, int]] = set()
+        names = [safe_name(topic) for topic in p.topic]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"topic = {p.topic}: two of them have the same name in samples ({', '.join(names)}); rename one.")
         for topic in p.topic:
-            pool = SentencePool(topic_documents(topic, context.data), context.tokenizer)
+            documents = topic_documents(topic, context.data)
+            _refuse_planted(documents, groups, topic)
+            pool = SentencePool(documents, context.tokenizer)
             for order, repeat, group, length in product(p.order, range(p.repeats), groups, p.lengths):
                 # one haystack for all depths and distractors, another for each length: what one text happens to say is no trend
                 rng = context.rng("haystack", topic, order, repeat, group[0].name, length)
@@ -128,6 +134,10 @@ class NeedleInAHaystack(Task):
                 for planted, depth in product(p.distractors, p.depths):
                     plan = _Plan(context, group, planted, length, depth, order, topic, repeat)
                     samples.append(self._sample(context, pool, sentences, plan, similarity))
+                repetitions = samples[-1].condition["repetitions"]
+                if repetitions and repetitions > 1 and (topic, length) not in warned:
+                    warned.add((topic, length))
+                    _log.warning("topic %s at %d tokens: the haystack's text repeats %.1f times", topic, length, repetitions)
         return samples
 
     def _groups(self, sets: Mapping[str, NeedleSet], path: Path) -> list[tuple[NeedleSet, ...]]:
@@ -211,8 +221,6 @@ class NeedleInAHaystack(Task):
                 f"max_repetitions = {p.max_repetitions:g}: at {plan.length} tokens the text of topic {plan.topic!r} repeats "
                 f"{haystack.repetitions:.1f} times; ask for shorter lengths, or take a longer text (topic: generated)."
             )
-        if haystack.repetitions > 1:
-            _log.warning("%s: the haystack's text repeats %.1f times", plan.sample_id, haystack.repetitions)
         faults = verify(haystack, plan.insertions(), plan.length, plan.messages(haystack.text), plan.context.tokenizer)
         if faults and (p.off_target == "fail" or haystack.prompt_tokens > plan.length):
             raise ConfigError(
@@ -302,6 +310,17 @@ class NeedleInAHaystack(Task):
             "distractor_confusion": max(self.parameters.distractors) > 0 and not self._reads_tables,
         }
         return [name for name in self.figures if shown.get(name, True)]
+
+
+def _refuse_planted(documents: list[list[str]], groups: list[tuple[NeedleSet, ...]], topic: str) -> None:
+    """Raises ConfigError if a needle or distractor stands in the text already."""
+    text = "\n".join(" ".join(document) for document in documents)
+    for needle in (needle for group in groups for needle in group):
+        for planted in (needle.needle, *(distractor.text for distractor in needle.distractors)):
+            if planted in text:
+                raise ConfigError(
+                    f"needles: {planted[:60]!r} of {needle.name!r} stands in topic {topic!r} already; take another topic."
+                )
 
 
 def by_needle(scores: pd.DataFrame) -> pd.DataFrame:
