@@ -41,12 +41,54 @@ class Bytes:
         return 1 + sum(4 + len(self.encode(message["content"])) for message in messages)
 
 
+class Trained:
+    """A tokenizer of the tokenizers library trained on the texts themselves, with or without a token at the chat's start."""
+
+    exact = True
+
+    def __init__(self, kind, bos):
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        self._bos = bos
+        self._tokenizer = Tokenizer(models.BPE() if kind == "bpe" else models.Unigram())
+        if kind == "bpe":
+            self._tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            alphabet = pre_tokenizers.ByteLevel.alphabet()
+            trainer = trainers.BpeTrainer(vocab_size=500, initial_alphabet=alphabet, show_progress=False)
+        else:
+            self._tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+            self._tokenizer.decoder = decoders.Metaspace()
+            trainer = trainers.UnigramTrainer(vocab_size=300, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False)
+        self._tokenizer.train_from_iterator([text[:4_000] for text in TEXTS.values()], trainer)
+
+    def encode(self, text):
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def encode_batch(self, texts):
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+    def decode(self, ids):
+        return self._tokenizer.decode(ids)
+
+    def count_chat(self, messages):
+        return self._bos + len(self.encode("".join(f"<{m['role']}>{m['content']}\n" for m in messages)))
+
+
+KINDS = {
+    "bytes": Bytes,
+    "bpe": lambda: Trained("bpe", 0),
+    "bpe with bos": lambda: Trained("bpe", 1),
+    "unigram": lambda: Trained("unigram", 0),
+}
+
+
 @pytest.fixture(scope="module")
 def pools(o200k):
+    tokenizers = {"o200k": o200k} | {kind: make() for kind, make in KINDS.items()}
     return {
         (name, kind): (SentencePool([split_sentences(text)], tokenizer), tokenizer)
         for name, text in TEXTS.items()
-        for kind, tokenizer in (("o200k", o200k), ("bytes", Bytes()))
+        for kind, tokenizer in tokenizers.items()
     }
 
 
@@ -55,7 +97,7 @@ def messages(text):
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(sorted(TEXTS)), st.sampled_from(["o200k", "bytes"]), st.integers(250, 20_000), st.integers(0, 10))
+@given(st.sampled_from(sorted(TEXTS)), st.sampled_from(["o200k", *KINDS]), st.integers(250, 20_000), st.integers(0, 10))
 def test_any_text_gives_the_asked_length_and_depth(pools, name, kind, target, tenth):
     pool, tokenizer = pools[name, kind]
     insertions = [Insertion(NEEDLE, tenth / 10)]
