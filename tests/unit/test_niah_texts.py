@@ -55,3 +55,19 @@ def test_a_needle_that_stands_in_the_text_is_refused(o200k, data, tmp_path):
     (tmp_path / "a.txt").write_text(f"One. {needle} Two.")
     with pytest.raises(ConfigError, match="already"):
         build(o200k, data, topic=str(tmp_path))
+
+
+def test_a_sample_off_its_target_fails_the_build_or_is_marked_and_stays_out_of_metrics(o200k, data, monkeypatch):
+    import pandas as pd
+
+    monkeypatch.setattr("contextrot.tasks.niah.verify", lambda *_: ["depth 50.0 % asked, 42.0 % realised"])
+    with pytest.raises(ConfigError, match=r"not what was asked: depth 50.0 % asked, 42.0 % realised.*off_target: mark"):
+        build(o200k, data)
+    assert [sample.condition["on_target"] for sample in build(o200k, data, off_target="mark")] == [False] * 3
+    task = load("niah")(load("niah").Parameters())
+    rows = [
+        {"on_target": on, "score": score, "outcome": "answered", "length": 900, "depth": 50, "needle": "a", "similarity": "high"}
+        | {"distractors": 0, "order": "original", "topic": "essays", "repeat": 0, "unjudged": False}
+        for on, score in ((True, 1.0), (None, 1.0), (False, 0.0))
+    ]
+    assert set(task.metrics(pd.DataFrame(rows))["n"]) == {2}
