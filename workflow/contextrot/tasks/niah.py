@@ -289,10 +289,9 @@ class NeedleInAHaystack(Task):
         """Adds, where there are several needles, `needle_score`: each needle's own, by needle and length, and by its own depth."""
         import pandas as pd
 
-        from contextrot.scoring import aggregate
+        from contextrot.scoring import aggregate, on_target
 
-        if "on_target" in scores:
-            scores = scores[[value is None or value != value or bool(value) for value in scores["on_target"]]]
+        scores = on_target(scores)
         found = super().metrics(scores)
         if not self._several_needles:
             return found
