@@ -76,7 +76,7 @@ class Serving(Task):
     """How fast is the engine, and what does a longer prompt cost?"""
 
     Parameters = ServingParameters
-    version = 2
+    version = 3
     judged = False
     groupings = [("mode", "length", "concurrency")]
     measures = ["score"]
