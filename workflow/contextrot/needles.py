@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contextrot.errors import ConfigError, DataError
+from contextrot.errors import ConfigError, DataError, unknown
 from contextrot.files import as_text, read_yaml
 from contextrot.judges.match import match, normalize
+from contextrot.prompts import NEEDLE_TEMPLATES
 
 FOLLOWED_SHARE = 0.5
 """An answer with at least this share of a distractor's distinctive words follows it."""
@@ -36,6 +37,7 @@ class NeedleSet:
 
     Attributes:
         similarity: how close the needle's wording is to the question's, as the file says (high, low); None if it does not.
+        language: of the prompt around it, a key of prompts.NEEDLE_TEMPLATES.
     """
 
     name: str
@@ -44,6 +46,7 @@ class NeedleSet:
     answer: str
     similarity: str | None
     distractors: tuple[Distractor, ...]
+    language: str = "en"
 
 
 def read_needles(path: Path) -> dict[str, NeedleSet]:
@@ -60,15 +63,20 @@ def read_needles(path: Path) -> dict[str, NeedleSet]:
         named = f"{path}: needle set {str(entry.get('name') or number)[:80]!r}"
         given = {
             field: (as_text(entry.get(field), f"{named}, {field}") or "").strip()
-            for field in ("name", "question", "needle", "answer", "similarity")
+            for field in ("name", "question", "needle", "answer", "similarity", "language")
         }
         for field in ("name", "question", "needle", "answer"):
             if not given[field]:
                 raise DataError(f"{named} has no {field!r}.")
         if given["name"] in sets:
             raise DataError(f"{path}: two needle sets are named {given['name']!r}.")
+        language = given["language"] or "en"
+        if language not in NEEDLE_TEMPLATES:
+            raise unknown("language", language, NEEDLE_TEMPLATES, named)
         distractors = tuple(_distractors(entry.get("distractors"), given["name"], named))
-        sets[given["name"]] = NeedleSet(**given | {"similarity": given["similarity"] or None}, distractors=distractors)
+        sets[given["name"]] = NeedleSet(
+            **given | {"similarity": given["similarity"] or None, "language": language}, distractors=distractors
+        )
     return sets
 
 

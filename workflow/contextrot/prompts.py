@@ -21,6 +21,28 @@ Read the document and answer each question in one sentence on a line of its own,
 
 {questions}"""
 
+NEEDLE_TEMPLATES = {
+    "en": (NEEDLE_IN_A_HAYSTACK, NEEDLES_IN_A_HAYSTACK, "Question"),
+    "zh": (
+        "阅读文档，只根据文档内容用一句话回答问题。\n\n<document>\n{haystack}\n</document>\n\n问题：{question}",
+        "阅读文档，只根据文档内容回答每个问题，每个回答单独一行，用一句话。\n\n<document>\n{haystack}\n</document>\n\n{questions}",
+        "问题",
+    ),
+    "ar": (
+        "اقرأ الوثيقة وأجب عن السؤال بجملة واحدة مستعينًا بالوثيقة وحدها.\n\n<document>\n{haystack}\n</document>\n\nالسؤال: {question}",
+        "اقرأ الوثيقة وأجب عن كل سؤال بجملة واحدة في سطر مستقل مستعينًا بالوثيقة وحدها."
+        "\n\n<document>\n{haystack}\n</document>\n\n{questions}",
+        "السؤال",
+    ),
+}
+"""Language -> prompt for one needle, for several, and the word before a question's number."""
+
+
+def needle_templates(language: str) -> tuple[str, str, str]:
+    """The entry of NEEDLE_TEMPLATES."""
+    return NEEDLE_TEMPLATES[language]
+
+
 REPEATED_WORDS = """\
 Repeat the following text exactly, and write nothing else:
 
