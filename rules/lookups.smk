@@ -93,7 +93,7 @@ def weights_of(wildcards):
 
 def state_options(wildcards):
     model = model_of(wildcards)
-    return [project.settings.hidden_states.model_dump_json(), model.name, model.revision, model.engine_options.get("dtype")]
+    return [project.settings.hidden_states.model_dump_json(), model.name, model.revision]
 
 
 def pair_names(tier, model, experiment):
