@@ -27,7 +27,15 @@ rule extract_cosines:
         mem_mb=growing(8000),
         runtime=240,
     params:
-        code=code_hash("cosines.py", "hidden_states.py", "likelihood.py", "local_models.py", "model_parts.py", "prefix_tree.py", "state_sharing.py"),
+        code=code_hash(
+            "cosines.py",
+            "hidden_states.py",
+            "likelihood.py",
+            "local_models.py",
+            "model_parts.py",
+            "prefix_tree.py",
+            "state_sharing.py",
+        ),
         options=state_options,
     message:
         "Looking at the layers of {wildcards.model} for {wildcards.experiment} ({wildcards.tier})"

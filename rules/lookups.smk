@@ -10,7 +10,15 @@ from contextrot.errors import unknown
 def sample_sources(wildcards):
     model = model_of(wildcards)
     tokenizer = files_of_folder(model.tokenizer or model.name, "tokenizer*.json", "chat_template*")
-    return [*map(str, task_of(wildcards).data_files(project.data)), *tokenizer]
+    single = [name for name in (model.tokenizer, model.chat_template) if name and Path(name).is_file()]
+    return [*map(str, task_of(wildcards).data_files(project.data)), *tokenizer, *single]
+
+
+def tokenizer_settings(wildcards):
+    """What of a model's settings names its tokenizer and template."""
+    model = model_of(wildcards)
+    served = [model.base_url, model.name] if model.tokenizer == "server" else []
+    return [model.tokenizer or model.name, model.revision, *filter(None, [model.chat_template]), *served]
 
 
 # inference

@@ -58,7 +58,9 @@ class ModelSettings(Section):
     revision: str | None = None
     """Pinned revision of a Hugging Face model, for vllm and transformers."""
     tokenizer: str | None = None
-    """Folder or Hugging Face id of the tokenizer, or `tiktoken:ENCODING`; the same as `name` without it."""
+    """Folder or Hugging Face id of the tokenizer, a GGUF file, `tiktoken:ENCODING`, or `server` (the running server at base_url counts: llama.cpp, vLLM); the same as `name` without it."""
+    chat_template: str | None = None
+    """File of a Jinja chat template to count with instead of the tokenizer's own: the one that the server was given."""
     window: int = Field(gt=0)
     """Context window, tokens: prompt and answer together."""
     max_output_tokens: int = Field(gt=0)
@@ -256,7 +258,11 @@ class Project:
         """A model's block with `{data}` in its name and tokenizer replaced by the data folder."""
         if not isinstance(block, dict):
             return block
-        paths = {key: str(block[key]).replace("{data}", str(self.data)) for key in ("name", "tokenizer") if block.get(key)}
+        paths = {
+            key: str(block[key]).replace("{data}", str(self.data))
+            for key in ("name", "tokenizer", "chat_template")
+            if block.get(key)
+        }
         return {**block, **paths}
 
     @property
