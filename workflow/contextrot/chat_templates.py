@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from contextrot.errors import ConfigError, DataError
+from contextrot.errors import ConfigError, ContextRotError, DataError
 
 Message = dict[str, str]
 SYSTEM_MARK = "zqsystemqz"
@@ -56,6 +56,8 @@ class TemplatedTokenizer(ABC):
         """Whether the template has a place for a system message: some refuse one, some leave it out without a word."""
         try:
             text = self._render([{"role": "system", "content": SYSTEM_MARK}, {"role": "user", "content": "x"}])
+        except ContextRotError:
+            raise
         except Exception:
             return False
         return SYSTEM_MARK in text.lower()
@@ -81,13 +83,19 @@ class TemplatedTokenizer(ABC):
         sent = self.as_sent(messages)
         try:
             return self._render(sent)
+        except ContextRotError:
+            raise
         except Exception as error:
-            first = next(iter(str(error).splitlines()), "") or type(error).__name__
-            raise DataError(
-                f"the chat template of {self.name!r} refuses a chat of the roles {', '.join(m['role'] for m in sent[:8])}"
-                f"{', ...' if len(sent) > 8 else ''}: {first} Its server would refuse it too: use a model or `chat_template` that "
-                "takes such chats, or leave out the experiment."
-            ) from error
+            raise self._refusal(sent, error) from error
+
+    def _refusal(self, messages: list[Message], error: Exception) -> DataError:
+        """The error for a chat that the template does not take, with its own reason."""
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        roles = ", ".join(message["role"] for message in messages[:8]) + (", ..." if len(messages) > 8 else "")
+        return DataError(
+            f"the chat template of {self.name!r} refuses a chat of the roles {roles}: {reason[:300]} Its server would refuse it too: "
+            "use a model or `chat_template` that takes such chats, or leave out the experiment."
+        )
 
     def count_chat(self, messages: list[Message]) -> int:
         """Tokens of the chat as the server renders it, the start of the answer included."""

@@ -226,7 +226,9 @@ def tokenizer_of(model: ModelSettings) -> Tokenizer:
         ConfigError, DataError: if there is none.
     """
     options = model.engine_options
-    arguments, template = options.get("chat_template_kwargs"), model.chat_template or options.get("chat_template")
+    body = options.get("extra_body")
+    arguments = options.get("chat_template_kwargs") or (body.get("chat_template_kwargs") if isinstance(body, dict) else None)
+    template = model.chat_template or options.get("chat_template")
     if model.tokenizer == "server":
         from contextrot.server_tokenizer import ServerTokenizer
 
