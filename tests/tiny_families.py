@@ -73,15 +73,41 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "exaone4": ("Exaone4", {"sliding_window": 8, "sliding_window_pattern": 2}),
     "seed-oss": ("SeedOss", {"head_dim": 8}),
     "nanochat": ("NanoChat", {}),
+    "ctrl": ("CTRL", {"vocab_size": 64, "n_embd": 32, "dff": 48, "n_layer": 2, "n_head": 4, "n_positions": 256}),
+    "openai-gpt": ("OpenAIGPT", GPT2),
+    "jamba": ("Jamba", {"mamba_d_state": 4, "mamba_dt_rank": 4, "num_experts": 2, "attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False}),
+    "granite-hybrid": ("GraniteMoeHybrid", {"layer_types": ["mamba", "attention"], "mamba_n_heads": 4, "mamba_d_head": 16, "num_local_experts": 2, "shared_intermediate_size": 24, "mamba_d_state": 4}),
+    "falcon-h1": ("FalconH1", {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 4, "mamba_n_groups": 1}),
+    "deepseek-v3": ("DeepseekV3", {"kv_lora_rank": 8, "q_lora_rank": 8, "qk_nope_head_dim": 4, "qk_rope_head_dim": 4, "v_head_dim": 8, "n_routed_experts": 4, **EXPERTS, "n_group": 1, "topk_group": 1, "num_key_value_heads": 4}),
+    "phimoe": ("Phimoe", {"num_local_experts": 4}),
+    "xlnet": ("XLNet", {"vocab_size": 64, "d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48}),
+    "gemma3n": ("Gemma3n", {"head_dim": 8, "vocab_size_per_layer_input": 64, "hidden_size_per_layer_input": 8, "laurel_rank": 4, "num_kv_shared_layers": 0, "activation_sparsity_pattern": [0.0, 0.0], "layer_types": ["full_attention"] * 2}),
+    "bert": ("Bert", {"is_decoder": True}),
     "modernbert-decoder": ("ModernBertDecoder", {"global_attn_every_n_layers": 2, "local_attention": 8}),
 }  # fmt: skip
-GENERIC = ("GPT2", "GPTNeo", "GPTJ", "GPTBigCode", "Bloom", "Mpt", "CodeGen", "XGLM", "Mamba", "Mamba2", "FalconMamba", "Rwkv")
+GENERIC = (
+    "GPT2",
+    "GPTNeo",
+    "GPTJ",
+    "GPTBigCode",
+    "Bloom",
+    "Mpt",
+    "CodeGen",
+    "XGLM",
+    "Mamba",
+    "Mamba2",
+    "FalconMamba",
+    "Rwkv",
+    "CTRL",
+    "OpenAIGPT",
+    "XLNet",
+)
 """Families whose configs name their sizes otherwise than most."""
 
 
 LAYERS = {
     "gpt2": "transformer.h", "gpt-neo": "transformer.h", "gptj": "transformer.h", "gpt-bigcode": "transformer.h",
-    "codegen": "transformer.h", "falcon": "transformer.h", "falcon-alibi": "transformer.h", "bloom": "transformer.h",
+    "codegen": "transformer.h", "ctrl": "transformer.h", "openai-gpt": "transformer.h", "falcon": "transformer.h", "falcon-alibi": "transformer.h", "bloom": "transformer.h",
     "gpt-neox": "gpt_neox.layers", "opt": "model.decoder.layers", "opt-350m": "model.decoder.layers",
     "mpt": "transformer.blocks", "mamba": "backbone.layers", "mamba2": "backbone.layers", "falcon-mamba": "backbone.layers",
     "rwkv": "rwkv.blocks", "biogpt": "biogpt.layers",

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from contextrot.errors import DataError
 from contextrot.local_models import DTYPES, is_quantized, load_model
-from contextrot.model_parts import ModelParts, RotaryState, widen
+from contextrot.model_parts import ModelParts, RotaryState, unreadable, widen
 from contextrot.prefix_tree import Pass, PrefixTree
 from contextrot.state_sharing import depends_on_length, may_share, sharing_agrees
 
@@ -252,15 +251,17 @@ class LayerProbe:
             with _LayerOutputs(self.parts.layers, last) as outputs:
                 ids = torch.tensor([sequence], device=self.model.device)
                 self.model(input_ids=ids, use_cache=False, **({"logits_to_keep": last} if self._keeps_logits else {}))
+            read = self.parts.read(torch.stack(outputs.states)[-1], final_norm=True)
+            known = len(outputs.states) == len(self.parts.layers)
+            known = known and bool((read - given[0]).norm() <= READ_TOLERANCE * given[0].norm())
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+            raise unreadable(self.model) from error
         finally:
             hook.remove()
-        there = len(outputs.states) == len(self.parts.layers) and outputs.states[-1].shape == outputs.states[0].shape and given
-        read = self.parts.read(outputs.states[-1], final_norm=True) if there else None
-        if read is None or read.shape != given[0].shape or (read - given[0]).norm() > READ_TOLERANCE * given[0].norm():
-            raise DataError(
-                f"{type(self.model).__name__} does more between its last layer and its logits than is known here, so its layers "
-                "cannot be read as tokens; leave out this model's cosines and likelihoods."
-            )
+        if not known:
+            raise unreadable(self.model)
 
     def _cosines(self, states: torch.Tensor, final: torch.Tensor) -> torch.Tensor:
         """Cosine of each layer's projected state with the final logits, shape (layers, ends)."""
@@ -290,7 +291,9 @@ class _LayerOutputs:
             handle.remove()
 
     def _collect(self, _module: Any, _inputs: Any, output: Any) -> None:
-        hidden = output[0] if isinstance(output, tuple) else output  # (1, tokens, width)
+        hidden = output[0] if isinstance(output, tuple | list) else output  # (1, tokens, width)
+        if hidden.dim() != 3 or len(hidden) != 1:
+            raise ValueError(f"a layer's output has the shape {tuple(hidden.shape)}")
         if len(self.rows):
             self.states.append(hidden[0, self.rows])
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import torch
 
 FINAL_NORMS = (
-    "norm", "ln_f", "final_layer_norm", "final_layernorm", "norm_f", "layer_norm", "final_norm", "embedding_norm", "ln_out",
+    "norm", "ln_f", "final_layer_norm", "final_layernorm", "norm_f", "layer_norm", "final_norm", "embedding_norm", "ln_out", "layernorm",
+    "out_norm",
 )  # fmt: skip
 
 
@@ -64,6 +65,14 @@ def _layers_of(model: Any) -> tuple[Any, Any]:
     raise DataError(
         f"{type(model).__name__} has no list of {count} decoder layers that is known here, so its layers cannot be looked at; "
         "leave out this model's cosines and likelihoods."
+    )
+
+
+def unreadable(model: Any) -> DataError:
+    """The error for a model whose logits are not what its last layer's state, normed, leads to."""
+    return DataError(
+        f"{type(model).__name__} does more between its last layer and its logits than is known here, so its layers cannot be read as "
+        "tokens; leave out this model's cosines and likelihoods."
     )
 
 
