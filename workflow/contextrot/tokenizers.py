@@ -72,10 +72,10 @@ class HuggingFaceTokenizer(TemplatedTokenizer):
             )
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # tokenizers raises bare ones for a file that is not in its format
             raise DataError(
-                f"the tokenizer of {name!r} could not be loaded: {str(error).splitlines()[0]} "
-                "Check the name, the network, and HF_TOKEN if the model is gated."
+                f"the tokenizer of {name!r} could not be loaded: {_first_line(error)} "
+                "Check the name, its files, the network, and HF_TOKEN if the model is gated."
             ) from error
         self._tokenizer.model_max_length = int(1e30)  # what is too long is found by the window, not told by a warning
         if chat_template:
@@ -108,7 +108,13 @@ class FolderTokenizer(TemplatedTokenizer):
         from tokenizers import Tokenizer as Fast
 
         self.name = str(folder)
-        self._tokenizer = Fast.from_file(str(folder / "tokenizer.json"))
+        try:
+            self._tokenizer = Fast.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # a bare one for a file that is not in its format
+            raise DataError(
+                f"{folder / 'tokenizer.json'} is not a tokenizer that can be read: {_first_line(error)} Restore it, or name another "
+                "`tokenizer`."
+            ) from error
         self._tokenizer.no_truncation()  # a tokenizer.json may have been saved with both
         self._tokenizer.no_padding()
         named = {key: value.get("content") if isinstance(value, dict) else value for key, value in config.items()}
@@ -125,8 +131,15 @@ class FolderTokenizer(TemplatedTokenizer):
         template = Path(chat_template) if chat_template else folder / "chat_template.jinja"
         if not all(file.is_file() for file in [*files, template]):
             return None
-        config = json.loads(files[0].read_text(encoding="utf-8"))
-        if config.get("tokenizer_class") != "PreTrainedTokenizerFast" or any(config.get(key) for key in CHANGE_TOKENS):
+        try:
+            config = json.loads(files[0].read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError(f"{files[0]} is not valid JSON: {error}. Restore it, or name another `tokenizer`.") from error
+        if (
+            not isinstance(config, dict)
+            or config.get("tokenizer_class") != "PreTrainedTokenizerFast"
+            or any(config.get(key) for key in CHANGE_TOKENS)
+        ):
             return None
         return cls(folder, config, read_template(str(template)), template_arguments or {})
 
@@ -184,6 +197,11 @@ class TiktokenTokenizer:
 
     def as_sent(self, messages: list[dict[str, str]]) -> list[dict[str, str]]:
         return messages
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of what an error says, or its class where it says nothing."""
+    return next((line.strip()[:300] for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _litellm_tokenizers() -> str | None:
