@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from contextrot import local_models
+from contextrot.engines.transformers import check_weights
 from contextrot.errors import DataError
 from contextrot.local_models import load_model
 from tests.tiny_models import tiny_llama
@@ -22,8 +23,9 @@ class Bomb:
 def test_pickled_weights_are_refused_without_being_opened(tmp_path, file):
     tiny_llama().config.save_pretrained(tmp_path)
     torch.save(Bomb(), tmp_path / file)
-    with pytest.raises(DataError, match=rf"pickled \({file}\).*it was not.*safe_serialization"):
-        load_model(str(tmp_path))
+    for opens in (load_model, check_weights):
+        with pytest.raises(DataError, match=rf"pickled \({file}\).*it was not.*safe_serialization"):
+            opens(str(tmp_path))
 
 
 def test_a_training_s_leftovers_are_no_weights(tmp_path):
