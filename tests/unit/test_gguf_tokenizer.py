@@ -92,6 +92,12 @@ def test_without_a_space_before_it_a_text_begins_as_it_stands(tmp_path):
         ({"tokenizer.ggml.pre": "of-next-year"}, "tokenizer.ggml.pre = 'of-next-year'.*`tokenizer: server`"),
         ({"tokenizer.ggml.model": "bert"}, "kind 'bert'.*Hugging Face id"),
         ({"tokenizer.chat_template": ""}, "has no chat template"),
+        ({"tokenizer.chat_template": 3}, "has no chat template"),
+        ({"tokenizer.ggml.tokens": [1, 2]}, "cannot be built from its metadata"),
+        ({"tokenizer.ggml.tokens": "abc"}, "cannot be built from its metadata"),
+        ({"tokenizer.ggml.merges": 7}, "cannot be built from its metadata"),
+        ({"tokenizer.ggml.token_type": 7}, "cannot be built from its metadata"),
+        ({"tokenizer.ggml.pre": ["a"]}, "cannot be built from its metadata"),
     ],
 )
 def test_what_is_not_known_is_refused_by_name(metadata, tmp_path, changes, message):

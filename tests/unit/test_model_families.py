@@ -87,6 +87,15 @@ def test_below_the_length_where_scaling_switches_prompts_are_shared_and_a_longer
     assert probe.length_dependent and not probe.share_prefixes
 
 
+@pytest.mark.parametrize("batch_tokens", [16, 48, 4096])
+def test_where_all_prompts_are_long_a_short_beginning_in_a_pass_of_its_own_is_not_taken_for_one(batch_tokens):
+    model = tiny_family("phi3-longrope")
+    probes = [Probe([1, 2, *probe.prompt[2:]] * 2, probe.answers) for probe in growing_histories(turns=8)[5:]]
+    probes += [Probe([1, 2, 60 - place, *probe.prompt[3:]], probe.answers) for place, probe in enumerate(probes)]
+    assert min(len(probe.prompt) for probe in probes) > 64
+    compare(model, "phi3-longrope", probes, LayerProbe(copy.deepcopy(model), batch_tokens=batch_tokens))
+
+
 def test_within_its_window_a_windowed_model_shares(caplog):
     model = tiny_family("mistral-windowed")
     model.config.sliding_window = 64

@@ -96,8 +96,21 @@ class GGUFTokenizer(TemplatedTokenizer):
         if kind not in ("gpt2", "llama") or not metadata.get("tokenizer.ggml.tokens"):
             raise self._refusal(f"is of the kind {kind!r} (known: 'gpt2', 'llama')")
         template = read_template(chat_template) if chat_template else metadata.get("tokenizer.chat_template")
-        if not template:
+        if not template or not isinstance(template, str):
             raise without_template(path)
+        try:
+            self._build(kind)
+        except DataError:
+            raise
+        except Exception as error:  # `tokenizers` raises bare ones
+            raise self._refusal(f"cannot be built from its metadata ({str(error)[:200]})") from error
+        tokens = {"bos_token": self._token("bos"), "eos_token": self._token("eos")}
+        self._template = TemplateRenderer(template, tokens | (template_arguments or {}))
+
+    def _build(self, kind: str) -> None:
+        metadata = self._metadata
+        if not isinstance(metadata["tokenizer.ggml.tokens"], list):
+            raise TypeError("its tokens are no list")
         self._tokens: list[str] = metadata["tokenizer.ggml.tokens"]
         self._types: list[int] = metadata.get("tokenizer.ggml.token_type") or [NORMAL] * len(self._tokens)
         splitting = self._splitting() if kind == "gpt2" else None
@@ -106,8 +119,6 @@ class GGUFTokenizer(TemplatedTokenizer):
         self._eos = self._token("eos") if metadata.get("tokenizer.ggml.add_eos_token", False) else ""
         self._tokenizer = self._byte_level(splitting) if splitting else self._sentencepiece()
         self._tokenizer.add_special_tokens(self._special_tokens())
-        tokens = {"bos_token": self._token("bos"), "eos_token": self._token("eos")}
-        self._template = TemplateRenderer(template, tokens | (template_arguments or {}))
 
     def encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids

@@ -18,6 +18,8 @@ TOLERANCE = {"float32": 2e-5, "bfloat16": 5e-2, "float16": 1e-2}
 """Largest difference of a layer's state, as a share of its norm, that counts as rounding."""
 TAIL = 48
 """Most tokens of a branch that is packed with others into one pass."""
+EARLY = 8
+"""Tokens before the first branch."""
 WINDOWS = ("sliding_window", "attention_chunk_size", "window_size")
 
 log = logging.getLogger(__name__)
@@ -54,8 +56,8 @@ def depends_on_length(probe: LayerProbe, longest: list[int], shortest: int) -> t
 def sharing_agrees(probe: LayerProbe, longest: list[int], end: Measurement) -> bool:
     """Whether branches of a prompt have the states that plain passes give them, by every way that a pass can go.
 
-    The branches: the prompt itself, one that leaves it in the middle (the cache is cut back) and one that leaves it near its end
-    (packed behind a cache, each seeing its own only).
+    The branches: the prompt itself, one that leaves it after a few tokens (which then are a pass of their own), one in the middle
+    (the cache is cut back) and one near its end (packed behind a cache, each seeing its own only).
 
     Args:
         end: what a plain pass found at the end of `longest`.
@@ -67,8 +69,12 @@ def sharing_agrees(probe: LayerProbe, longest: list[int], end: Measurement) -> b
         return False
     tail = max(1, min(size // 4, TAIL, probe.batch_tokens // 4))
     budget = max(1, min(probe.batch_tokens, max(size // 4, 4 * tail)))
-    middle, late = size // 2, size - tail
-    others = [_branch(longest, middle, middle + min(budget + 1, size - middle)), _branch(longest, late, size)]
+    early, middle, late = max(1, min(EARLY, size // 4)), size // 2, size - tail
+    others = [
+        _branch(longest, early, early + 2),
+        _branch(longest, middle, middle + min(budget + 1, size - middle)),
+        _branch(longest, late, size),
+    ]
     plain = [end, *(probe.measure_within([branch], branch)[0] for branch in others)]
     budgets = [budget] if probe.batch_tokens <= 2 * size else [budget, probe.batch_tokens]
     for tokens in budgets:
