@@ -150,6 +150,26 @@ def test_a_server_that_is_not_up_is_named_without_its_password():
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:8080/v1", "ftp://host/v1", "http://", "http://[::1/v1"])
+def test_what_is_no_url_is_named(url):
+    with pytest.raises(ConfigError, match="is not a URL"):
+        ServerTokenizer(url, "m")
+
+
+@pytest.mark.parametrize("key", ["sk-canary\n", "sk-cänary", "sk-canary"])
+def test_the_key_stands_in_no_message(httpserver, key):
+    httpserver.expect_request("/tokenize").respond_with_json({"error": {"message": f"bad key {key}"}}, status=400)
+    with pytest.raises((ConfigError, EngineError)) as caught:
+        opened(httpserver, api_key=key)
+    assert "nary" not in str(caught.value)
+
+
+def test_a_server_that_still_loads_its_model_is_told_apart(httpserver):
+    httpserver.expect_request("/tokenize").respond_with_json({"error": {"message": "Loading model", "code": 503}}, status=503)
+    with pytest.raises(EngineError, match="is not ready .503: Loading model"):
+        opened(httpserver)
+
+
 def test_a_server_without_the_endpoint_says_what_to_name_instead(httpserver):
     httpserver.expect_request("/tokenize").respond_with_data("404 page not found", status=404)  # as Ollama does
     with pytest.raises(ConfigError, match=r"no /tokenize.*404.*Ollama.*GGUF file or tiktoken:ENCODING"):

@@ -85,8 +85,7 @@ def _load_probe(settings: ModelSettings, project: Project, threads: int | None) 
     if threads:
         torch.set_num_threads(threads)
     loaded = load_model(settings.name, settings.revision, options.dtype, options.device)
-    wide = options.dtype in ("auto", "float32")
-    return LayerProbe(loaded, options.final_norm, options.batch_tokens, options.share_prefixes, wide)
+    return LayerProbe(loaded, options.final_norm, options.batch_tokens, options.share_prefixes)
 
 
 def _ends_of_lengths(requests: Sequence[StateRequest], samples: dict[str, Sample]) -> list[StateRequest]:

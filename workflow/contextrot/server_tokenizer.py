@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TRIES = 3
 AT_ONCE = 8
+NOT_READY = (429, 502, 503, 504)
 CACHED_CHARACTERS = 2_000
 """Longest text whose tokens are remembered; of chats only counts are."""
 
@@ -66,14 +67,20 @@ class ServerTokenizer(TemplatedTokenizer):
     ) -> None:
         import httpx
 
-        url = httpx.URL(base_url.rstrip("/").removesuffix("/v1") + "/")
-        self.name = str(url.copy_with(userinfo=b""))
-        self._model = model
-        self._template_arguments = {"chat_template_kwargs": template_arguments} if template_arguments else {}
+        try:
+            url = httpx.URL(base_url.rstrip("/").removesuffix("/v1") + "/")
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"base_url = {base_url!r} of model {model!r} is not a URL: {error}.") from error
+        if api_key and not (api_key.isascii() and api_key.isprintable()):
+            raise ConfigError(f"the key of model {model!r} (`api_key_env`) has characters that no key has, such as a line's end.")
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = httpx.Client(
-            base_url=url, headers=headers, timeout=timeout_seconds, limits=httpx.Limits(max_connections=AT_ONCE)
-        )
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ConfigError(f"base_url = {base_url!r} of model {model!r} is not a URL; it begins with http:// or https://.")
+        self.name = str(url.copy_with(userinfo=b""))
+        self._model, self._key = model, api_key
+        self._template_arguments = {"chat_template_kwargs": template_arguments} if template_arguments else {}
+        limits = httpx.Limits(max_connections=AT_ONCE)
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_seconds, limits=limits, trust_env=False)
         weakref.finalize(self, self._http.close)
         self._counts: dict[str, int] = {}
         self._ids: dict[str, list[int]] = {}
@@ -204,18 +211,26 @@ class ServerTokenizer(TemplatedTokenizer):
                 if attempt < TRIES and closed:  # a kept connection that the server had closed meanwhile
                     continue
                 raise EngineError(
-                    f"the server at {self.name} does not answer ({type(error).__name__}: {error or 'no more is known'}). `tokenizer: server` "
+                    f"the server at {self.name} does not answer ({type(error).__name__}: {self._safe(error)}). `tokenizer: server` "
                     "counts by it: start it before samples are built, and check `base_url`."
                 ) from error
+        if reply.status_code in NOT_READY:
+            raise EngineError(
+                f"the server at {self.name} is not ready ({reply.status_code}: {self._safe(_message(reply))}); wait until it is, and run again."
+            )
         if reply.status_code != 200:
-            raise _Refused(reply.status_code, _message(reply))
+            raise _Refused(reply.status_code, self._safe(_message(reply)))
         try:
             return read(reply.json())
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise EngineError(
-                f"the server at {self.name} answered /{path} with something else than expected: {reply.text[:200]!r}. "
+                f"the server at {self.name} answered /{path} with something else than expected: {self._safe(reply.text[:200])!r}. "
                 "`tokenizer: server` works with llama.cpp and vLLM."
             ) from error
+
+    def _safe(self, text: object) -> str:
+        """The text without the key."""
+        return str(text).replace(self._key, "[key]") if self._key else str(text)
 
 
 def _tokens(reply: dict[str, Any]) -> list[int]:

@@ -143,7 +143,7 @@ class HiddenStateSettings(Section):
     final_norm: bool = False
     """Whether each layer's state goes through the model's final norm before the unembedding projects it."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Precision of weights and arithmetic; auto computes in float32 whatever the weights' own precision, also where only that fits in memory."""
+    """Precision in which weights are held; auto is float32 where memory allows, else the checkpoint's own. Arithmetic is float32 whatever they are."""
     device: str = "auto"
     """cpu, cuda, or auto: a CUDA GPU where there is one."""
     batch_tokens: int = Field(1024, gt=0)
