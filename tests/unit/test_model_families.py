@@ -96,6 +96,21 @@ def test_where_all_prompts_are_long_a_short_beginning_in_a_pass_of_its_own_is_no
     compare(model, "phi3-longrope", probes, LayerProbe(copy.deepcopy(model), batch_tokens=batch_tokens))
 
 
+def test_lengths_that_came_in_parts_are_tried_together():
+    model, probes = tiny_family("phi3-longrope"), growing_histories(turns=8)
+    probe = LayerProbe(copy.deepcopy(model))
+    compare(model, "phi3-longrope", probes[5:], probe)
+    compare(model, "phi3-longrope", probes[:2], probe)
+    compare(model, "phi3-longrope", probes, probe)
+
+
+def test_a_prompt_of_one_word_over_and_over_is_tried_too():
+    model = tiny_family("llama")
+    probe, probes = LayerProbe(copy.deepcopy(model), batch_tokens=16), [Probe([7] * n, [[7], [8, 7]]) for n in (40, 50, 60)]
+    compare(model, "llama", probes, probe)
+    assert probe.share_prefixes
+
+
 def test_within_its_window_a_windowed_model_shares(caplog):
     model = tiny_family("mistral-windowed")
     model.config.sliding_window = 64

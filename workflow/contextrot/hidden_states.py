@@ -103,7 +103,7 @@ class LayerProbe:
             self.dtype = torch.float32
         self._rotary = RotaryState(model)
         self._keeps_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, list[int]] | None = None  # shortest prompt's length, longest sequence
 
     def prepare(self, probes: Sequence[Probe]) -> None:
         """Finds out, by passes over the longest of these prompts, how they can be measured.
@@ -116,18 +116,19 @@ class LayerProbe:
         import torch
 
         longest = max((probe.prompt + max(probe.answers, key=len, default=[]) for probe in probes), key=len)
-        lengths = min(len(probe.prompt) for probe in probes), len(longest)
-        if self._seen and self._seen[0] <= lengths[0] and lengths[1] <= self._seen[1]:
+        shortest = min(len(probe.prompt) for probe in probes)
+        if self._seen and self._seen[0] <= shortest and len(longest) <= len(self._seen[1]):
             return
-        lengths = (min(lengths[0], self._seen[0]), max(lengths[1], self._seen[1])) if self._seen else lengths
+        if self._seen:
+            shortest, longest = min(shortest, self._seen[0]), max(longest, self._seen[1], key=len)
         with torch.no_grad():
             if self._seen is None:
                 self._check_parts(longest[:CHECKED_TOKENS])
-            depends, end = depends_on_length(self, longest, lengths[0])
+            depends, end = depends_on_length(self, longest, shortest)
             self.length_dependent = bool(self.length_dependent) or depends
             asked = self.share_asked and not self.length_dependent and self.share_prefixes is not False
             self.share_prefixes = asked and may_share(self.model, len(longest)) and sharing_agrees(self, longest, end)
-        self._seen = lengths
+        self._seen = shortest, longest
 
     def measure(self, probes: Sequence[Probe]) -> list[Measurement]:
         """What is found at the end of each prompt, in the order of `probes`.

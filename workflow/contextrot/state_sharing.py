@@ -95,7 +95,7 @@ def sharing_agrees(probe: LayerProbe, longest: list[int], end: Measurement) -> b
 
 def _branch(sequence: list[int], leaves: int, end: int) -> list[int]:
     """The beginning of a sequence, then another token at `leaves`, then the sequence's own up to `end`."""
-    other = next((token for token in sequence if token != sequence[leaves]), sequence[leaves])
+    other = next((token for token in sequence if token != sequence[leaves]), abs(sequence[leaves] - 1))
     return [*sequence[:leaves], other, *sequence[leaves + 1 : end]]
 
 
