@@ -79,6 +79,12 @@ def test_a_sentencepiece_vocabulary_merges_by_its_scores_and_falls_back_to_bytes
     assert tokenizer.adds_bos and tokenizer.count_chat([{"role": "user", "content": "hello"}]) == 2
 
 
+def test_ids_that_the_file_does_not_name_are_the_usual_ones(tmp_path):
+    values = {key: value for key, value in sentencepiece_metadata().items() if not key.endswith("_token_id")}
+    tokenizer = GGUFTokenizer(str(write_gguf(tmp_path / "m.gguf", values)))
+    assert tokenizer.render_chat([{"role": "user", "content": "hello"}]) == "<s>hello"
+
+
 def test_without_a_space_before_it_a_text_begins_as_it_stands(tmp_path):
     values = sentencepiece_metadata(**{"tokenizer.ggml.add_space_prefix": False})
     tokenizer = GGUFTokenizer(str(write_gguf(tmp_path / "m.gguf", values)))

@@ -16,6 +16,8 @@ from contextrot.gguf_metadata import read_metadata
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6  # tokenizer.ggml.token_type
 SPACE = "▁"
+USUAL_IDS = {"unknown": 0, "bos": 1, "eos": 2}
+"""What SentencePiece vocabularies have where the file names none."""
 
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
 _SHORT = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
@@ -66,7 +68,9 @@ SPLITTINGS: dict[str, Splitting] = {
     ),
     "qwen35": Splitting((_QWEN35,)),
     **dict.fromkeys(("deepseek-v3", "hunyuan-dense", "joyai-llm"), Splitting(_DEEPSEEK3)),
+    **dict.fromkeys(("", "default"), Splitting((r"[\p{P}\$\+<=>\^~\|]+", _GPT2, r"\p{N}+", r"[0-9][0-9][0-9]"))),
     "falcon": Splitting(_FALCON),
+    "deepseek-coder": Splitting((r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+", r"\p{N}")),
     **dict.fromkeys(
         ("starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b"), Splitting((r"\p{N}", _GPT2))
     ),
@@ -141,7 +145,8 @@ class GGUFTokenizer(TemplatedTokenizer):
         return bool(self._bos)
 
     def _token(self, name: str) -> str:
-        number = self._metadata.get(f"tokenizer.ggml.{name}_token_id")
+        usual = USUAL_IDS.get(name) if self._metadata["tokenizer.ggml.model"] == "llama" else None
+        number = self._metadata.get(f"tokenizer.ggml.{name}_token_id", usual)
         return self._tokens[number] if isinstance(number, int) and 0 <= number < len(self._tokens) else ""
 
     def _special_tokens(self) -> list[Any]:
