@@ -23,7 +23,7 @@ rule judge_responses:
         runtime=lambda wildcards: 1440 if judging_model(wildcards) else 60,
     params:
         judge=judging_settings,
-        code=code_hash("judging.py", "judge_requests.py", "judges/*.py", "rubrics.py", "chroma_csv.py"),
+        code=code_hash("judging.py", "judge_requests.py", "judges/*.py", "rubrics.py", "chroma_csv.py", *MATCHING),
     message:
         "Judging {wildcards.experiment} of {wildcards.model} by {wildcards.judge} ({wildcards.tier})"
     script:

@@ -125,11 +125,24 @@ def added_scores(wildcards):
     return [f"{EXPERIMENT}/{name}" for name in task.score_inputs] if model.has_weights else []
 
 
+# how the judge `match` compares answers; scores name the distractor that an answer follows by it
+MATCHING = ["answer_*.py", "spoken_values.py", "number_words.py"]
+
+
 def task_code(wildcards):
     """Hash of the code that scores, so that an edit of it scores again."""
     task = project.experiments[wildcards.experiment].task
     own = ["serving/summary.py"] if task == "serving" else []
-    common = ["scoring.py", "stats.py", "paired.py", "recovery.py", "repetition.py", "tasks/__init__.py", "judges/match.py"]
+    common = [
+        "scoring.py",
+        "stats.py",
+        "paired.py",
+        "recovery.py",
+        "repetition.py",
+        "tasks/__init__.py",
+        "judges/match.py",
+        *MATCHING,
+    ]
     return code_hash(*common, "needles.py", "chroma_csv.py", f"tasks/{task}.py", *own)
 
 

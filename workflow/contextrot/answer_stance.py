@@ -1,0 +1,128 @@
+"""How an answer says something: plainly, denied, as one of several candidates, as a thing of the past, or that it does not know."""
+
+from __future__ import annotations
+
+import regex
+
+_SENTENCE = r"[.!?](?=\s|$)|[\n。！？।؟]"
+_CLAUSE = regex.compile(
+    rf"{_SENTENCE}|[;；:：،؛]|,(?!\d)(?!\s*(?:that|dass|daß)\b)|[，—–…]|\s-\s|[()（）]"
+    r"|\b(?:but|while|whereas|however|though|although|then|sondern|aber|because|since|so)\b|而是|应该是|但是?|(?<!\p{L})(?:بل|لكن|बल्कि|लेकिन)(?!\p{L})"
+    r"|(?<=ではな)く|(?<=じゃな)くて"
+)
+_NOT_BEFORE = regex.compile(
+    r"\b(?:not(?!\s+(?:only|just|merely|far|sure))|no|never|neither|nor|rather than|instead of|unlike|except|other than|no longer|used to|wrong"
+    r"|nicht|kein\w*|nie|niemals|weder|statt|anstatt|no es|pas|ne|не|нет)\b"
+    r"|不是|并非|並非|不认为|不觉得|而非|绝非|没有|不可能"
+    r"|(?<!\p{L})(?:و?ليس(?:ت)?|و?لم|و?لن|و?لا(?!\s+شك)|بدلا|وغير)(?!\p{L})|(?<![\p{L}\p{M}])(?:नहीं|न\s+कि|मत)(?![\p{L}\p{M}])"
+)
+_NOT_AFTER = regex.compile(
+    r"^\W*(?:\w+\s+){0,1}(?:is|was|are|were|does|did|do|has|had|would)\s+(?:\w+\s+)?(?:not|wrong|incorrect|never)\b|^\W*(?:not|nicht)\s*$|^\W*(?:is|was) (?:wrong|false)"
+    r"|^\W*(?:\w+\s+){0,3}nicht\b"
+    r"|^[」』”\"]?(?:では|じゃ|で)(?:あり|な|は)|^[」』”\"]?(?:だ|である)?とは(?:思|言|限)|^[」』”\"]?ではな"
+    r"|^\W*(?:[\p{L}\p{M}]+\s+){0,2}नहीं"
+)
+_OR = r"(?:(?<![\p{L}\p{M}])(?:or|oder|ou|या|او|ام|или)(?![\p{L}\p{M}])|或者|或是|或|还是|還是|または|もしくは|あるいは)"
+_OR_AFTER = regex.compile(
+    rf"^[\s,，、;\"”」』*]*{_OR}(?!\s*(?:so|more|about|thereabouts|mehr)\b)(?=.*[\p{{L}}\d])"
+    r"|^\s*(?:[\p{L}\p{M}]+\s+){0,2}/|^\s+(?:[\p{L}\p{M}]+\s+)?(?:or|oder|या|او)\s+[$€]?\d|^[」』]?か(?=[、\p{Han}\p{Katakana}\p{Hiragana}\d])(?!ら|も|な|と|っ|ね)"
+    rf"|^[、,]\s*[^。.!?;]{{1,60}}(?:、|,|\s)\s*{_OR}|^[、,，][^。.]{{0,40}}(?:或|または|あるいは)|^[^。.]{{0,6}}还是"
+)
+_OR_BEFORE = regex.compile(
+    rf"(?:(?<![\p{{L}}\p{{M}}])(?:either|entweder|اما|या तो|between)\s+(?:[^.;]{{0,60}}\s)?$)"
+    rf"|(?<=[\p{{L}}\p{{M}}\d%.,\"”」]\s*){_OR}[\s,:\"“「]*(?:in |at |on |the |a |an |it was |it is |im |der |die |das |el |في )*$"
+    r"|/\s*(?:the |a )?$|(?<=[^。、でんす])か$|(?:可能|也许|或许)是[^。]*也可能是$|(?:かもしれま?せ?ん?し?)[^。]*$"
+)
+_UNKNOWN = regex.compile(
+    r"\b(?:do(?:es)? not|did not|have not|has not|can ?not|could not|was not|were not|is not|are not|never|am not|not|unable to|no|without|nothing|neither|nowhere)\s+"
+    r"(?:\w+\s+){0,5}?(?:tell|told|say|said|know|known|mention\w*|provid\w*|specif\w*|stat\w*|giv\w*|find|found|have|contain\w*|include\w*|indicat\w*|determin\w*|answer\w*|available|"
+    r"information|record|idea|sure|details?|evidence|data|appear\w*|shared?|discuss\w*|enough|clear|recall|reveal\w*|list\w*|possible|certain|talk\w*|disclos\w*|recorded|described?|way|based)\b"
+    r"|\bunknown\b|\bunclear\b|\bunspecified\b|\bno (?:mention|information|record|date|answer|data|indication|reference|details?|way)\b|\binsufficient\b|\bi(?: am)? (?:unsure|uncertain)\b"
+    r"|\bonly (?:told|mentioned|said|discussed|shared|gave)\b.*\bnot\b|\bmissing\b|\bn/a\b"
+    r"|nicht (?:bekannt|erwähnt|gesagt|angegeben|genannt)|weiß (?:ich )?(?:es )?nicht|weiss (?:ich )?(?:es )?nicht|keine (?:angaben?|information\w*)"
+    r"|不知道|没有(?:提到|提及|说|相关|信息|告诉)|未提|无法(?:确定|回答)|没(?:说|提)|わかりません|分かりません|書かれていません|情報(?:が|は)(?:あり|な)|言及されて|述べられていま"
+    r"|لا اعرف|لا اعلم|لم يذكر|لم تذكر|لا توجد معلومات|لا توجد اي|غير معروف|لم تخبر|पता नहीं|नहीं पता|उल्लेख नहीं|जानकारी नहीं|नहीं बताया|मालूम नहीं"
+)
+_ASSERTING = regex.compile(
+    r"\b(?:mention|told|said|say|tell|discuss|talk|provid|shar|sorry|based|chats?|conversation|according|know|sure|appear|information)\w*\b"
+)
+_PAST = regex.compile(
+    r"\b(?:was|were|had|used to|previously|before|earlier|formerly|originally|initially|at first|1st|started)\b"
+)
+_NOW = regex.compile(r"\b(?:now|currently|these days|nowadays|at present|today|most recently|latest|any ?more)\b")
+_QUESTION = regex.compile(r"^\W*(?:is|was|are|were|did|does|do|could|might|can)\b[^.!]*[?？]")
+
+
+def clause_bounds(text: str, start: int, end: int) -> tuple[int, int]:
+    """Start and end of the clause or clauses in which a span stands."""
+    left, right = 0, len(text)
+    for mark in _CLAUSE.finditer(text):
+        if mark.end() <= start:
+            left = mark.end()
+        elif mark.start() >= end:
+            right = mark.start()
+            break
+    return left, right
+
+
+def sentence_bounds(text: str, start: int, end: int) -> tuple[int, int]:
+    """Start and end of the sentence or sentences in which a span stands."""
+    left, right = 0, len(text)
+    for mark in regex.finditer(_SENTENCE, text):
+        if mark.end() <= start:
+            left = mark.end()
+        elif mark.start() >= end:
+            right = mark.end()
+            break
+    return left, right
+
+
+def denied(text: str, start: int, end: int) -> bool:
+    """Whether a span is said not to be so: "not X", "rather than X", "X is wrong", "X ではない", "X नहीं"."""
+    left, right = clause_bounds(text, start, end)
+    before = text[left:start]
+    if before.strip() in ("no", "nein", "نعم", "لا", "नहीं"):
+        before = ""
+    negators = list(_NOT_BEFORE.finditer(before))
+    if negators and len(before[negators[-1].end() :].split()) <= 8:
+        return True
+    return bool(_NOT_AFTER.search(text[end:right])) or bool(
+        regex.match(r"[」』”\"]?(?:では|じゃ)な|[」』”\"]?ではありません|[」』”\"]?とは思", text[end : end + 12])
+    )
+
+
+def one_of_several(text: str, start: int, end: int) -> bool:
+    """Whether a span is only one of the candidates that are named: "X or Y", "either X or Y", "X / Y / Z", "between X and Y"."""
+    left, right = sentence_bounds(text, start, end)
+    return bool(_OR_AFTER.search(text[end:right])) or bool(_OR_BEFORE.search(text[left:start]))
+
+
+def asked_back(text: str, start: int, end: int) -> bool:
+    """Whether a span stands in a question: "Is it X?"."""
+    left, right = sentence_bounds(text, start, end)
+    return bool(_QUESTION.search(text[left:right].strip()))
+
+
+def bygone(text: str, start: int, end: int) -> bool:
+    """Whether a span is told of the past while another clause of its sentence or the next says what is so now."""
+    left, right = clause_bounds(text, start, end)
+    own = text[left:right]
+    if _NOW.search(own):
+        return False
+    after = text[right:]
+    return (bool(_NOW.search(after)) and bool(_PAST.search(own))) or bool(regex.search(r"\bswitched from\b", own[: start - left]))
+
+
+def abstains(text: str) -> bool:
+    """Whether a folded answer says before anything else that it does not know or was not told."""
+    found = _UNKNOWN.search(text)
+    if found is None:
+        return False
+    before = regex.split(_SENTENCE, text[: found.start()])
+    told = " ".join(before).strip()
+    clauses = [clause for clause in _CLAUSE.split(told)[:-1] if clause and clause.strip()]
+    return all(
+        _ASSERTING.search(clause)
+        or (len(clause.split()) <= 1 and regex.search(r"\b(?:sorry|no|well|hmm|unfortunately|yes|ok)\b", clause))
+        for clause in clauses
+    )
