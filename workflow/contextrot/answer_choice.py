@@ -7,19 +7,18 @@ from collections.abc import Sequence
 import regex
 
 from contextrot import answer_stance
-from contextrot.answer_words import Span, Token, Words, find, words_of
+from contextrot.answer_words import Span, Token, Words, words_of
 
 
-def chosen(offered: tuple[str, str], gold: Words, said: Words) -> tuple[str | None, list[Span]]:
-    """The choice between two things that the question names."""
+def chosen(offered: tuple[str, str], gold: Words, said: Words) -> tuple[str | None, list[Span]] | None:
+    """The choice between two things that the question names; None if the gold answer is neither."""
     first, second = (words_of(one, said.language).content for one in offered)
     own = [
         [token for token in one if not any(token.equals(t) for t in other)] for one, other in ((first, second), (second, first))
     ]
     overlap = [sum(any(token.equals(t) for t in gold.content) for token in one) / max(1, len(one)) for one in own]
     if overlap[0] == overlap[1]:
-        found = [(said.content[i].start, said.content[j].end) for i, j in find(gold.content, said.content)]
-        return ("contained", found) if found else (None, [])
+        return None
     right, wrong = (own[0], own[1]) if overlap[0] > overlap[1] else (own[1], own[0])
 
     def mentions(words: Sequence[Token]) -> list[Span]:
@@ -55,7 +54,7 @@ def _leaves_open(text: str) -> bool:
 def _comes_first(text: str, right: list[Span], wrong: list[Span]) -> bool:
     """Whether a text that names both says that the right one came first."""
     between = [(a, b) for a in right for b in wrong]
-    for cue, verdict in ((r"\bbefore\b|\bearlier than\b", True), (r"\bafter\b|\blater than\b", False)):
+    for cue, verdict in ((r"\bbefore\b|\bthan\b|\bcompared (?:to|with)\b", True), (r"\bafter\b|\blater than\b", False)):
         for found in regex.finditer(cue, text):
             left = [span for span in right + wrong if span[1] <= found.start()]
             behind = [span for span in right + wrong if span[0] >= found.end()]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection
+from functools import lru_cache
+
 import regex
 
 _SENTENCE = r"[.!?](?=\s|$)|[\n。！？।؟]"
+_SENTENCE_END = regex.compile(_SENTENCE)
 _CLAUSE = regex.compile(
     rf"{_SENTENCE}|[;；:：،؛]|,(?!\d)(?!\s*(?:that|dass|daß)\b)|[，—–…]|\s-\s|[()（）]"
     r"|\b(?:but|while|whereas|however|though|although|then|sondern|aber|because|since|so)\b|而是|应该是|但是?|(?<!\p{L})(?:بل|لكن|बल्कि|लेकिन)(?!\p{L})"
@@ -29,14 +34,15 @@ _OR_AFTER = regex.compile(
     rf"|^[、,]\s*[^。.!?;]{{1,60}}(?:、|,|\s)\s*{_OR}|^[、,，][^。.]{{0,40}}(?:或|または|あるいは)|^[^。.]{{0,6}}还是"
 )
 _OR_BEFORE = regex.compile(
-    rf"(?:(?<![\p{{L}}\p{{M}}])(?:either|entweder|اما|या तो|between)\s+(?:[^.;]{{0,60}}\s)?$)"
+    rf"(?:(?<![\p{{L}}\p{{M}}])(?:either|entweder|اما|या तो)\s+(?:[^.;]{{0,60}}\s)?$)|\bbetween\s+(?:[^.;,]{{0,40}}\sand\s+)?$"
     rf"|(?<=[\p{{L}}\p{{M}}\d%.,\"”」]\s*){_OR}[\s,:\"“「]*(?:in |at |on |the |a |an |it was |it is |im |der |die |das |el |في )*$"
     r"|/\s*(?:the |a )?$|(?<=[^。、でんす])か$|(?:可能|也许|或许)是[^。]*也可能是$|(?:かもしれま?せ?ん?し?)[^。]*$"
 )
 _UNKNOWN = regex.compile(
     r"\b(?:do(?:es)? not|did not|have not|has not|can ?not|could not|was not|were not|is not|are not|never|am not|not|unable to|no|without|nothing|neither|nowhere)\s+"
-    r"(?:\w+\s+){0,5}?(?:tell|told|say|said|know|known|mention\w*|provid\w*|specif\w*|stat\w*|giv\w*|find|found|have|contain\w*|include\w*|indicat\w*|determin\w*|answer\w*|available|"
+    r"(?:\w+\s+){0,5}?(?:tell|told|says?|said|see|know|known|mention\w*|provid\w*|specif\w*|stat\w*|giv\w*|find|found|have|contain\w*|include\w*|indicat\w*|determin\w*|answer\w*|available|"
     r"information|record|idea|sure|details?|evidence|data|appear\w*|shared?|discuss\w*|enough|clear|recall|reveal\w*|list\w*|possible|certain|talk\w*|disclos\w*|recorded|described?|way|based)\b"
+    r"|\bno (?:\w+ ){1,8}(?:was|were|is|are|has been|have been) (?:ever )?(?:mentioned|given|provided|found|specified|recorded|discussed|stated)\b"
     r"|\bunknown\b|\bunclear\b|\bunspecified\b|\bno (?:mention|information|record|date|answer|data|indication|reference|details?|way)\b|\binsufficient\b|\bi(?: am)? (?:unsure|uncertain)\b"
     r"|\bonly (?:told|mentioned|said|discussed|shared|gave)\b.*\bnot\b|\bmissing\b|\bn/a\b"
     r"|nicht (?:bekannt|erwähnt|gesagt|angegeben|genannt)|weiß (?:ich )?(?:es )?nicht|weiss (?:ich )?(?:es )?nicht|keine (?:angaben?|information\w*)"
@@ -47,34 +53,35 @@ _ASSERTING = regex.compile(
     r"\b(?:mention|told|said|say|tell|discuss|talk|provid|shar|sorry|based|chats?|conversation|according|know|sure|appear|information)\w*\b"
 )
 _PAST = regex.compile(
-    r"\b(?:was|were|had|used to|previously|before|earlier|formerly|originally|initially|at first|1st|started)\b"
+    r"\b(?:was|were|had|used to|previously|before|earlier|formerly|originally|initially|at first|at 1st|1st|started)\b"
 )
-_NOW = regex.compile(r"\b(?:now|currently|these days|nowadays|at present|today|most recently|latest|any ?more)\b")
+_NOW = regex.compile(r"\b(?:now|current(?:ly)?|these days|nowadays|at present|today|recent(?:ly)?|latest|any ?more)\b")
+_PLAN = r"\b(?:wants?|wanted|plan(?:s|ned|ning)?|hop(?:e|es|ed|ing)|intend(?:s|ed)?|(?:would|'d) like|consider(?:s|ed|ing)|thinking|goal|aim(?:s|ed)?)\b"
+_INTENDED = regex.compile(_PLAN + r"(?: \w+){0,6} $")
+_LATEST = regex.compile(r"\b(?:currently|these days|nowadays|most recently|latest)\b")
+_PAST_QUESTION = regex.compile(r"\b(?:was|were|had|previous(?:ly)?|before|used to|formerly|originally|initially)\b")
 _QUESTION = regex.compile(r"^\W*(?:is|was|are|were|did|does|do|could|might|can)\b[^.!]*[?？]")
+
+
+@lru_cache(1_024)
+def _marks(text: str, pattern: str) -> tuple[list[int], list[int]]:
+    """Starts and ends of all marks between clauses or sentences."""
+    found = list((_CLAUSE if pattern == "clause" else _SENTENCE_END).finditer(text))
+    return [mark.start() for mark in found], [mark.end() for mark in found]
 
 
 def clause_bounds(text: str, start: int, end: int) -> tuple[int, int]:
     """Start and end of the clause or clauses in which a span stands."""
-    left, right = 0, len(text)
-    for mark in _CLAUSE.finditer(text):
-        if mark.end() <= start:
-            left = mark.end()
-        elif mark.start() >= end:
-            right = mark.start()
-            break
-    return left, right
+    starts, ends = _marks(text, "clause")
+    left, right = bisect_right(ends, start), bisect_left(starts, end)
+    return ends[left - 1] if left else 0, starts[right] if right < len(starts) else len(text)
 
 
 def sentence_bounds(text: str, start: int, end: int) -> tuple[int, int]:
-    """Start and end of the sentence or sentences in which a span stands."""
-    left, right = 0, len(text)
-    for mark in regex.finditer(_SENTENCE, text):
-        if mark.end() <= start:
-            left = mark.end()
-        elif mark.start() >= end:
-            right = mark.end()
-            break
-    return left, right
+    """Start and end of the sentence or sentences in which a span stands, with its full stop."""
+    starts, ends = _marks(text, "sentence")
+    left, right = bisect_right(ends, start), bisect_left(starts, end)
+    return ends[left - 1] if left else 0, ends[right] if right < len(starts) else len(text)
 
 
 def denied(text: str, start: int, end: int) -> bool:
@@ -84,7 +91,11 @@ def denied(text: str, start: int, end: int) -> bool:
     if before.strip() in ("no", "nein", "نعم", "لا", "नहीं"):
         before = ""
     negators = list(_NOT_BEFORE.finditer(before))
-    if negators and len(before[negators[-1].end() :].split()) <= 8:
+    if (
+        negators
+        and len(before[negators[-1].end() :].split()) <= 8
+        and not regex.search(r"\b(?:until|till|before)\s+(?:\w+\s+)?$", before)
+    ):
         return True
     return bool(_NOT_AFTER.search(text[end:right])) or bool(
         regex.match(r"[」』”\"]?(?:では|じゃ)な|[」』”\"]?ではありません|[」』”\"]?とは思", text[end : end + 12])
@@ -103,26 +114,46 @@ def asked_back(text: str, start: int, end: int) -> bool:
     return bool(_QUESTION.search(text[left:right].strip()))
 
 
-def bygone(text: str, start: int, end: int) -> bool:
-    """Whether a span is told of the past while another clause of its sentence or the next says what is so now."""
+def bygone(text: str, start: int, end: int, question: str = "") -> bool:
+    """Whether a span is told of the past, or of plans, while another clause says what is so now, and the question is not about the past."""
+    if _PAST_QUESTION.search(question) and not _NOW.search(question):
+        return False
     left, right = clause_bounds(text, start, end)
     own = text[left:right]
+    if _INTENDED.search(text[left:start]) and not regex.search(_PLAN, question):
+        return True
+    if _NOW.search(question) and not _NOW.search(own) and _LATEST.search(text[:left] + text[right:]):
+        return True
+    if _PAST.search(text[left:start]) and regex.search(r"\band (?:\w+ )?(?:now|currently)\b", text[end:right]):
+        return True
     if _NOW.search(own):
         return False
     after = text[right:]
     return (bool(_NOW.search(after)) and bool(_PAST.search(own))) or bool(regex.search(r"\bswitched from\b", own[: start - left]))
 
 
-def abstains(text: str) -> bool:
-    """Whether a folded answer says before anything else that it does not know or was not told."""
+def abstains(text: str, asked: Collection[str] = ()) -> bool:
+    """Whether a folded answer says before anything else that it does not know or was not told.
+
+    Something else may be told before, if what is unknown is then named by a word of the question that did not stand there: "You went
+    out with friends, but nothing is said about your uncle".
+
+    Args:
+        asked: the words of the question that say something.
+    """
     found = _UNKNOWN.search(text)
     if found is None:
         return False
     before = regex.split(_SENTENCE, text[: found.start()])
     told = " ".join(before).strip()
+    unknown = set(regex.findall(r"\p{L}+", text[found.start() : sentence_bounds(text, *found.span())[1]])) & set(asked)
+    if unknown - set(regex.findall(r"\p{L}+", told)) and regex.search(
+        r"\b(?:but|however|though|while)\W*(?:[\p{L}']+\s+){0,4}$", told
+    ):
+        return True
     clauses = [clause for clause in _CLAUSE.split(told)[:-1] if clause and clause.strip()]
     return all(
         _ASSERTING.search(clause)
-        or (len(clause.split()) <= 1 and regex.search(r"\b(?:sorry|no|well|hmm|unfortunately|yes|ok)\b", clause))
+        or (len(clause.split()) <= 1 and regex.search(r"\b(?:sorry|no|well|hmm|unfortunately|yes|ok|0|none|zero)\b", clause))
         for clause in clauses
     )

@@ -25,9 +25,15 @@ _SAYING_LITTLE = frozenset(
     "earlier before after ago old long only precisely circa least most of in a the it was is are".split()
 )
 _TOTAL = regex.compile(
-    r"\b(?:total(?:s|ing|led)?|altogether|in all|all together|overall|sum|therefore|thus|hence|makes?|adds? up to|comes? to|equals|which (?:is|means|leaves)|"
-    r"leaving|difference|increased to|raised to|went up to|grew to|now|currently|answer)\b|\bso\b(?! far)"
+    r"\b(?:total(?:s|ing|led)?|altogether|in all|all together|together|combined|overall|sum|therefore|thus|hence|that is|that's|that makes|making|makes|adds? up to|"
+    r"comes? to|equals|which (?:is|means|leaves)|leaving|leaves|difference|final answer)\b"
 )
+_COMPUTED = regex.compile(r"(?:\bplus\b|\bminus\b|\+|-)[^.;=]*\b(?:is|are|gives)\s+(?:about\s+)?[$€£]?$")
+_LATEST = regex.compile(
+    r"\b(?:now|currently|recently|these days|latest|increased to|raised to|went up to|grew to|updated to|up to|so|answer)\b(?! far)"
+)
+_AFTERWARDS = regex.compile(r"^[^.;:,\d]{0,40}\b(?:in total|altogether|in all|all together|overall|combined)\b")
+_CONDITION = regex.compile(r"^\W*(?:if|since|because|given|as|when|although)\b")
 _COUNTED = regex.compile(
     r"\bhow (?:many|much)\s+(?P<noun>[^?]*?)\s*(?:\b(?:do|did|does|have|has|had|are|is|was|were|can|could|will|would|should|in|on|of|that|ago|passed|before|after|between|per)\b|\?|$)"
 )
@@ -77,16 +83,21 @@ def claims_value(gold: Token, nouns: Sequence[Token], answer: Words, question: W
     """The token of the answer that claims the gold answer's value; None if the answer claims another value or none."""
     unit = _unit_of(question)
     wanted = _in_unit(gold.value, unit)
-    asked = [token for token in counted(question) if not duration_unit(token.text)]
+    # "how many hours of jogging" counts hours
+    asked = [] if unit else list(counted(question))
+    asked += [token for token in question.tokens if token.text == "old"]
+    measured = any(noun.text in MEASURES for noun in nouns)
     candidates = [
         token
         for token in answer.tokens
         if token.value
         and _comparable(wanted, token, unit, question)
-        and not _set_aside(answer.text, token)
+        and not _set_aside(answer.text, token, question)
+        and not (token.value.kind == "number" and not measured and regex.match(r"-\p{L}", answer.text[token.end :]))
         and not _other_measure(gold, nouns, token, answer)
     ]
-    typed = [token for token in candidates if token.value.kind == wanted.kind]
+    aged = regex.search(r"\bhow old\b|\bhow many years (?:old )?(?:will|was|am|were|is)\b", question.text)
+    typed = [token for token in candidates if token.value.kind == wanted.kind or aged]
     chosen = _claimed(typed or candidates, [*nouns, *asked], answer, question)
     for token in chosen:
         said = _in_unit(token.value, unit)
@@ -115,12 +126,12 @@ def _comparable(wanted: Value, token: Token, unit: tuple[int, str] | None, quest
     return {kind, wanted.kind} == {"time", "duration"}
 
 
-def _set_aside(text: str, token: Token) -> bool:
+def _set_aside(text: str, token: Token, question: Words) -> bool:
     """Whether a value is denied, one of several, of the past, or where something came from."""
     start, end = token.start, token.end
     if (
         answer_stance.denied(text, start, end)
-        or answer_stance.bygone(text, start, end)
+        or answer_stance.bygone(text, start, end, question.text)
         or answer_stance.asked_back(text, start, end)
     ):
         return True
@@ -150,22 +161,21 @@ def _claimed(candidates: list[Token], nouns: Sequence[Token], answer: Words, que
     results = [token for token in candidates if regex.search(r"=\s*[$€£]?$", text[: token.start])]
     if results:
         return results[-1:]
-    specific = [noun for noun in nouns if noun.text not in GENERIC]
+    specific = [noun for noun in nouns if noun.text not in GENERIC or noun.text == "old"]
     beside = [token for token in candidates if _beside(token, specific, answer)]
     pool = beside or candidates
-    totals = [
-        token
-        for token in pool
-        if _TOTAL.search(text[answer_stance.clause_bounds(text, token.start, token.end)[0] - 6 : token.start])
-    ]
-    if totals:
-        return totals[:1] if "total" in text[: totals[0].start] else totals[-1:]
+    for cue in (_TOTAL, _LATEST):
+        called = [token for token in pool if _called(token, pool, cue, text)]
+        if called:
+            return called[-1:]
     asked = [token for token in question.content if not token.value]
 
     def shared(token: Token) -> int:
-        left, right = answer_stance.clause_bounds(text, token.start, token.end)
+        left, right = _own_part(token, candidates, text)
         own = [other for other in answer.content if left <= other.start < right]
-        return sum(any(one.equals(other) for other in own) for one in asked)
+        whole = answer_stance.clause_bounds(text, token.start, token.end)
+        aside = 5 * bool(_CONDITION.search(text[slice(*whole)]) or regex.search(r"\b(?:since|because)$", text[:left]))
+        return sum(any(one.equals(other) for other in own) for one in asked) - aside
 
     best = max(map(shared, pool))
     first = next(token for token in pool if shared(token) == best)
@@ -176,8 +186,30 @@ def _claimed(candidates: list[Token], nouns: Sequence[Token], answer: Words, que
     return [first]
 
 
+def _own_part(token: Token, candidates: Sequence[Token], text: str) -> tuple[int, int]:
+    """The clause of a value, cut at an "and" between it and the next value: "7 AM on weekdays and 8 AM on Saturdays"."""
+    left, right = answer_stance.clause_bounds(text, token.start, token.end)
+    before = max((other.end for other in candidates if other.end <= token.start), default=left)
+    behind = min((other.start for other in candidates if other.start >= token.end), default=right)
+    cut = text.rfind(" and ", max(left, before), token.start)
+    left = cut if before > left and cut >= 0 else left
+    cut = text.find(" and ", token.end, min(right, behind))
+    return left, cut if behind < right and cut >= 0 else right
+
+
+def _called(token: Token, pool: Sequence[Token], cue: regex.Pattern, text: str) -> bool:
+    """Whether a cue of the same clause points at a value: the next one behind it, or the one before "in total"."""
+    left, right = answer_stance.clause_bounds(text, token.start, token.end)
+    before = max([left - 6, 0, *(other.end for other in pool if other.end <= token.start)])
+    if cue is _TOTAL and (_AFTERWARDS.search(text[token.end : right]) or _COMPUTED.search(text[left : token.start])):
+        return True
+    return bool(cue.search(text[before : token.start]))
+
+
 def _beside(token: Token, nouns: Sequence[Token], answer: Words) -> bool:
     """Whether one of the nouns follows the value within three words and before the next value."""
+    if answer.text[token.end : token.end + 1] == "-":
+        return False
     following = [other for other in answer.tokens if other.start >= token.end][:4]
     for other in following:
         if other.value or regex.search(r"[.;:,(]\s", answer.text[token.end : other.start]):

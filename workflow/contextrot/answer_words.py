@@ -43,6 +43,7 @@ _SHORT = {
     "m": "metre metres meter meters", "cm": "centimetre centimetres centimeter centimeters", "mile": "miles meile meilen",
     "lb": "lbs pound pounds", "gb": "gigabyte gigabytes", "tb": "terabyte terabytes", "mb": "megabyte megabytes", "ml": "millilitre milliliter millilitres milliliters",
     "l": "litre litres liter liters", "g": "gram grams gramm", "tonne": "tonnes tons ton",
+    "gallon": "gallons", "ounce": "ounces oz", "inch": "inches", "acre": "acres", "degree": "degrees", "mbps": "mb/s",
 }  # fmt: skip
 _ALIAS = {word: short for short, words in _SHORT.items() for word in [*fold(words).split(), short]}
 MEASURES = frozenset(_SHORT)

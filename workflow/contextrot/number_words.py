@@ -83,6 +83,8 @@ _REWRITTEN = [
         (r"\b(?:a\ )?half\ (?:of\ )?(?:an?\ )?" + _UNIT, r"0.5 \1"),
         (r"\b(?:3|0\.75)[\ -]quarters?\ of\ an?\ " + _UNIT, r"0.75 \1"),
         (r"\b(?:a\ |1\ )?quarter\ (?:of\ )?an?\ " + _UNIT, r"0.25 \1"),
+        (r"\b(?:every|each)\ (?:other|2nd)\ (day|week|month|year)\b", r"every 2 \1s"),
+        (r"\b(?:biweekly|fortnightly|every\ fortnight)\b", "every 2 weeks"),
         (r"\b(?:once|1\ time)\ (?:every\ |an?\ |each\ |per\ )(day|week|month|year)\b", r"every\1"),
         (r"\b(?:every|each)\ (?:single\ )?(day|week|month|year)\b", r"every\1"),
         (r"\b(week|month|year)ly\b", r"every\1"),

@@ -39,7 +39,7 @@ _MONTH = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
 _UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
 _SUFFIX = r"(?:\ ?(?:k|m|mn|bn|million|billion|thousand)(?![\p{L}\d]))?"
 _WORD_MONEY = "|".join(regex.escape(word) for word in sorted(_CURRENCIES, key=len, reverse=True))
-_PART = rf"{_NUMBER}[\ -]?(?:{_UNIT})(?:s|n|e|en)?(?!\p{{L}})\.?"
+_PART = rf"{_NUMBER}[\ -]?(?:{_UNIT})(?:s|n|e|en)?(?!\p{{L}})"
 _PM = r"(?:a\.?\ ?m\b\.?|p\.?\ ?m\b\.?)"
 _DAYTIME = r"(?:in\ the\ (?:early\ )?(?:morning|afternoon|evening)|at\ night|morgens|abends|nachmittags)"
 _BEFORE = "上午|早上|凌晨|清晨|中午|下午|晚上|傍晚|午前|午後|朝|夜"

@@ -10,7 +10,8 @@ the forms that the gold answer accepts (`answer_forms`), one of these rules find
 4. `contained`: the gold answer's words stand in the answer one after the other, in any inflection; small words do not count.
 5. `in order`: its words, two or more, stand there in that order with at most 3 others between neighbours.
 6. `all parts`: it names several things, and each is found; where it tells an order, in that order.
-7. `most words`: it is a long one, and the answer holds its values and most of the words that the question does not have.
+7. `same words`: one sentence has all of its words that the question does not have, three or more.
+8. `most words`: it is a long one, and the answer holds its values and most of the words that the question does not have.
 
 What is found counts only if the answer says so (`answer_stance`): not "not X", "X or Y", "X / Y / Z", "is it X?", "X before, Y now". It
 does not count either if the answer names a planted distractor's answer as well without saying whose it is, or if it copies the prompt:
@@ -39,6 +40,12 @@ MAX_GAP = 3
 LONG_GOLD_WORDS = 6
 MOST_WORDS = 0.6
 
+PREFERRED_WORDS = 0.4
+_WISHING = frozenset("user would prefer responses response suggestions suggestion suggest that may might can not".split())
+_WEAK = frozenset(
+    "feature features features have take took get go went use include call name be start started begin do make buy bought attend not".split()
+) - {"not"}
+_ORDERED = regex.compile(r"\b(?:order|1st|before|after|earlier|later|more|less)\b")
 _ARTICLES = ("a", "an", "the")
 
 
@@ -69,7 +76,7 @@ def match(
     language = _language(reference, question, answer)
     said, asked = words_of(answer, language), words_of(question, language)
     if answer_forms.is_abstention(reference, abstention):
-        return "abstained" if answer_stance.abstains(said.text) else None
+        return "abstained" if answer_stance.abstains(said.text, [token.text for token in asked.content]) else None
     for form in answer_forms.alternatives(reference):
         rule, spans = _found(form, said, asked, question)
         if rule is None or _names_distractor(words_of(form, language), said, asked, distractors):
@@ -99,10 +106,13 @@ def _found(form: str, said: Words, asked: Words, question: str) -> tuple[str | N
     if value:
         token = claims_value(*value, said, asked)
         return ("value", [(token.start, token.end)]) if token else (None, [])
-    offered = answer_forms.choices(question)
-    if offered:
-        return chosen(offered, gold, said)
-    parts = answer_forms.steps(form)
+    if answer_forms.is_preference(form):
+        return _preferred(gold, said, asked)
+    offered = answer_forms.choices(question, form)
+    choice = chosen(offered, gold, said) if offered else None
+    if choice:
+        return choice
+    parts = answer_forms.steps(form, question)
     if len(parts) > 1 and len(gold.content) >= LONG_GOLD_WORDS:
         return _steps([words_of(part, said.language) for part in parts], said, asked)
     for rule, spans in _places(gold, said):
@@ -118,7 +128,36 @@ def _found(form: str, said: Words, asked: Words, question: str) -> tuple[str | N
         ]
         if all(places) and not (regex.search(r"\border\b", question) and not _rising(places)):
             return "all parts", [spans[0] for spans in places]
-    return _most(gold, said, asked)
+    together = _together(gold, said, asked)
+    return ("same words", together) if together else _most(gold, said, asked)
+
+
+def _preferred(gold: Words, said: Words, asked: Words) -> tuple[str | None, list[Span]]:
+    """A description of a good reply: the answer has enough of the words that its first sentence adds to the question."""
+    end = answer_stance.sentence_bounds(gold.text, 0, 1)[1]
+    own = [
+        token
+        for token in gold.content
+        if token.start < end and token.text not in _WISHING and not any(token.equals(t) for t in asked.content)
+    ]
+    hits = [token for token in said.content if any(token.equals(one) for one in own)]
+    return ("most words", [(hits[0].start, hits[-1].end)]) if own and _share(own, hits) >= PREFERRED_WORDS else (None, [])
+
+
+def _together(gold: Words, said: Words, asked: Words) -> list[Span]:
+    """Where one sentence has all words of the gold answer that neither the question has nor say little, three or more, in any order."""
+    own = [token for token in gold.content if token.text not in _WEAK and not any(token.equals(t) for t in asked.content)]
+    if not asked.tokens or said.language != "en" or len(own) < 3 or _ORDERED.search(asked.text):
+        return []
+    found = []
+    for token in said.content:
+        if token.equals(own[0]):
+            left, right = answer_stance.sentence_bounds(said.text, token.start, token.end)
+            sentence = [other for other in said.content if left <= other.start < right]
+            hits = [next((other for other in sentence if one.equals(other)), None) for one in own]
+            if all(hits) and all(_stands(said, (hit.start, hit.end), gold, asked) for hit in hits):
+                found.append((token.start, token.end))
+    return found
 
 
 def _places(gold: Words, said: Words) -> Iterable[tuple[str, list[Span]]]:
@@ -164,7 +203,7 @@ def _stands(said: Words, span: Span, gold: Words, asked: Words) -> bool:
     has_or = regex.search(r"\bor\b|/", gold.text)
     if not has_or and answer_stance.one_of_several(text, start, end):
         return False
-    if answer_stance.bygone(text, start, end) or _said_of_another(said, span, asked):
+    if answer_stance.bygone(text, start, end, asked.text) or _said_of_another(said, span, asked):
         return False
     left, right = answer_stance.sentence_bounds(text, start, end)
     sentence = [token for token in said.content if left <= token.start < right]
