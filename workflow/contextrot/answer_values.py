@@ -20,6 +20,8 @@ GENERIC = frozenset(
     "thing things item items time times piece pieces people person persons one ones unit units copy copies old ago".split()
 )
 """Nouns that stand for whatever was counted."""
+MOST_VALUES = 60
+"""Values at the start and at the end of an answer that are looked at."""
 _SAYING_LITTLE = frozenset(
     "about around roughly approximately nearly almost exactly total altogether overall all different each way per more less older younger later "
     "earlier before after ago old long only precisely circa least most of in a the it was is are".split()
@@ -87,11 +89,13 @@ def claims_value(gold: Token, nouns: Sequence[Token], answer: Words, question: W
     asked = [] if unit else list(counted(question))
     asked += [token for token in question.tokens if token.text == "old"]
     measured = any(noun.text in MEASURES for noun in nouns)
+    values = [token for token in answer.tokens if token.value]
+    if len(values) > 2 * MOST_VALUES:
+        values = values[:MOST_VALUES] + values[-MOST_VALUES:]
     candidates = [
         token
-        for token in answer.tokens
-        if token.value
-        and _comparable(wanted, token, unit, question)
+        for token in values
+        if _comparable(wanted, token, unit, question)
         and not _set_aside(answer.text, token, question)
         and not (token.value.kind == "number" and not measured and regex.match(r"-\p{L}", answer.text[token.end :]))
         and not _other_measure(gold, nouns, token, answer)
@@ -147,7 +151,7 @@ def _set_aside(text: str, token: Token, question: Words) -> bool:
 def _other_measure(gold: Token, nouns: Sequence[Token], token: Token, answer: Words) -> bool:
     """Whether the value has a unit of measure that the gold answer's value has not, or lacks the one that it has."""
     measure = next((noun.text for noun in nouns if noun.text in MEASURES), None)
-    follows = next((other.text for other in answer.tokens if other.start >= token.end), None)
+    follows = next((other.text for other in answer.after(token.end, 1)), None)
     said = follows if follows in MEASURES else None
     if measure:
         return said != measure
@@ -210,7 +214,7 @@ def _beside(token: Token, nouns: Sequence[Token], answer: Words) -> bool:
     """Whether one of the nouns follows the value within three words and before the next value."""
     if answer.text[token.end : token.end + 1] == "-":
         return False
-    following = [other for other in answer.tokens if other.start >= token.end][:4]
+    following = answer.after(token.end, 4)
     for other in following:
         if other.value or regex.search(r"[.;:,(]\s", answer.text[token.end : other.start]):
             return False

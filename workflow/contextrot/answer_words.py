@@ -6,9 +6,10 @@ found inside a sentence. A run of digits, Latin letters or katakana is never cut
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import regex
 
@@ -92,10 +93,15 @@ class Words:
     tokens: tuple[Token, ...]
     language: str
 
-    @property
+    @cached_property
     def content(self) -> tuple[Token, ...]:
         """The tokens that say something; all, if none does."""
         return tuple(token for token in self.tokens if not token.small) or self.tokens
+
+    def after(self, place: int, count: int) -> tuple[Token, ...]:
+        """The first tokens from a place in the text on."""
+        first = bisect_left(self.tokens, place, key=lambda token: token.start)
+        return self.tokens[first : first + count]
 
 
 @lru_cache(4_096)

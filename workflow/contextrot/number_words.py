@@ -68,7 +68,9 @@ def _german() -> dict[str, int]:
 
 
 _WORD = "|".join(sorted([*_ENGLISH, *_POWERS], key=len, reverse=True))
-_SPOKEN = regex.compile(rf"\b(?:(?:\d[\d.,]*|a)\ )?(?:{_WORD})(?:(?:\ and\ |[\ -])(?:{_WORD}))*(?:-(?:{'|'.join(_ORDINALS)}))?\b")
+_SPOKEN = regex.compile(
+    rf"\b(?:(?:(?<![\d.,])\d{{1,12}}(?:,\d{{3}})*(?:\.\d{{1,9}})?|a)\ )?(?:{_WORD})(?:(?:(?<=hundred|thousand|million|billion)\ and\ |[\ -])(?:{_WORD}))*(?:-(?:{'|'.join(_ORDINALS)}))?\b"
+)
 _ORDINAL = regex.compile(rf"\b({'|'.join(_ORDINALS)})\b(?!s)")
 _UNIT = r"(years?|months?|weeks?|days?|hours?|minutes?)"
 _REWRITTEN = [
@@ -112,7 +114,11 @@ def with_digits(text: str, language: str) -> str:
     """A folded text with its number words as digits."""
     if language in ("zh", "ja"):
         text = regex.sub(r"[ヶケカか箇個个]月", "か月" if language == "ja" else "个月", text.replace("百分之", "%之"))
-        text = regex.sub(r"[〇零一二三四五六七八九十百千万萬亿億两兩]+|\d[\d,.]*[百千万萬亿億]+", lambda m: _han(m[0]), text)
+        text = regex.sub(
+            r"[〇零一二三四五六七八九十百千万萬亿億两兩]+|(?<![\d.,])\d{1,12}(?:,\d{3})*(?:\.\d{1,9})?[百千万萬亿億]{1,3}",
+            lambda m: _han(m[0]),
+            text,
+        )
         return regex.sub(r"(?<=\d)つ", "個", text)
     if language in ("ar", "hi"):
         return _by_words(text, _ARABIC if language == "ar" else _HINDI)

@@ -34,6 +34,8 @@ _CURRENCIES = {
 }  # fmt: skip
 _SCALE = {"k": 1_000, "thousand": 1_000, "m": 1_000_000, "mn": 1_000_000, "million": 1_000_000, "bn": 10**9, "billion": 10**9}
 
+LONGEST_NUMBER = 40
+"""Characters from which on digits are compared as they are written."""
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _MONTH = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
 _UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
@@ -115,6 +117,8 @@ def read(match: regex.Match, comma_decimal: bool = False) -> Value:
     assert first is not None
     if kind == "number" and len(first[0]) > 1 and first[0][0] == "0" and first[0].isdigit():
         return Value("code", first[0])
+    if len(first[0]) > LONGEST_NUMBER:
+        return Value("code", first[0])
     number = _fraction(first[0], comma_decimal)
     if kind == "ordinal":
         return Value("ordinal", number, count=number)
@@ -136,7 +140,7 @@ def _duration(text: str, comma_decimal: bool) -> Value:
     parts = regex.findall(rf"({_NUMBER})[\ -]?({_UNIT})", text)
     for amount, name in parts:
         size, of = _UNITS[name]
-        number = _fraction(amount, comma_decimal)
+        number = _fraction(amount[:LONGEST_NUMBER], comma_decimal)
         if base not in (None, of):
             return Value("duration", (total, base, number * size, of), "mixed")
         base, total = of, total + number * size

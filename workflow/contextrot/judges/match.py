@@ -31,17 +31,14 @@ from contextrot import answer_forms, answer_stance
 from contextrot.answer_choice import chosen
 from contextrot.answer_copy import copied, may_be_copy, plain
 from contextrot.answer_language import fold, language_of
+from contextrot.answer_long import LONG_GOLD_WORDS, most_words, preferred, rising, share, steps
 from contextrot.answer_values import claims_value, value_gold
 from contextrot.answer_words import Span, Token, Words, find, find_in_order, words_of
 from contextrot.judging import JudgingContext, Pair
 from contextrot.records import Judgement, read_prompts
 
 MAX_GAP = 3
-LONG_GOLD_WORDS = 6
-MOST_WORDS = 0.6
 
-PREFERRED_WORDS = 0.4
-_WISHING = frozenset("user would prefer responses response suggestions suggestion suggest that may might can not".split())
 _WEAK = frozenset(
     "feature features features have take took get go went use include call name be start started begin do make buy bought attend not".split()
 ) - {"not"}
@@ -102,19 +99,22 @@ def _language(reference: str, question: str, answer: str) -> str:
 def _found(form: str, said: Words, asked: Words, question: str) -> tuple[str | None, list[Span]]:
     """The rule that finds one form of the gold answer, and where in the answer's text."""
     gold = words_of(form, said.language)
+    if not gold.tokens:
+        # nothing but signs
+        return ("contained", [(0, len(said.text))]) if gold.text.strip() == said.text.strip() else (None, [])
     value = value_gold(gold, asked)
     if value:
         token = claims_value(*value, said, asked)
         return ("value", [(token.start, token.end)]) if token else (None, [])
     if answer_forms.is_preference(form):
-        return _preferred(gold, said, asked)
+        return preferred(gold, said, asked)
     offered = answer_forms.choices(question, form)
     choice = chosen(offered, gold, said) if offered else None
     if choice:
         return choice
     parts = answer_forms.steps(form, question)
     if len(parts) > 1 and len(gold.content) >= LONG_GOLD_WORDS:
-        return _steps([words_of(part, said.language) for part in parts], said, asked)
+        return steps([words_of(part, said.language) for part in parts], said, asked)
     for rule, spans in _places(gold, said):
         kept = [span for span in spans if _stands(said, span, gold, asked)]
         if kept:
@@ -126,22 +126,10 @@ def _found(form: str, said: Words, asked: Words, question: str) -> tuple[str | N
         places = [
             [span for _, spans in _places(part, said) for span in spans if _stands(said, span, gold, asked)] for part in listed
         ]
-        if all(places) and not (regex.search(r"\border\b", question) and not _rising(places)):
+        if all(places) and not (regex.search(r"\border\b", question) and not rising(places)):
             return "all parts", [spans[0] for spans in places]
     together = _together(gold, said, asked)
-    return ("same words", together) if together else _most(gold, said, asked)
-
-
-def _preferred(gold: Words, said: Words, asked: Words) -> tuple[str | None, list[Span]]:
-    """A description of a good reply: the answer has enough of the words that its first sentence adds to the question."""
-    end = answer_stance.sentence_bounds(gold.text, 0, 1)[1]
-    own = [
-        token
-        for token in gold.content
-        if token.start < end and token.text not in _WISHING and not any(token.equals(t) for t in asked.content)
-    ]
-    hits = [token for token in said.content if any(token.equals(one) for one in own)]
-    return ("most words", [(hits[0].start, hits[-1].end)]) if own and _share(own, hits) >= PREFERRED_WORDS else (None, [])
+    return ("same words", together) if together else most_words(gold, said, asked)
 
 
 def _together(gold: Words, said: Words, asked: Words) -> list[Span]:
@@ -162,6 +150,9 @@ def _together(gold: Words, said: Words, asked: Words) -> list[Span]:
 
 def _places(gold: Words, said: Words) -> Iterable[tuple[str, list[Span]]]:
     sides = [_outer(gold.tokens), _outer(gold.tokens[::-1])]
+
+    if not gold.tokens:
+        return
 
     def spans(found: list[tuple[int, int]], of: Sequence[Token]) -> list[Span]:
         # small words at the ends of the gold answer belong to what is found
@@ -231,78 +222,11 @@ def _said_of_another(said: Words, span: Span, asked: Words) -> bool:
     return shared(left, right) == 0 and shared(0, left) > 0
 
 
-def _rising(places: list[list[Span]]) -> bool:
-    last = -1
-    for spans in places:
-        later = [start for start, _ in spans if start > last]
-        if not later:
-            return False
-        last = min(later)
-    return True
-
-
-def _share(words: Sequence[Token], said: Sequence[Token]) -> float:
-    return sum(any(word.equals(token) for token in said) for word in words) / max(1, len(words))
-
-
-def _steps(parts: list[Words], said: Words, asked: Words) -> tuple[str | None, list[Span]]:
-    """Steps of an order: each by most of its distinctive words, each behind the one before."""
-    last, spans = -1, []
-    for number, part in enumerate(parts):
-        others = [token for k, other in enumerate(parts) if k != number for token in other.content]
-        own = [token for token in part.content if not any(token.equals(t) for t in (*others, *asked.content))] or list(
-            part.content
-        )
-        hits = [token for token in said.content if any(token.equals(word) for word in own)]
-        if _share(own, hits) < 0.5:
-            return None, []
-        place = sorted(token.start for token in hits)[len(hits) // 2]
-        if place <= last:
-            return None, []
-        last = place
-        spans.append((hits[0].start, hits[-1].end))
-    return "all parts", spans
-
-
-def _most(gold: Words, said: Words, asked: Words) -> tuple[str | None, list[Span]]:
-    """A long gold answer: its first sentence's values and most of its own words are said."""
-    if len(gold.content) < LONG_GOLD_WORDS or not gold.content[0].spaced:
-        return None, []
-    own = [token for token in gold.content if not any(token.equals(other) for other in asked.content)]
-    words = [token for token in own if not token.value]
-    head = answer_stance.sentence_bounds(gold.text, 0, 1)[1]
-    valued = any(token.value for token in gold.tokens)
-    values = [
-        token
-        for token in gold.tokens
-        if token.value and (token.start < head or not any(t.value for t in gold.tokens if t.start < head))
-    ]
-    if valued:
-        sequence = [token for token in said.tokens if token.value]
-        place = 0
-        for value in (
-            token for token in gold.tokens if token.value and (token in values or len([t for t in gold.tokens if t.value]) < 4)
-        ):
-            step = next((k for k in range(place, len(sequence)) if value.equals(sequence[k])), None)
-            if step is None:
-                return None, []
-            place = step + 1
-        counts = [token for token in sequence if token.value.kind == values[0].value.kind] if values else []
-        if counts and not values[0].equals(counts[0]):
-            return None, []
-    if _share(words, said.content) < (MOST_WORDS if not valued else 0.3):
-        return None, []
-    hits = [token for token in said.content if any(token.equals(word) for word in words)]
-    if hits and answer_stance.abstains(said.text):
-        return None, []
-    return "most words", [(token.start, token.end) for token in hits]
-
-
 def _names_distractor(gold: Words, said: Words, asked: Words, distractors: Sequence[tuple[str, str]]) -> bool:
     """Whether the answer gives a distractor's answer as well, and not as the distractor's: with no word of what sets that one apart."""
     for text, short in distractors:
         other = words_of(short, said.language)
-        if _share(other.content, gold.content) == 1:
+        if share(other.content, gold.content) == 1:
             continue
         apart = [
             token
