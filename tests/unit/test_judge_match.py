@@ -8,11 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contextrot.answer_forms import alternatives
 from contextrot.judges.match import judge, match, normalize
-from contextrot.judging import JudgingContext, Pair
-from contextrot.records import Sample, write_samples
+from contextrot.judging import JudgingContext, Pair, judge_responses
+from contextrot.records import Response, Sample, read_judgements, write_responses, write_samples
 from contextrot.stats import cohen_kappa
 
 LABELLED = Path(__file__).resolve().parents[1] / "fixtures" / "judge"
@@ -194,17 +196,98 @@ def test_it_agrees_with_199_labelled_answers_or_more_in_99_of_100(language):
     assert 1 - len(found) / len(rows) >= 0.99, "\n".join(found)
 
 
-def test_it_agrees_with_labelled_answers_about_conversations():
-    rows = labelled("conversation")
-    given, told = verdicts(rows), [row["right"] for row in rows]
-    counts = [[sum((a, b) == (x, y) for a, b in zip(given, told, strict=True)) for y in (True, False)] for x in (True, False)]
-    assert cohen_kappa(counts).kappa >= 0.95, "\n".join(errors(rows))
+@pytest.mark.parametrize(("name", "kappa"), [("conversation", 0.95), ("conversation_second", 0.95), ("conversation_third", 0.9)])
+def test_it_agrees_with_labelled_answers_about_conversations(name, kappa):
+    rows = labelled(name)
+    found, told = verdicts(rows), [row["right"] for row in rows]
+    counts = [[sum((a, b) == (x, y) for a, b in zip(found, told, strict=True)) for y in (True, False)] for x in (True, False)]
+    assert cohen_kappa(counts).kappa >= kappa, "\n".join(errors(rows))
+
+
+@pytest.mark.parametrize(
+    ("question", "gold", "right", "wrong"),
+    [
+        ("Where was my stepsister born?", "You did not tell me", "I don't have that information.", "It was Galway."),
+        ("On which date did I insulate the attic?", "2023/04/19", "On Wednesday, April 19, 2023.", "April 22, 2023"),
+        ("How many things did I buy at the flea market?", "three things", "3 items", "13 items"),
+        ("How many things did I buy at the flea market?", "one thing", "You bought one item.", "You bought five things."),
+        ("When is my vaccination?", "Thursday at noon", "Thursday, 12:00", "Thursday at 10"),
+        ("What is the code of my laptop?", "5058", "Your code: **5058**.", "It used to be 5058, but now it is 4711."),
+        (
+            "Where do my tenant and my flatmate live?",
+            "Krakow and your flatmate lives in Tromso",
+            "Tenant: Krakow\nFlatmate: Tromsø",
+            "Your flatmate lives in Krakow and your tenant lives in Tromso.",
+        ),
+        (
+            "Which did I do first: repair the kayak or frame the watercolour?",
+            "framed the watercolour",
+            "You framed the watercolor before you repaired the kayak.",
+            "You repaired the kayak first, then framed the watercolour.",
+        ),
+    ],
+)
+def test_gold_answers_of_the_generated_conversations_are_found_in_other_wording(question, gold, right, wrong):
+    assert match(gold, right, question) is not None
+    assert match(gold, wrong, question) is None
+    assert match(gold, question, question) is None
+
+
+TEXTS = st.text(st.sampled_from("a1 0.,:/-=$%()\n?三十一か는ض٣नौपाँ½²ß'\u2028\ud800") | st.characters(), max_size=60)
+SPOKEN = st.lists(
+    st.sampled_from(
+        "three an hour and half past noon 12:30 9am $5 2023/04/19 may 3 first not or either between million 1..2 1,,2 00:00 98時 3つ 一千 سبعة عشر सौ no. = 1. 2.".split()
+    )
+    | TEXTS,
+    max_size=12,
+).map(" ".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(SPOKEN, SPOKEN, SPOKEN)
+def test_any_text_is_judged_without_a_fault(reference, answer, question):
+    assert match(reference, answer, question) is None or reference.strip()
+    assert match(reference, answer, question, [(answer, question)], prompt=answer) is None or reference.strip()
+
+
+@pytest.mark.parametrize("word", ["3 ", "a or b / c ", "三，", "no ", "1 hour ", "do not ", "1"])
+def test_a_very_long_answer_is_judged_in_its_length(word):
+    # quadratic work would take minutes here
+    assert match("4 doctors", word * 15_000, "How many doctors?") is None
+    assert match("Tin Heron", word * 15_000) is None
+
+
+def test_judging_a_file_reads_prompts_of_long_answers_only(tmp_path):
+    samples = [
+        Sample(
+            name,
+            [{"role": "user", "content": f"{NEEDLE}{FILLER}\n{RESTAURANT}"}],
+            ["The Tin Heron"],
+            64,
+            500,
+            condition={"question": RESTAURANT},
+        )
+        for name in ("copied", "short", "failed")
+    ]
+    texts = {"copied": NEEDLE + FILLER, "short": "The Tin Heron", "failed": None}
+    responses = [
+        Response(sample.sample_id, 0, "answered" if texts[sample.sample_id] else "failed", texts[sample.sample_id])
+        for sample in samples
+    ]
+    write_samples(tmp_path / "samples.parquet", samples)
+    write_responses(tmp_path / "responses.parquet", responses)
+    context = JudgingContext("match", SimpleNamespace(kind="match"), SimpleNamespace(), SimpleNamespace(), tmp_path / "log")
+    output = tmp_path / "judgements" / "match.parquet"
+    output.parent.mkdir()
+    judge_responses(tmp_path / "samples.parquet", tmp_path / "responses.parquet", output, context)
+    found = {judgement.sample_id: judgement.verdict for judgement in read_judgements(output)}
+    assert found == {"copied": False, "short": True}
 
 
 @pytest.mark.skipif(not PUBLISHED.is_file(), reason="the published GPT-4.1 answers are not beside this checkout")
 def test_the_published_answers_are_judged_as_before():
     with PUBLISHED.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    given = [match("every week", row["output"], row["question"]) is not None for row in rows]
+    found = [match("every week", row["output"], row["question"]) is not None for row in rows]
     told = [row["llm_judge_output"] == "true" for row in rows]
-    assert sum(a == b for a, b in zip(given, told, strict=True)) == 87
+    assert sum(a == b for a, b in zip(found, told, strict=True)) == 87

@@ -126,10 +126,41 @@ def _found(form: str, said: Words, asked: Words, question: str) -> tuple[str | N
         places = [
             [span for _, spans in _places(part, said) for span in spans if _stands(said, span, gold, asked)] for part in listed
         ]
-        if all(places) and not (regex.search(r"\border\b", question) and not rising(places)):
+        if all(places) and _apart(places) and not (regex.search(r"\border\b", question) and not rising(places)):
             return "all parts", [spans[0] for spans in places]
+        shared = _respectively(listed, said, gold, asked)
+        if shared:
+            return "all parts", shared
     together = _together(gold, said, asked)
     return ("same words", together) if together else most_words(gold, said, asked)
+
+
+def _apart(places: Sequence[Sequence[Span]]) -> bool:
+    """Whether no part is found only around another one."""
+    firsts = [spans[0] for spans in places]
+    return all(a[1] <= b[0] or b[1] <= a[0] for i, a in enumerate(firsts) for b in firsts[:i])
+
+
+def _respectively(parts: Sequence[Words], said: Words, gold: Words, asked: Words) -> list[Span]:
+    """Where the answer gives the parts in their order, without the words that the question has.
+
+    "Krakow and your flatmate lives in Tromso" is said by "Tenant: Krakow, flatmate: Tromso", but not by "Flatmate: Krakow, tenant: Tromso".
+    """
+    spans: list[Span] = []
+    for part in parts:
+        own = [token for token in part.content if not any(token.equals(t) for t in asked.content)]
+        last = spans[-1][1] if spans else 0
+        places = [(said.content[i].start, said.content[j].end) for i, j in find(own, said.content)] if own else []
+        kept = next((span for span in places if span[0] >= last and _stands(said, span, gold, asked)), None)
+        if kept is None or not own:
+            return []
+        of = [token for token in part.content if any(token.equals(t) for t in asked.content)]
+        for one in of:
+            named = [token.start for token in said.content if token.equals(one)]
+            if named and not any(last <= start <= kept[0] for start in named):
+                return []
+        spans.append(kept)
+    return spans
 
 
 def _together(gold: Words, said: Words, asked: Words) -> list[Span]:
