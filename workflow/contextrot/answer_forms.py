@@ -37,6 +37,10 @@ def alternatives(gold: str) -> list[str]:
 
 def _shorter(gold: str) -> list[str]:
     """Forms that say what matters: a title without its author, the object of a short sentence, the name at the start of a description."""
+    spaceless = regex.sub(r"^(?:大约|大概|约|約|近|およそ)(?=[\d一二三四五六七八九十百千])", "", gold)
+    spaceless = regex.sub(r"(?<=\p{Han}{2})[市省县縣](?=\p{Han}{2}|$)", "", spaceless)
+    if spaceless != gold:
+        return [spaceless]
     title = _TITLE.match(gold)
     if title:
         return [title[1]]

@@ -19,6 +19,7 @@ _ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "
 _OPTIONAL_MARKS = regex.compile(
     r"[\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u0591-\u05bd\u05bf-\u05c7\u093c\u200b-\u200f\u2060\ufeff]"
 )
+_NASAL = regex.compile(r"[ङञणनम]्(?=[क-घच-झट-ढत-धप-भ])")
 _LATIN_MARK = regex.compile(r"(?<=\p{Latin})\p{Mn}+")
 _UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue"}
 
@@ -40,7 +41,6 @@ STOP_WORDS = {
     "ja": "の に は が を で も",
 }
 _STEMMED = {"en": "english", "de": "german", "fr": "french", "es": "spanish", "it": "italian", "pt": "portuguese", "nl": "dutch", "ru": "russian"}  # fmt: skip
-_STOPS = {language: frozenset(words.split()) for language, words in STOP_WORDS.items()}
 _IRREGULAR = {
     form: verb
     for verb, forms in {
@@ -77,10 +77,13 @@ def fold(text: str) -> str:
     for umlaut, private in kept.items():
         text = text.replace(umlaut, private)
     text = _LATIN_MARK.sub("", _OPTIONAL_MARKS.sub("", unicodedata.normalize("NFD", text)))
-    text = unicodedata.normalize("NFC", text).translate(_ARABIC).replace("ँ", "ं")
+    text = _NASAL.sub("ं", unicodedata.normalize("NFC", text).translate(_ARABIC).replace("ँ", "ं"))
     for umlaut, private in kept.items():
         text = text.replace(private, umlaut)
     return text
+
+
+_STOPS = {language: frozenset(fold(words).split()) for language, words in STOP_WORDS.items()}
 
 
 def language_of(text: str) -> str:
@@ -120,7 +123,9 @@ def forms(word: str, language: str) -> frozenset[str]:
     if language == "ar":
         return frozenset({word, _ARABIC_PREFIX.sub("", word)})
     if language == "hi":
-        return frozenset({word, regex.sub(r"(?<=.[\p{L}\p{M}]{2})[ाेो]$", "ा", regex.sub(r"(?<=..)(?:ियां|ियों|ों|ें)$", "", word))})
+        singular = regex.sub(r"(?<=..)(?:ियां|ियों)$", "ी", word)
+        singular = regex.sub(r"(?<=..)(?:ों|ें)$", "", singular)
+        return frozenset({word, regex.sub(r"(?<=.[\p{L}\p{M}]{2})[ाेो]$", "ा", singular)})
     plain = word
     for umlaut, two in _UMLAUTS.items():
         plain = plain.replace(umlaut, umlaut and {"ä": "a", "ö": "o", "ü": "u"}[umlaut])

@@ -17,15 +17,15 @@ _CLAUSE = regex.compile(
 )
 _NOT_BEFORE = regex.compile(
     r"\b(?:not(?!\s+(?:only|just|merely|far|sure))|no|never|neither|nor|rather than|instead of|unlike|except|other than|no longer|used to|wrong"
-    r"|nicht|kein\w*|nie|niemals|weder|statt|anstatt|no es|pas|ne|не|нет)\b"
-    r"|不是|并非|並非|不认为|不觉得|而非|绝非|没有|不可能"
+    r"|nicht|kein\w*|nie|niemals|weder|statt|anstatt|no es|pas|не|нет)\b"
+    r"|不[是在叫会應应能]|并非|並非|不认为|不觉得|而非|绝非|没有"
     r"|(?<!\p{L})(?:و?ليس(?:ت)?|و?لم|و?لن|و?لا(?!\s+شك)|بدلا|وغير)(?!\p{L})|(?<![\p{L}\p{M}])(?:नहीं|न\s+कि|मत)(?![\p{L}\p{M}])"
 )
 _NOT_AFTER = regex.compile(
     r"^\W*(?:\w+\s+){0,1}(?:is|was|are|were|does|did|do|has|had|would)\s+(?:\w+\s+)?(?:not|wrong|incorrect|never)\b|^\W*(?:not|nicht)\s*$|^\W*(?:is|was) (?:wrong|false)"
     r"|^\W*(?:\w+\s+){0,3}nicht\b"
     r"|^[」』”\"]?(?:では|じゃ|で)(?:あり|な|は)|^[」』”\"]?(?:だ|である)?とは(?:思|言|限)|^[」』”\"]?ではな"
-    r"|^\W*(?:[\p{L}\p{M}]+\s+){0,2}नहीं"
+    r"|^\W*(?:[\p{L}\p{M}]+\s+){0,2}नहीं|^[》”」]?(?:并|也|都)?(?:不是|并非|不对|不正确|错误)"
 )
 _OR = r"(?:(?<![\p{L}\p{M}])(?:or|oder|ou|या|او|ام|или)(?![\p{L}\p{M}])|或者|或是|或|还是|還是|または|もしくは|あるいは)"
 _OR_AFTER = regex.compile(
@@ -106,6 +106,32 @@ def one_of_several(text: str, start: int, end: int) -> bool:
     """Whether a span is only one of the candidates that are named: "X or Y", "either X or Y", "X / Y / Z", "between X and Y"."""
     left, right = sentence_bounds(text, start, end)
     return bool(_OR_AFTER.search(text[end:right])) or bool(_OR_BEFORE.search(text[left:start]))
+
+
+def bare_list(text: str, gold: str) -> bool:
+    """Whether an answer is nothing but a list of three candidates or more, while the gold answer is one thing.
+
+    Args:
+        text: the answer as it was given.
+        gold: the gold answer as it was given.
+    """
+    if regex.search(r"[,;/\n]|\s(?:and|or|und|oder)\s", gold):
+        return False
+    lines = [
+        regex.sub(r"^\s*(?:[-*•]|\d{1,2}[.)])\s*", "", line).strip(" .,;*") for line in text.strip().splitlines() if line.strip()
+    ]
+    if len(lines) == 1:
+        lines = [
+            part.strip(" .")
+            for part in regex.split(r"\s*[;/]\s*|,\s*(?:and\s+|or\s+|und\s+|oder\s+)?", lines[0])
+            if part.strip(" .")
+        ]
+        alike = {line.split()[0].casefold() for line in lines} <= {"the"} or regex.search(r",\s*(?:and|or|und|oder)\s", text)
+    else:
+        alike = True
+    names = all(len(line.split()) <= 5 and not regex.search(r"[.!?:]", line) for line in lines)
+    capital = all(line[:1].isupper() or line.casefold().startswith("the ") for line in lines)
+    return len(lines) > 2 and bool(alike) and names and capital
 
 
 def asked_back(text: str, start: int, end: int) -> bool:

@@ -207,4 +207,10 @@ def _han(run: str) -> str:
 
 def _by_words(text: str, names: dict[str, int]) -> str:
     text = regex.sub(r"(\p{L}+)\ عشر(?:ه)?(?!\p{L})", lambda m: str(names[m[1]] + 10) if names.get(m[1], 99) < 10 else m[0], text)
+    if names is _ARABIC:
+        text = regex.sub(
+            r"(\p{L}+)\ و(\p{L}+)",
+            lambda m: str(names[m[1]] + names[m[2]]) if names.get(m[1], 99) < 10 and 20 <= names.get(m[2], 0) < 100 else m[0],
+            text,
+        )
     return regex.sub(r"[\p{L}\p{M}]+", lambda m: str(names.get(m[0], m[0])), text)

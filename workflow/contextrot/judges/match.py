@@ -76,6 +76,8 @@ def match(
         return "abstained" if answer_stance.abstains(said.text, [token.text for token in asked.content]) else None
     for form in answer_forms.alternatives(reference):
         rule, spans = _found(form, said, asked, question)
+        if rule in ("contained", "in order") and answer_stance.bare_list(answer, form):
+            continue
         if rule is None or _names_distractor(words_of(form, language), said, asked, distractors):
             continue
         sentences = [said.text[slice(*answer_stance.sentence_bounds(said.text, *span))] for span in spans]
