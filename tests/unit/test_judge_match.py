@@ -214,7 +214,13 @@ def test_it_agrees_with_199_labelled_answers_or_more_in_99_of_100(language):
 
 @pytest.mark.parametrize(
     ("name", "kappa"),
-    [("conversation", 0.95), ("conversation_second", 0.95), ("conversation_third", 0.9), ("languages_second", 0.95)],
+    [
+        ("conversation", 0.95),
+        ("conversation_second", 0.95),
+        ("conversation_third", 0.9),
+        ("conversation_fourth", 0.9),
+        ("languages_second", 0.95),
+    ],
 )
 def test_it_agrees_with_labelled_answers_about_conversations(name, kappa):
     rows = labelled(name)

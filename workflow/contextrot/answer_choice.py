@@ -22,7 +22,7 @@ def chosen(offered: tuple[str, str], gold: Words, said: Words) -> tuple[str | No
     right, wrong = (own[0], own[1]) if overlap[0] > overlap[1] else (own[1], own[0])
 
     def mentions(words: Sequence[Token]) -> list[Span]:
-        need = (len(words) + 1) // 2
+        need = min(2, (len(words) + 1) // 2)
         hits = [token for token in said.tokens if any(token.equals(word) for word in words)]
         distinct = sum(any(token.equals(word) for token in hits) for word in words)
         return [(token.start, token.end) for token in hits] if distinct >= need else []

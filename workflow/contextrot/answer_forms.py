@@ -23,14 +23,21 @@ _ABSTAINING_GOLD = regex.compile(
 )
 
 
-def alternatives(gold: str) -> list[str]:
-    """The forms that a gold answer accepts: "5 days. 6 days (including the last day) is also acceptable." accepts two."""
+def alternatives(gold: str, question: str = "") -> list[str]:
+    """The forms that a gold answer accepts: "5 days. 6 days (including the last day) is also acceptable." accepts two.
+
+    Args:
+        question: one that asks for a place is answered by the city alone where the gold answer names its country too.
+    """
     gold = gold.strip()
     found = _OR_IN_BRACKETS.findall(gold)
     gold = _OR_IN_BRACKETS.sub("", gold)
     parts = [_ALSO.sub("", part) for part in regex.split(r"(?<=\p{L})[.;]\s+|\n", gold)] if _ALSO.search(gold) else [gold]
     found = [*found, *(short for one in found for short in _shorter(one))]
     parts += _shorter(gold)
+    place = regex.fullmatch(r"(\p{Lu}[\p{L} .'-]+), \p{Lu}[\p{L} .'-]+", gold)
+    if place and regex.search(r"\b(?:where|city|town)\b", question, regex.I):
+        parts.append(place[1])
     forms = [_REMARK.sub("", part).strip(" .;,") if len(parts) > 1 or found else part for part in [*parts, *found]]
     return [form for form in forms if form] or [gold]
 

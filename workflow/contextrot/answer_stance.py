@@ -152,6 +152,8 @@ def bygone(text: str, start: int, end: int, question: str = "") -> bool:
         return True
     if _PAST.search(text[left:start]) and regex.search(r"\band (?:\w+ )?(?:now|currently)\b", text[end:right]):
         return True
+    if _PAST.search(text[left:start]) and regex.search(r"\b(?:switched|changed|moved) to\b", text[end:]):
+        return True
     if _NOW.search(own):
         return False
     after = text[right:]
@@ -170,8 +172,7 @@ def abstains(text: str, asked: Collection[str] = ()) -> bool:
     found = _UNKNOWN.search(text)
     if found is None:
         return False
-    before = regex.split(_SENTENCE, text[: found.start()])
-    told = " ".join(before).strip()
+    told = text[: found.start()]
     unknown = set(regex.findall(r"\p{L}+", text[found.start() : sentence_bounds(text, *found.span())[1]])) & set(asked)
     if unknown - set(regex.findall(r"\p{L}+", told)) and regex.search(
         r"\b(?:but|however|though|while)\W*(?:[\p{L}']+\s+){0,4}$", told

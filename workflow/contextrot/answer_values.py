@@ -98,7 +98,7 @@ def claims_value(gold: Token, nouns: Sequence[Token], answer: Words, question: W
         if _comparable(wanted, token, unit, question)
         and not _set_aside(answer.text, token, question)
         and not (token.value.kind == "number" and not measured and regex.match(r"-\p{L}", answer.text[token.end :]))
-        and not _other_measure(gold, nouns, token, answer)
+        and not _other_measure(nouns, token, answer, question)
     ]
     aged = regex.search(r"\bhow old\b|\bhow many years (?:old )?(?:will|was|am|were|is)\b", question.text)
     typed = [token for token in candidates if token.value.kind == wanted.kind or aged]
@@ -148,14 +148,15 @@ def _set_aside(text: str, token: Token, question: Words) -> bool:
     )
 
 
-def _other_measure(gold: Token, nouns: Sequence[Token], token: Token, answer: Words) -> bool:
-    """Whether the value has a unit of measure that the gold answer's value has not, or lacks the one that it has."""
-    measure = next((noun.text for noun in nouns if noun.text in MEASURES), None)
+def _other_measure(nouns: Sequence[Token], token: Token, answer: Words, question: Words) -> bool:
+    """Whether the value has another unit of measure than gold answer or question, or lacks the gold answer's."""
+    own = next((noun.text for noun in nouns if noun.text in MEASURES), None)
+    asked = next((noun.text for noun in counted(question) if noun.text in MEASURES), None)
     follows = next((other.text for other in answer.after(token.end, 1)), None)
     said = follows if follows in MEASURES else None
-    if measure:
-        return said != measure
-    return said is not None and gold.value.kind == "number" and not nouns
+    if said is None:
+        return own is not None and own != asked
+    return (own or asked) not in (None, said)
 
 
 def _claimed(candidates: list[Token], nouns: Sequence[Token], answer: Words, question: Words) -> list[Token]:
@@ -172,6 +173,9 @@ def _claimed(candidates: list[Token], nouns: Sequence[Token], answer: Words, que
         called = [token for token in pool if _called(token, pool, cue, text)]
         if called:
             return called[-1:]
+        ahead = [token for token in answer.tokens if token.start < candidates[0].start and token.text not in _SAYING_LITTLE]
+        if not ahead and candidates[0] in pool and not answer_stance.one_of_several(text, candidates[0].start, candidates[0].end):
+            return candidates[:1]
     asked = [token for token in question.content if not token.value]
 
     def shared(token: Token) -> int:

@@ -41,7 +41,7 @@ _OF = regex.compile(
 """The "heap of compost" is the "compost heap"."""
 _SHORT = {
     "km": "kilometre kilometres kilometer kilometers kilometern किलोमीटर किमी كيلومتر كم キロ キロメートル", "kg": "kilo kilos kilogram kilograms kilogramm",
-    "m": "metre metres meter meters", "cm": "centimetre centimetres centimeter centimeters", "mile": "miles meile meilen",
+    "m": "metre metres meter meters", "cm": "centimetre centimetres centimeter centimeters", "mile": "miles meile meilen mi",
     "lb": "lbs pound pounds", "gb": "gigabyte gigabytes", "tb": "terabyte terabytes", "mb": "megabyte megabytes", "ml": "millilitre milliliter millilitres milliliters",
     "l": "litre litres liter liters", "g": "gram grams gramm", "tonne": "tonnes tons ton",
     "gallon": "gallons", "ounce": "ounces oz", "inch": "inches", "acre": "acres", "degree": "degrees", "mbps": "mb/s",

@@ -60,7 +60,7 @@ VALUE = regex.compile(
       | (?:{_BEFORE})(?<!\d)\d{{1,2}}:\d{{2}}
       | (?<![\d.:])\d{{1,2}}[:.]\d{{2}}\ ?(?:{_PM}|uhr\b) | (?<![\d.:])\d{{1,3}}:\d{{2}}(?::\d{{2}})?(?!\d)(?:\ {_DAYTIME})?
       | (?<![\d.:])\d{{1,2}}\ ?(?:{_PM}|uhr\b|o'clock\b)(?:\ {_DAYTIME})? | (?<![\d.:])\d{{1,2}}\ {_DAYTIME}
-      | (?:half|quarter|\d{{1,2}}(?:\ minutes)?)\ (?:past|to)\ \d{{1,2}}(?![\d:])(?:\ ?{_PM}|\ {_DAYTIME})?
+      | (?<![\d.])(?:half|quarter|5|10|20|25|\d{{1,2}}\ minutes)\ (?:past|to)\ (?:1[0-2]|[1-9])(?![\d:])(?:\ ?{_PM}|\ {_DAYTIME})?
       | (?:12\ )?\b(?:noon|midday|midnight|mitternacht)\b
     )
   | (?<share> %之{_NUMBER} | {_NUMBER}\ ?(?:%|percent(?:age)?\b|per\ cent\b|prozent\b|بالمي?ه|في\ الميه|प्रतिशत|パーセント) )

@@ -74,7 +74,7 @@ def match(
     said, asked = words_of(answer, language), words_of(question, language)
     if answer_forms.is_abstention(reference, abstention):
         return "abstained" if answer_stance.abstains(said.text, [token.text for token in asked.content]) else None
-    for form in answer_forms.alternatives(reference):
+    for form in answer_forms.alternatives(reference, question):
         rule, spans = _found(form, said, asked, question)
         if rule in ("contained", "in order") and answer_stance.bare_list(answer, form):
             continue
