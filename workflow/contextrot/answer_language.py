@@ -125,7 +125,7 @@ def forms(word: str, language: str) -> frozenset[str]:
     if language == "hi":
         singular = regex.sub(r"(?<=..)(?:ियां|ियों)$", "ी", word)
         singular = regex.sub(r"(?<=..)(?:ों|ें)$", "", singular)
-        return frozenset({word, regex.sub(r"(?<=.[\p{L}\p{M}]{2})[ाेो]$", "ा", singular)})
+        return frozenset({word, regex.sub(r"(?<=..)[ाेो]$", "ा", singular)})
     plain = word
     for umlaut, two in _UMLAUTS.items():
         plain = plain.replace(umlaut, umlaut and {"ä": "a", "ö": "o", "ü": "u"}[umlaut])

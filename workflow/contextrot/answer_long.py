@@ -48,7 +48,7 @@ def steps(parts: list[Words], said: Words, asked: Words) -> tuple[str | None, li
 
 def most_words(gold: Words, said: Words, asked: Words) -> tuple[str | None, list[Span]]:
     """A long gold answer: its first sentence's values and most of its own words are said."""
-    if len(gold.content) < LONG_GOLD_WORDS or not gold.content[0].spaced:
+    if len(gold.content) < LONG_GOLD_WORDS or not all(token.spaced for token in gold.content):
         return None, []
     own = [token for token in gold.content if not any(token.equals(other) for other in asked.content)]
     words = [token for token in own if not token.value]

@@ -56,6 +56,14 @@ _PAST = regex.compile(
     r"\b(?:was|were|had|used to|previously|before|earlier|formerly|originally|initially|at first|at 1st|1st|started)\b"
 )
 _NOW = regex.compile(r"\b(?:now|current(?:ly)?|these days|nowadays|at present|today|recent(?:ly)?|latest|any ?more)\b")
+_PLACES = (
+    r"in|into|inside|within|on|onto|at|im|auf|an",
+    "under|underneath|beneath|below|unter|unterhalb",
+    "behind|hinter",
+    "above|over|über|oberhalb",
+    "beside|next to|near|by|neben",
+    "in front of|vor",
+)
 _PLAN = r"\b(?:wants?|wanted|plan(?:s|ned|ning)?|hop(?:e|es|ed|ing)|intend(?:s|ed)?|(?:would|'d) like|consider(?:s|ed|ing)|thinking|goal|aim(?:s|ed)?)\b"
 _INTENDED = regex.compile(_PLAN + r"(?: \w+){0,6} $")
 _LATEST = regex.compile(r"\b(?:currently|these days|nowadays|most recently|latest)\b")
@@ -106,6 +114,28 @@ def one_of_several(text: str, start: int, end: int) -> bool:
     """Whether a span is only one of the candidates that are named: "X or Y", "either X or Y", "X / Y / Z", "between X and Y"."""
     left, right = sentence_bounds(text, start, end)
     return bool(_OR_AFTER.search(text[end:right])) or bool(_OR_BEFORE.search(text[left:start]))
+
+
+def elsewhere(text: str, start: int, gold: str) -> bool:
+    """Whether what stands before a span puts it at another place than the gold answer does: "under the box" for "in the box"."""
+    wanted = next((place for place in _PLACES if regex.match(rf"(?:{place})\b", gold)), None)
+    said = next(
+        (
+            place
+            for place in _PLACES
+            if regex.search(rf"\b(?:{place})\s+(?:(?:the|an?|my|your|der|die|das|dem|den|einem|einer)\s+)?$", text[:start])
+        ),
+        None,
+    )
+    return wanted is not None and said not in (None, wanted)
+
+
+def came_from(text: str, start: int, end: int) -> bool:
+    """Whether a span is where something came from: "from X to Y"."""
+    return bool(
+        regex.search(r"\bfrom\s+(?:(?:about|around|just|the|an?)\s+)?$", text[:start])
+        and regex.match(r"[^.;]{0,30}\bto\b", text[end:])
+    )
 
 
 def bare_list(text: str, gold: str) -> bool:

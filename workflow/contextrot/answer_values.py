@@ -28,11 +28,11 @@ _SAYING_LITTLE = frozenset(
 )
 _TOTAL = regex.compile(
     r"\b(?:total(?:s|ing|led)?|altogether|in all|all together|together|combined|overall|sum|therefore|thus|hence|that is|that's|that makes|making|makes|adds? up to|"
-    r"comes? to|equals|which (?:is|means|leaves)|leaving|leaves|difference|final answer)\b"
+    r"comes? to|equals|which (?:is|means|leaves)|leaving|leaves|difference|final answer)\b|\bso\b(?! far)"
 )
 _COMPUTED = regex.compile(r"(?:\bplus\b|\bminus\b|\+|-)[^.;=]*\b(?:is|are|gives)\s+(?:about\s+)?[$€£]?$")
 _LATEST = regex.compile(
-    r"\b(?:now|currently|recently|these days|latest|increased to|raised to|went up to|grew to|updated to|up to|so|answer)\b(?! far)"
+    r"\b(?:now|currently|recently|these days|latest|increased to|raised to|went up to|grew to|updated to|up to|answer)\b(?! far)"
 )
 _AFTERWARDS = regex.compile(r"^[^.;:,\d]{0,40}\b(?:in total|altogether|in all|all together|overall|combined)\b")
 _CONDITION = regex.compile(r"^\W*(?:if|since|because|given|as|when|although)\b")
@@ -124,9 +124,9 @@ def _comparable(wanted: Value, token: Token, unit: tuple[int, str] | None, quest
         short = wanted.kind == "money" and regex.search(r"\bhow much\b|cost|price|amount|wie viel", question.text)
         return bool(short) or (wanted.kind == "duration" and (unit is not None or bool(_OPEN.search(question.text))))
     if wanted.kind == "number":
-        return (kind == "duration" and unit is None and bool(regex.search(r"\bhow (?:long|much time)\b", question.text))) or (
-            kind in ("money", "share") and not regex.search(r"\bhow many\b", question.text)
-        )
+        return (
+            kind == "duration" and unit is None and bool(regex.search(r"\bhow (?:long|much time)\b|\bages?\b", question.text))
+        ) or (kind in ("money", "share") and not regex.search(r"\bhow many\b", question.text))
     return {kind, wanted.kind} == {"time", "duration"}
 
 
@@ -143,9 +143,7 @@ def _set_aside(text: str, token: Token, question: Words) -> bool:
         r"\bbetween\s+\S+(?:\s\w+)?\s+and\s+[$€£]?$", text[:start]
     ):
         return True
-    return bool(
-        regex.search(r"\bfrom\s+(?:about\s+|around\s+|just\s+)?$", text[:start]) and regex.match(r"[^.;]{0,30}\bto\b", text[end:])
-    )
+    return answer_stance.came_from(text, start, end)
 
 
 def _other_measure(nouns: Sequence[Token], token: Token, answer: Words, question: Words) -> bool:

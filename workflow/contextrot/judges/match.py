@@ -224,6 +224,8 @@ def _stands(said: Words, span: Span, gold: Words, asked: Words) -> bool:
     text = said.text
     if answer_stance.denied(text, start, end) or answer_stance.asked_back(text, start, end):
         return False
+    if answer_stance.elsewhere(text, start, gold.text) or (answer_stance.came_from(text, start, end) and "from" not in gold.text):
+        return False
     has_or = regex.search(r"\bor\b|/", gold.text)
     if not has_or and answer_stance.one_of_several(text, start, end):
         return False
