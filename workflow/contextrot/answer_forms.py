@@ -48,6 +48,9 @@ def _shorter(gold: str) -> list[str]:
     spaceless = regex.sub(r"(?<=\p{Han}{2})[市省县縣](?=\p{Han}{2}|$)", "", spaceless)
     if spaceless != gold:
         return [spaceless]
+    called = regex.search(r"\b(?:called|named|titled)\s+([\p{Lu}#'\"“].{2,60}?)\.?$", gold)
+    if called:
+        return [called[1]]
     title = _TITLE.match(gold)
     if title:
         return [title[1]]
@@ -85,6 +88,13 @@ def choices(question: str, gold: str) -> tuple[str, str] | None:
     first, second = found[1].split(), found[2].split()
     if regex.search(r"\b(?:first|earlier)$", question[: found.start() + 1].strip(" ,:"), regex.I) and found[0][0] in ",:":
         return found[1], found[2]
+    verbs = first[-1].lower(), second[0].lower()
+    if (
+        min(map(len, verbs)) > 3
+        and (verbs[0][:5] in gold.lower()) != (verbs[1][:5] in gold.lower())
+        and len(first) > 1 < len(second)
+    ):
+        return first[-1], second[0]
     opposite = {"less": "more", "more": "less", "fewer": "more"}.get(found[2].lower())
     if opposite:
         return opposite, found[2]

@@ -12,6 +12,8 @@ MOST_WORDS = 0.6
 PREFERRED_WORDS = 0.4
 _WISHING = frozenset("user would prefer responses response suggestions suggestion suggest that may might can not".split())
 
+_GOING = frozenset("attended attend visited visit went started had took i my friend friend's".split())
+
 
 def rising(places: list[list[Span]]) -> bool:
     last = -1
@@ -32,9 +34,9 @@ def steps(parts: list[Words], said: Words, asked: Words) -> tuple[str | None, li
     last, spans = -1, []
     for number, part in enumerate(parts):
         others = [token for k, other in enumerate(parts) if k != number for token in other.content]
-        own = [token for token in part.content if not any(token.equals(t) for t in (*others, *asked.content))] or list(
-            part.content
-        )
+        known = (*others, *asked.content)
+        own = [token for token in part.content if token.text not in _GOING and not any(token.equals(t) for t in known)]
+        own = own or list(part.content)
         hits = [token for token in said.content if any(token.equals(word) for word in own)]
         if share(own, hits) < 0.5:
             return None, []

@@ -23,12 +23,12 @@ GENERIC = frozenset(
 MOST_VALUES = 60
 """Values at the start and at the end of an answer that are looked at."""
 _SAYING_LITTLE = frozenset(
-    "about around roughly approximately nearly almost exactly total altogether overall all different each way per more less older younger later "
+    "including about around roughly approximately nearly almost exactly total altogether overall all different each way per more less older younger later "
     "earlier before after ago old long only precisely circa least most of in a the it was is are".split()
 )
 _TOTAL = regex.compile(
     r"\b(?:total(?:s|ing|led)?|altogether|in all|all together|together|combined|overall|sum|therefore|thus|hence|that is|that's|that makes|making|makes|adds? up to|"
-    r"comes? to|equals|which (?:is|means|leaves)|leaving|leaves|difference|final answer)\b|\bso\b(?! far)"
+    r"comes? to|equals|which (?:is|means|leaves)|leaving|leaves|meaning|difference|final answer)\b|\bso\b(?! far)"
 )
 _COMPUTED = regex.compile(r"(?:\bplus\b|\bminus\b|\+|-)[^.;=]*\b(?:is|are|gives)\s+(?:about\s+)?[$€£]?$")
 _LATEST = regex.compile(
@@ -162,8 +162,11 @@ def _claimed(candidates: list[Token], nouns: Sequence[Token], answer: Words, que
         return [token for token in candidates if not answer_stance.one_of_several(answer.text, token.start, token.end)]
     text = answer.text
     results = [token for token in candidates if regex.search(r"=\s*[$€£]?$", text[: token.start])]
+    summed = [
+        token for token in candidates if results and token.start > results[-1].start and _called(token, candidates, _TOTAL, text)
+    ]
     if results:
-        return results[-1:]
+        return summed[-1:] or results[-1:]
     specific = [noun for noun in nouns if noun.text not in GENERIC or noun.text == "old"]
     beside = [token for token in candidates if _beside(token, specific, answer)]
     pool = beside or candidates

@@ -171,7 +171,7 @@ def _time(text: str) -> Value:
         half = "pm"
     elif regex.search(r"a\.?\ ?m|morning|morgens|上午|早上|凌晨|清晨|午前|朝", text):
         half = "am"
-    if hour > 12 or "uhr" in text or regex.match(r"0\d|0:", text):
+    if 12 < hour < 24 or "uhr" in text or regex.match(r"0\d|0:", text):
         half = "pm" if hour >= 12 else "am"
     if half and hour <= 12:
         hour = hour % 12 + (12 if half == "pm" else 0)
