@@ -59,6 +59,8 @@ rule gather_responses:
     resources:
         mem_mb=growing(2000),
         runtime=10,
+    params:
+        code=code_hash("input_cut.py", "length_audit.py", "shards.py"),
     message:
         "Gathering the responses of {wildcards.experiment} from {wildcards.model} ({wildcards.tier})"
     script:
