@@ -61,6 +61,7 @@ class Thoughts:
     def __init__(self, pairs: Sequence[Pair] = FAMILIES, thinks: Callable[[], bool] = lambda: False) -> None:
         self._pairs = tuple(pairs)
         self._thinks = thinks
+        self._marks = tuple(dict.fromkeys(mark.casefold() for pair in self._pairs for mark in pair))
 
     @classmethod
     def of(cls, model: ModelSettings) -> Thoughts:
@@ -87,10 +88,14 @@ class Thoughts:
             text, reasoning: as the server gave them.
             cut: whether the limit of the answer came before its end, and the server did not count thoughts apart.
         """
-        if not self._pairs or not text.strip():
+        if not text.strip():
             return "", reasoning
-        begun = self._opening_at_start(text)
-        closing = self._last_closing(text, begun, bool(reasoning.strip()))
+        if not self._pairs:
+            return text, reasoning
+        lowered = text.casefold()
+        marked = any(mark in lowered for mark in self._marks)
+        begun = self._opening_at_start(text) if marked else None
+        closing = self._last_closing(text, begun, bool(reasoning.strip())) if marked else None
         if closing is not None:
             thought, answer = text[: closing[0]], text[closing[1] :]
             if (again := self._opening_at_start(answer)) is not None:
