@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Iterable, Sequence
 
 from contextrot.errors import RequestError
@@ -104,7 +103,6 @@ class LengthGuard:
                 "Or set allow_input_cut, to ask all and have the answers to cut prompts marked and left out of every mean."
             )
         log.warning("%s", message)
-        print(message, file=sys.stderr)
 
     def leave(self, sample_id: str) -> None:
         """A canary ended by an error: nobody waits for it."""
