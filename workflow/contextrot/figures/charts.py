@@ -229,9 +229,9 @@ def heatmap(
     ]
     if hatched:
         below = _below(ax, 42 if columns > 8 else 28)
-        ax.legend(
-            handles=hatched, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=len(hatched), borderaxespad=0
-        )
+        place = {"loc": "upper left", "bbox_to_anchor": (0, 0), "bbox_transform": below, "borderaxespad": 0}
+        beside = 1 if len(hatched) > 2 else 2  # wider than the cells it would squeeze them
+        ax.legend(handles=hatched, ncols=beside, columnspacing=1, handlelength=1.6, **place)
 
 
 def bars_with_interval(
