@@ -54,7 +54,7 @@ def score_responses(
             "turn": response.turn,
             **sample.condition,
             "target_tokens": sample.target_tokens,
-            "prompt_tokens": sample.prompt_tokens,
+            "prompt_tokens": response.built_tokens if response.turn else sample.prompt_tokens,
             "server_prompt_tokens": response.prompt_tokens,
             "completion_tokens": response.completion_tokens,
             "total_seconds": response.total_seconds,

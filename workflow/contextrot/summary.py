@@ -194,10 +194,10 @@ def _lengths(model: ModelSettings, scores_path: Path) -> dict[str, Any]:
     if scores_path.exists():
         import pandas as pd
 
-        columns = ["turn", "outcome", "prompt_tokens", "server_prompt_tokens"]
+        columns = ["outcome", "prompt_tokens", "server_prompt_tokens"]
         scores = pd.read_parquet(scores_path)
         if set(columns) <= set(scores):
-            scores = scores[(scores["turn"] == 0) & scores["outcome"].isin((*SCORED_OUTCOMES, "input_cut"))]
+            scores = scores[scores["outcome"].isin((*SCORED_OUTCOMES, "input_cut"))]
             pairs = scores[["prompt_tokens", "server_prompt_tokens"]].astype(float).fillna(0).astype(int).itertuples(index=False)
             exact = counts_exactly(model)
             audit = audit_counts([Count(*pair) if min(pair) > 0 else None for pair in pairs], exact)
