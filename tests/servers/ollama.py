@@ -29,6 +29,7 @@ class OllamaServer(ScriptedServer):
         super().__init__()
         self.tokenizer, self.needle, self.right = tokenizer, needle, right
         self.num_ctx, self.scale, self.tells = num_ctx, scale, tells
+        self.finish = "stop"
         self.lengths: list[int] = []
 
     def act(self, request: dict[str, Any], authorization: str | None) -> Act:
@@ -39,4 +40,4 @@ class OllamaServer(ScriptedServer):
         text = request["messages"][-1]["content"]
         text = text[-max(1, len(text) * kept // whole) :]
         usage = {"prompt_tokens": kept, "completion_tokens": 5} if self.tells else {}
-        return Act(text=self.right if self.needle in text else "I cannot find that.", usage=usage)
+        return Act(text=self.right if self.needle in text else "I cannot find that.", usage=usage, finish=self.finish)

@@ -182,3 +182,22 @@ def test_the_heatmap_marks_what_was_cut(way):
     assert legend == ["cut by the server"]
     figure = w.task.figures["accuracy_by_length"](context)
     assert [text.get_text() for text in figure.axes[0].texts].count("cut by the server") == 3
+
+
+def test_a_thought_that_names_the_needle_is_not_right(way):
+    w = way(lengths=[500, 2_000])
+    w.server.right = "It says: Write the ending first. Really?</think>\n\nI could not find that."
+    w.ask()
+    scores = w.finish()
+    assert set(scores["outcome"]) == {"answered"}
+    assert not scores["score"].any()
+
+
+def test_a_thought_that_the_limit_cut_is_not_judged_and_not_right(way):
+    w = way(lengths=[500, 2_000])
+    w.server.right, w.server.finish = "<think>It says: Write the ending first.", "length"
+    w.ask()
+    scores = w.finish()
+    assert set(scores["outcome"]) == {"truncated"}
+    assert not scores["score"].any()
+    assert pd.read_parquet(w.folder / "judgements/match.parquet").empty
