@@ -176,3 +176,19 @@ def test_marked_responses_keep_their_text_and_say_why(capsys):
     tell_audit("m e", audit, "http://127.0.0.1:11434/v1")
     message = capsys.readouterr().err
     assert "num_ctx" in message and "`window`" in message and "64,000" in message and "4,032" in message
+
+
+@pytest.mark.parametrize("window", [10**9, 4_096])
+def test_real_text_by_another_model_s_tokenizer(data, o200k, embedded_tokenizer, window):
+    """A vocabulary of 4,096 needs a fifth more tokens than one of 200,000, and not evenly."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((data / "essays").glob("*.txt"))[:12])
+    prompts = [text[begin : begin + 4 * n] for n in (100, 500, 1_000, 2_000, 4_000, 8_000, 16_000) for begin in (0, 5_000, 9_000)]
+    served = [len(embedded_tokenizer.encode(prompt)) + 30 for prompt in prompts]
+    rows = [Count(len(o200k.encode(p)) + 7, min(n, window)) for p, n in zip(prompts, served, strict=True)]
+    assert audit_counts(rows, False).cut == {at for at, n in enumerate(served) if n > window}
+
+
+def test_many_prompts_take_no_longer_than_they_must():
+    """Each is looked at a few times, not once for each other: ten times the rows are not a hundred times the time."""
+    rows = [Count(n, min(n + i % 7, 4_096)) for i in range(20_000) for n in (500, 2_000, 8_000)]
+    assert len(audit_counts(rows, False).cut) == 20_000

@@ -112,10 +112,10 @@ class LengthGuard:
 
 
 def choose_canaries(samples: Sequence[Sample], indices: Sequence[int]) -> list[int]:
-    """The indices with the shortest and the longest prompt first, then the others in their order; and how they are asked.
+    """The indices of the shortest and of the longest prompt; none if no prompt is long.
 
-    Returns:
-        Those one or two indices; none if no prompt is long.
+    Args:
+        indices: of the samples that are to be asked.
     """
     built = column(samples, "prompt_tokens")
     counted = [index for index in indices if built[index]]

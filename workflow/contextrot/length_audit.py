@@ -102,15 +102,13 @@ class _Trust:
 
     anchors: list[tuple[float, float]] = field(default_factory=list)  # (built, counted), medians of a bin's whole prompts
     spread: list[float] = field(default_factory=list)
+    tolerance: float = TOLERANCE
 
     def add(self, rows: Sequence[_Row]) -> None:
         ratio = median(row.ratio for row in rows)
         self.anchors.append((median(row.built for row in rows), median(row.counted for row in rows)))
         self.spread += [abs(math.log(row.ratio / ratio)) for row in rows]
-
-    @property
-    def tolerance(self) -> float:
-        return min(max(TOLERANCE, 4 * 1.4826 * median(self.spread)), WIDEST_TOLERANCE)
+        self.tolerance = min(max(TOLERANCE, 4 * 1.4826 * median(self.spread)), WIDEST_TOLERANCE)
 
     def least(self, built: float) -> float:
         """The lowest count of an uncut prompt of that length."""
