@@ -87,6 +87,13 @@ def test_a_later_prompt_follows_the_answer_before_it(tmp_path):
         assert [m["content"] for m in run.server.requests[1]["messages"]] == ["question a", "re: question a", "and?"]
 
 
+def test_the_next_turn_s_history_holds_the_answer_without_its_thought(tmp_path):
+    with Run(tmp_path, lambda prompt, before: Act(text="Is it Rome?</think>\nParis.")) as run:
+        rows = run([sample("a", later=["and?"])])
+    assert [m["content"].strip() for m in run.server.requests[1]["messages"]] == ["question a", "Paris.", "and?"]
+    assert [(r.text.strip(), r.reasoning) for r in rows] == [("Paris.", "Is it Rome?")] * 2
+
+
 @pytest.mark.parametrize(
     "act", [Act(text=""), Act(text="", refusal="no"), error(400, "maximum context length")], ids=["empty", "refused", "over"]
 )

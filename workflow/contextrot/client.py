@@ -28,6 +28,7 @@ from contextrot.prices import Pricing, pricing_of
 from contextrot.ratelimit import AdaptiveConcurrency, TokenBucket
 from contextrot.records import Response
 from contextrot.settings import ModelSettings, Settings
+from contextrot.thoughts import Thoughts
 from contextrot.transport import Reply, Transport, transport_for
 
 LOCAL_TOKENS_PER_MINUTE = 50_000
@@ -71,6 +72,7 @@ class Client:
         self.concurrency = AdaptiveConcurrency(min(model.concurrency, most or model.concurrency))
         self.stopped: ContextRotError | None = None
         self._identity = model_identity(model)
+        self._thoughts = Thoughts.of(model)
         self._transport: Transport | None = transport_for(endpoint) if endpoint else None
         self._bucket = _bucket(model, Path(settings.request_store)) if endpoint else None
         self._first_pause = pause_seconds
@@ -122,6 +124,7 @@ class Client:
         if use_store:
             stored = self.store.get(key)
             if stored is not None:
+                stored = self._thoughts.without(stored)
                 self.usage.record(key, stored)
                 await asyncio.sleep(0)  # so that requests under way go on beside a long row of stored answers
                 return stored
@@ -239,7 +242,7 @@ class Client:
             response.outcome = {"over_window": "over_window", "content_filter": "refused"}.get(result.kind, "failed")
             response.error_type, response.error_message = result.kind, result.message
             return response
-        response.outcome, response.text, response.reasoning = classify(result)
+        response.outcome, response.text, response.reasoning = classify(result, self._thoughts)
         response.model = sys.intern(result.model or self.endpoint.model)
         response.finish_reason = result.finish_reason and sys.intern(result.finish_reason)
         response.prompt_tokens, response.completion_tokens = result.prompt_tokens, result.completion_tokens
@@ -307,11 +310,10 @@ def request_body(
     return body
 
 
-def classify(reply: Reply) -> tuple[str, str | None, str | None]:
-    """Outcome, answer and reasoning of a reply; thoughts that a server leaves in the text (`<think>`) are taken out of it."""
-    text, reasoning = whole_characters(reply.text), whole_characters(reply.reasoning)
-    if not reasoning and (thinking := re.match(r"\s*<think>(.*?)(?:</think>(.*)|$)", text, re.DOTALL)):
-        reasoning, text = thinking[1], thinking[2] or ""
+def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | None, str | None]:  # noqa: B008 (immutable)
+    """Outcome, answer and reasoning of a reply; thoughts that a server leaves in the text are taken out of it."""
+    cut = reply.finish_reason in ("length", "max_tokens") and not reply.reasoning_tokens
+    text, reasoning = thoughts.split(whole_characters(reply.text), whole_characters(reply.reasoning), cut)
     text, reasoning = text if text.strip() else "", reasoning or None
     if reply.refusal or reply.finish_reason in ("content_filter", "refusal"):
         return "refused", reply.refusal or text or None, reasoning

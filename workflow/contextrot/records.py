@@ -66,6 +66,7 @@ class Response:
         text: the answer; None if there was none. An error is never stored here.
         reasoning: what a thinking model thought, where the server tells.
         finish_reason: as the server gave it.
+        built_tokens: length of the rendered prompt by the tokenizer that built it, None where nobody counted it.
         prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens: as the *server* counted them.
         first_token_seconds, total_seconds: from sending the successful request; as first measured if cached.
         attempts: requests made for this answer.
@@ -83,6 +84,7 @@ class Response:
     text: str | None = None
     reasoning: str | None = None
     finish_reason: str | None = None
+    built_tokens: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from contextrot import engines, judges, rubrics, tasks
 from contextrot.checked import Checked, shown, validate
@@ -27,6 +27,12 @@ def _comma_list(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)  # a block named 2024, from the command line
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _pair_or_none(marks: list[str]) -> list[str]:
+    if len(marks) not in (0, 2):
+        raise ValueError('give an opening and a closing mark, such as ["<think>", "</think>"], or [] for none')
+    return marks
 
 
 NameList = Annotated[list[Name], BeforeValidator(_comma_list)]
@@ -72,6 +78,9 @@ class ModelSettings(Section):
     """Room for thinking beside the answer's own limit, tokens."""
     reasoning_effort: str | None = None
     """Passed to thinking models: low, medium, high."""
+    thinking_marks: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(_pair_or_none)] | None = None
+    """Opening and closing mark of thoughts in the text, such as ["<think>", "</think>"]; those of the common families without it; [] takes
+    no thought out of the text."""
     base_url: str | None = None
     """For `external`: URL of an OpenAI-compatible server that already runs, such as http://127.0.0.1:11434/v1."""
     provider: str | None = None
@@ -189,6 +198,8 @@ class Settings(Section):
     """How the layers of local models are looked at."""
     allow_failed: bool = False
     """Whether rows that failed after all attempts may go on to the scores (counted apart) instead of failing the job."""
+    allow_input_cut: bool = False
+    """Whether a server that cuts prompts is asked all of them nevertheless; their answers are marked and count in no mean."""
     model_definitions: str = "config/models.yaml"
     """File of the models, from the workflow's own folder."""
     experiment_definitions: str = "config/experiments.yaml"
