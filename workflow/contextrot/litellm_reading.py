@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import urlsplit
 
 from contextrot import ends, faults, meaning
 from contextrot.faults import Failure
@@ -47,6 +48,49 @@ def prepare(litellm: Any) -> None:
         log.warning("this version of litellm hides how answers ended: an end that it does not know will be taken for `stop`")
     elif not isinstance(table, _ListeningMap):
         core_helpers._FINISH_REASON_MAP = _ListeningMap(table)
+    _stay_where_the_key_belongs()
+    _never_retry()
+
+
+def _never_retry() -> None:
+    """No request of ours is sent again by the openai library: litellm loses `max_retries` for providers whose tables leave it out (zai), and then it is 2."""
+    from openai._models import FinalRequestOptions
+
+    asked = FinalRequestOptions.get_max_retries
+    if getattr(asked, "only_elsewhere", False):
+        return
+
+    def retries(options: Any, most: int) -> int:
+        return asked(options, most) if _RAW_ENDS.get() is None else 0
+
+    retries.only_elsewhere = True
+    FinalRequestOptions.get_max_retries = retries
+
+
+def _stay_where_the_key_belongs() -> None:
+    """No request of ours follows a redirect: httpx takes `Authorization` off when it goes to another host, but not `x-api-key` and its kin."""
+    import httpx
+
+    follow = httpx.AsyncClient._build_redirect_request
+    if getattr(follow, "only_elsewhere", False):
+        return
+
+    def build(client: Any, request: Any, response: Any) -> Any:
+        if _RAW_ENDS.get() is None:
+            return follow(client, request, response)
+        raise faults.Denied(redirect_of(response.headers.get("location", "")), response.status_code)
+
+    build.only_elsewhere = True
+    httpx.AsyncClient._build_redirect_request = build
+
+
+def redirect_of(location: str) -> str:
+    """What a redirect says, without what may be secret in its address."""
+    where = urlsplit(location)
+    return (
+        f"the server redirects to {where.scheme}://{where.hostname or ''}{where.path}"[:300]
+        + "; set base_url to where the API is"
+    )
 
 
 @contextmanager

@@ -64,6 +64,7 @@ _STATUSES: dict[int, type[Failure]] = {
     410: faults.Denied,
     413: faults.OverWindow,
     423: faults.ServerFault,
+    424: faults.ServerFault,  # TGI: the generation failed
     425: faults.ServerFault,
     429: faults.RateLimited,
     498: faults.RateLimited,  # Groq: capacity of the flex tier
@@ -82,7 +83,8 @@ _OF_PROMPT = re.compile(r"prompt|input|message|context|n_ctx", re.IGNORECASE)
 _OF_ROOM = re.compile(r"tokens?|context|n_ctx|prompt length|input length", re.IGNORECASE)
 _OVER_WINDOW = re.compile(
     r"context.?length|context.?window|context size|maximum.{0,20}length|max_model_len|n_ctx"
-    r"|(prompt|input|inputs|messages).{0,40}(too long|too large|exceed|longer than)|(too many|exceed\w*).{0,30}(input|prompt) tokens",
+    r"|(prompt|input|inputs|messages).{0,40}(too long|too large|exceed|longer than)|(too many|exceed\w*).{0,30}(input|prompt) tokens"
+    r"|too many tokens: size limit|exceed\w* model token limit|range of input length",
     re.IGNORECASE,
 )
 _OUTPUT_LIMIT = re.compile(
@@ -125,7 +127,7 @@ def error_in(values: dict[str, Any], event: str = "") -> dict[str, Any] | str | 
     """The error that a chunk or a body of status 200 holds; None if it holds none."""
     error = values.get("error")
     if error and error is not True:
-        extra = {name: values[name] for name in (*_CODE_FIELDS, "message", "detail") if values.get(name)}
+        extra = {name: value for name, value in values.items() if name not in ("error", "choices", "usage")}
         return {**extra, **error} if isinstance(error, dict) else {**extra, "message": _text(error)}
     failed = event == "error" or values.get("object") == "error" or values.get("type") == "error" or error is True
     if failed:

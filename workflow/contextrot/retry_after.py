@@ -27,7 +27,10 @@ def seconds_of(headers: Mapping[str, str], details: list[dict[str, Any]], messag
         details: the objects of the error's body.
         message: its words.
     """
-    return _of_headers(headers) or _of_details(details) or _duration_said(message)
+    for seconds in (_of_headers(headers), _of_details(details)):
+        if seconds is not None:
+            return seconds
+    return _duration_said(message)
 
 
 def _of_headers(headers: Mapping[str, Any]) -> float | None:

@@ -15,7 +15,6 @@ import time
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from contextrot import faults, litellm_reading, meaning
 from contextrot.engines import Endpoint
@@ -92,7 +91,9 @@ async def _read(answer: Any, begin: float, sent: Sent | None) -> Reply:
     """The reply of an answer whose headers have come."""
     if not 200 <= answer.status < 300:
         if 300 <= answer.status < 400:
-            raise faults.Denied(_redirect(answer), answer.status)
+            raise faults.Denied(
+                litellm_reading.redirect_of(answer.headers.get("Location", "")), answer.status
+            )  # the key stays here
         text = (await _bounded(answer, LARGEST_ERROR_BYTES, cut=True)).decode("utf-8", "replace")
         raise meaning.failure_of(answer.status, meaning.error_of_body(text), answer.headers, sent)
     if "text/event-stream" in answer.headers.get("Content-Type", "").lower():
@@ -154,15 +155,6 @@ async def _bounded(answer: Any, most: int, cut: bool = False) -> bytes:
                 break
             raise faults.Malformed(f"the answer is longer than {most} bytes", answer.status)
     return b"".join(parts)[:most]
-
-
-def _redirect(answer: Any) -> str:
-    """Redirects are not followed: the key would go where nobody sent it."""
-    where = urlsplit(answer.headers.get("Location", ""))
-    return (
-        f"the server redirects to {where.scheme}://{where.hostname or ''}{where.path}"[:300]
-        + "; set base_url to where the API is"
-    )
 
 
 def _reuse_trace() -> Any:
