@@ -76,4 +76,4 @@ def cohere(end: str | None = "COMPLETE", text: str = "yes") -> Said:
         {"type": "content-end", "index": 0},
         {"type": "message-end", "delta": {"finish_reason": end, "usage": {"tokens": {"input_tokens": 7, "output_tokens": 2}}}},
     ]
-    return Said(body=events(*chunks, done=False, names=True), headers=SSE)
+    return Said(body=events(*chunks, done=False), headers=SSE)

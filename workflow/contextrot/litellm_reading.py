@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,17 +23,28 @@ from contextrot.meaning import Sent
 from contextrot.reply import Reply
 
 log = logging.getLogger(__name__)
-_RAW_ENDS: ContextVar[list[str] | None] = ContextVar("raw_ends", default=None)
 _LARGEST_ERROR = 2**16
+
+
+@dataclass
+class Heard:
+    """What litellm was told while it read one answer, and does not pass on: raw ends, who answered behind a router, an error's object."""
+
+    ends: list[str] = field(default_factory=list)
+    upstream: str | None = None
+    error: dict[str, Any] | None = None
+
+
+_HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)
 
 
 class _ListeningMap(dict[str, str]):
     """litellm's table of ends, unchanged; notes what is looked up for the request under way."""
 
     def get(self, name: Any, default: Any = None) -> Any:
-        raw = _RAW_ENDS.get()
-        if raw is not None and isinstance(name, str) and len(raw) < 1000:
-            raw.append(name)
+        heard = _HEARD.get()
+        if heard is not None and isinstance(name, str) and len(heard.ends) < 1000:
+            heard.ends.append(name)
         return super().get(name, default)
 
 
@@ -50,6 +62,7 @@ def prepare(litellm: Any) -> None:
         core_helpers._FINISH_REASON_MAP = _ListeningMap(table)
     _stay_where_the_key_belongs()
     _never_retry()
+    _listen_to_chunks()
 
 
 def _never_retry() -> None:
@@ -61,7 +74,7 @@ def _never_retry() -> None:
         return
 
     def retries(options: Any, most: int) -> int:
-        return asked(options, most) if _RAW_ENDS.get() is None else 0
+        return asked(options, most) if _HEARD.get() is None else 0
 
     retries.only_elsewhere = True
     FinalRequestOptions.get_max_retries = retries
@@ -76,7 +89,7 @@ def _stay_where_the_key_belongs() -> None:
         return
 
     def build(client: Any, request: Any, response: Any) -> Any:
-        if _RAW_ENDS.get() is None:
+        if _HEARD.get() is None:
             return follow(client, request, response)
         raise faults.Denied(redirect_of(response.headers.get("location", "")), response.status_code)
 
@@ -93,17 +106,42 @@ def redirect_of(location: str) -> str:
     )
 
 
+def _listen_to_chunks() -> None:
+    """Notes of the chunks what litellm's parsers drop: OpenRouter's `provider`, the type of Anthropic's errors."""
+    from litellm.llms.anthropic.chat import handler as anthropic
+    from litellm.llms.openrouter.chat import transformation as openrouter
+
+    for module, name in ((anthropic, "ModelResponseIterator"), (openrouter, "OpenRouterChatCompletionStreamingHandler")):
+        parser = getattr(module, name, None)
+        parse = getattr(parser, "chunk_parser", None)
+        if parse is not None and not hasattr(parse, "listens"):
+            parser.chunk_parser = _listening(parse)
+
+
+def _listening(parse: Any) -> Any:
+    def listen(iterator: Any, chunk: Any) -> Any:
+        heard = _HEARD.get()
+        if heard is not None and isinstance(chunk, dict):
+            heard.upstream = chunk["provider"] if isinstance(chunk.get("provider"), str) else heard.upstream
+            error = meaning.error_in(chunk)
+            heard.error = error if isinstance(error, dict) else heard.error
+        return parse(iterator, chunk)
+
+    listen.listens = True
+    return listen
+
+
 @contextmanager
-def raw_ends(found: list[str]) -> Iterator[None]:
-    """Adds to the list the ends that litellm looks up meanwhile in this task, as the provider wrote them."""
-    token = _RAW_ENDS.set(found)
+def listening(heard: Heard) -> Iterator[None]:
+    """Fills `heard` with what litellm is told meanwhile in this task."""
+    token = _HEARD.set(heard)
     try:
         yield
     finally:
-        _RAW_ENDS.reset(token)
+        _HEARD.reset(token)
 
 
-async def read(stream: Any, reply: Reply, begin: float, sent: Sent | None) -> None:
+async def read(stream: Any, reply: Reply, begin: float, heard: Heard, sent: Sent | None) -> None:
     """Takes a stream of litellm's chunks, or a whole answer of it, into the reply.
 
     Raises:
@@ -117,16 +155,15 @@ async def read(stream: Any, reply: Reply, begin: float, sent: Sent | None) -> No
             reply.add(_values(chunk), time.perf_counter() - begin, sent=sent)
         if not any(getattr(chunk, "usage", None) for chunk in getattr(stream, "chunks", [])):
             reply.prompt_tokens = reply.completion_tokens = reply.cached_tokens = reply.reasoning_tokens = None
+    reply.upstream = reply.upstream or heard.upstream
+    reply.finish_reason = _end_of(stream, reply, heard.ends)
 
 
 def _values(chunk: Any) -> dict[str, Any]:
-    values = chunk.model_dump(warnings=False)
-    if isinstance(provider := getattr(chunk, "provider", None), str):
-        values["provider"] = provider
-    return values
+    return chunk.model_dump(warnings=False)
 
 
-def end_of(stream: Any, reply: Reply, raw: list[str]) -> str | None:
+def _end_of(stream: Any, reply: Reply, raw: list[str]) -> str | None:
     """The end as the provider gave it; None if it gave none, whatever litellm reports."""
     native = _native_end(stream)
     if native:
@@ -149,7 +186,7 @@ def _native_end(answer: Any) -> str | None:
     return None
 
 
-def failure_of(error: BaseException, raw: list[str], sent: Sent | None = None) -> Failure:
+def failure_of(error: BaseException, heard: Heard, sent: Sent | None = None) -> Failure:
     """The Failure that an error of litellm, or of a library under it, means.
 
     Status, headers and body are taken from the first error of the chain that has them; the class that litellm chose counts only where the provider's own
@@ -159,8 +196,10 @@ def failure_of(error: BaseException, raw: list[str], sent: Sent | None = None) -
     for cause in chain:
         if isinstance(cause, Failure):
             return cause
-    if any(ends.outcome_of_end(end) == ends.FAULT for end in raw):
-        return faults.ServerFault(f"the server gave up (finish reason {raw[-1]!r})")
+    if heard.error is not None:
+        return meaning.failure_of(None, heard.error, sent=sent)
+    if fault := next((end for end in heard.ends if ends.outcome_of_end(end) == ends.FAULT), None):
+        return faults.ServerFault(f"the server gave up (finish reason {fault!r})")
     names = {cls.__name__ for cause in chain for cls in type(cause).__mro__}
     status = next((s for cause in chain if isinstance(s := getattr(cause, "status_code", None), int) and s >= 300), None)
     headers = next((h for cause in chain if (h := _headers(cause))), {})
@@ -175,7 +214,7 @@ def failure_of(error: BaseException, raw: list[str], sent: Sent | None = None) -
         getattr(cause, "response", None) is not None for cause in chain if not type(cause).__module__.startswith("litellm")
     )
     answered = isinstance(body, dict) or bool(headers) or real
-    failure = meaning.failure_of(status if answered else None, body, headers, sent)
+    failure = meaning.failure_of(status if answered or status != 500 else None, body, headers, sent)
     if isinstance(body, dict):
         failure.message = failure.message or message
     if type(failure) in (faults.BadRequest, faults.ServerFault):
@@ -186,7 +225,7 @@ def failure_of(error: BaseException, raw: list[str], sent: Sent | None = None) -
         if "UnsupportedParamsError" in names:
             return faults.BadRequest(failure.message, failure.status)
     if isinstance(failure, faults.ServerFault) and not answered:
-        if names & {"ReadError", "RemoteProtocolError", "ClientPayloadError", "ServerDisconnectedError"} and raw:
+        if names & {"ReadError", "RemoteProtocolError", "ClientPayloadError", "ServerDisconnectedError"} and heard.ends:
             return faults.CutStream(failure.message)
         if names & {
             "APIConnectionError",

@@ -201,9 +201,9 @@ class LitellmTransport:
         name = body.pop("model")
         if self._endpoint.extra_body:
             body["extra_body"] = self._endpoint.extra_body
-        begin, reply, raw = time.perf_counter(), Reply(), []
+        begin, reply, heard = time.perf_counter(), Reply(), litellm_reading.Heard()
         try:
-            with litellm_reading.raw_ends(raw):
+            with litellm_reading.listening(heard):
                 async with asyncio.timeout(timeout_seconds):
                     stream = await self._litellm.acompletion(
                         model=f"{self._endpoint.provider}/{name}",
@@ -216,15 +216,14 @@ class LitellmTransport:
                         max_retries=0,
                         **body,
                     )
-                    await litellm_reading.read(stream, reply, begin, sent)
+                    await litellm_reading.read(stream, reply, begin, heard, sent)
         except TimeoutError as error:
             raise faults.TimedOut(f"no complete answer within {timeout_seconds:.0f} s") from error
         except Failure:
             raise
         except Exception as error:  # litellm raises each provider's own errors, and plain ones for broken bodies
-            raise litellm_reading.failure_of(error, raw, sent) from error
+            raise litellm_reading.failure_of(error, heard, sent) from error
         reply.total_seconds = time.perf_counter() - begin
-        reply.finish_reason = litellm_reading.end_of(stream, reply, raw)
         return reply.finish()
 
     async def close(self) -> None:
