@@ -1,4 +1,4 @@
-"""Whole answers in the dialects of the providers, with any end: as OpenAI, Anthropic, Google and Cohere stream them."""
+"""Whole answers in the dialects of the providers, with any end: as OpenAI, Anthropic and Google stream them."""
 
 from __future__ import annotations
 
@@ -65,15 +65,3 @@ def gemini(end: str | None = "STOP", text: str | None = "yes") -> Said:
     candidate = {"content": content, "index": 0} | ({"finishReason": end} if end else {})
     usage = {"promptTokenCount": 7, "candidatesTokenCount": 2, "totalTokenCount": 9}
     return Said(body=events({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "m"}, done=False), headers=SSE)
-
-
-def cohere(end: str | None = "COMPLETE", text: str = "yes") -> Said:
-    """Cohere "Chat API v2", streaming events."""
-    chunks = [
-        {"type": "message-start", "id": "1", "delta": {"message": {"role": "assistant", "content": []}}},
-        {"type": "content-start", "index": 0, "delta": {"message": {"content": {"type": "text", "text": ""}}}},
-        {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": text}}}},
-        {"type": "content-end", "index": 0},
-        {"type": "message-end", "delta": {"finish_reason": end, "usage": {"tokens": {"input_tokens": 7, "output_tokens": 2}}}},
-    ]
-    return Said(body=events(*chunks, done=False), headers=SSE)

@@ -62,10 +62,6 @@ ENDS = [
     ("openrouter", dialects.openai("error"), "server"),
     ("openrouter", dialects.openai_error({"error": {"code": 502, "message": "Provider disconnected", "metadata": {"provider_name": "x"}}}), "server"),
     ("openrouter", dialects.openai_error({"error": {"code": 429, "message": "slow down"}}), "rate_limited"),
-    # Cohere, docs.cohere.com/reference/chat "finish_reason"
-    ("cohere_chat", dialects.cohere("COMPLETE"), "answered"),
-    ("cohere_chat", dialects.cohere("MAX_TOKENS"), "truncated"),
-    ("cohere_chat", dialects.cohere("ERROR_TOXIC"), "refused"),
     # Groq, Together, Fireworks, xAI, Moonshot, DashScope: OpenAI's set
     ("groq", dialects.openai("length"), "truncated"),
     ("together_ai", dialects.openai("eos"), "answered"),
@@ -89,6 +85,11 @@ LOCAL_ENDS = [
     ("vllm", dialects.openai_error({"object": "error", "message": "engine dead", "type": "InternalServerError", "code": 500}), "server"),
     # SGLang, finish_reason as an object
     ("sglang", dialects.openai({"type": "length", "length": 50}), "truncated"),
+    # Cohere, docs.cohere.com/docs/compatibility-api and /reference/chat "finish_reason" (litellm cannot read its own dialect's stream)
+    ("cohere", dialects.openai("COMPLETE"), "answered"),
+    ("cohere", dialects.openai("MAX_TOKENS"), "truncated"),
+    ("cohere", dialects.openai("ERROR_TOXIC"), "refused"),
+    ("cohere", dialects.openai("ERROR"), "server"),
     # Status 200 around an error: MiniMax base_resp, GLM and DashScope `code`
     ("minimax", Said(body=b'{"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}'), "no_credit"),
     ("glm", Said(body=b'{"code": 1261, "msg": "Prompt exceeds max length", "success": false}'), "over_window"),
@@ -112,7 +113,7 @@ def test_an_end_through_litellm_is_the_providers_own(provider, said, outcome):
 
 
 @pytest.mark.parametrize(
-    ("provider", "said", "outcome"), [row for row in ENDS if row[0] not in ("anthropic", "gemini", "cohere_chat")] + LOCAL_ENDS
+    ("provider", "said", "outcome"), [row for row in ENDS if row[0] not in ("anthropic", "gemini")] + LOCAL_ENDS
 )
 def test_an_end_of_a_server_with_a_url(provider, said, outcome):
     assert result(said, provider, DirectTransport) == outcome
