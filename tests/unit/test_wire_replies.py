@@ -138,6 +138,35 @@ def test_counts_that_a_server_does_not_give_are_unknown_also_for_litellm(kind, u
     assert (reply.text, reply.prompt_tokens, reply.completion_tokens) == ("yes", None, None)
 
 
+@BOTH
+def test_a_count_that_is_missing_beside_another_is_unknown(kind):
+    reply, _ = send(dialects.openai(usage={"prompt_tokens": 7}), "openai", kind)
+    assert (reply.prompt_tokens, reply.completion_tokens) == (7, None)
+
+
+@pytest.mark.parametrize(("provider", "said"), [("anthropic", dialects.anthropic()), ("gemini", dialects.gemini())])
+def test_counts_in_another_dialect_are_the_providers(provider, said):
+    reply, _ = send(said, provider, LitellmTransport)
+    assert (reply.text, reply.prompt_tokens, reply.completion_tokens) == ("yes", 7, 2)
+
+
+@BOTH
+def test_a_refused_connection_is_unreachable(kind):
+    import asyncio
+
+    from contextrot.engines import Endpoint
+
+    async def run():
+        transport = kind(Endpoint("external", "m", "openai", "http://127.0.0.1:9/v1", api_key="sk-test"))
+        try:
+            await transport.send(BODY, 20)
+        finally:
+            await transport.close()
+
+    with pytest.raises(Unreachable):
+        asyncio.run(run())
+
+
 def test_litellm_loads_no_tokenizer_from_the_hub_for_llama_3(monkeypatch):
     from litellm import utils
 
