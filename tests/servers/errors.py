@@ -57,6 +57,8 @@ HOSTED = [
     Refusal("anthropic", 400, _anthropic("invalid_request_error", "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."), "no_credit"),
     Refusal("anthropic", 400, _anthropic("invalid_request_error", "max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens for claude-x"), "bad_request"),
     Refusal("anthropic", 400, _anthropic("invalid_request_error", "`temperature` may only be set to 1 when thinking is enabled."), "bad_request"),
+    Refusal("anthropic", 400, _anthropic("invalid_request_error", "You have reached your specified API usage limits. You will regain access on 2025-02-01 at 00:00 UTC."), "no_credit"),
+    Refusal("anthropic", 400, _anthropic("invalid_request_error", "This organization has been disabled."), "denied"),
     Refusal("anthropic", 401, _anthropic("authentication_error", "invalid x-api-key"), "denied"),
     Refusal("anthropic", 403, _anthropic("permission_error", "Your API key does not have permission to use the specified resource."), "denied"),
     Refusal("anthropic", 404, _anthropic("not_found_error", "model: claude-99"), "denied"),
@@ -124,7 +126,7 @@ HOSTED = [
     # Together and Fireworks by their error references
     Refusal("together_ai", 422, _openai("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000 `inputs` tokens and 100 `max_new_tokens`", "invalid_request_error"), "over_window"),
     Refusal("fireworks_ai", 400, _openai("The prompt is too long: 140000, model maximum context length: 131071", "invalid_request_error"), "over_window"),
-    Refusal("fireworks_ai", 412, _openai("Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices", "invalid_request_error"), "bad_request"),
+    Refusal("fireworks_ai", 412, _openai("Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices", "invalid_request_error"), "no_credit"),
 ]  # fmt: skip
 
 LOCAL = [
@@ -152,6 +154,10 @@ LOCAL = [
     Refusal("vllm", 400, {"error": {"message": "'max_tokens' or 'max_completion_tokens' is too large: 1000. This model's maximum context length is 4096 tokens and your request has 3500 input tokens (1000 > 4096 - 3500).", "type": "BadRequestError", "param": "max_tokens", "code": 400}}, "over_window"),
     Refusal("vllm", 404, {"object": "error", "message": "The model `x` does not exist.", "type": "NotFoundError", "param": None, "code": 404}, "denied"),
     Refusal("vllm", 500, "Internal Server Error", "server"),
+    # TensorRT-LLM, cpp/tensorrt_llm/executor; SiliconFlow, by its error reference
+    Refusal("tensorrt_llm", 400, {"error": {"message": "The sum of prompt length (9000.0) and query length (0) should not exceed max_num_tokens (8192)"}}, "over_window"),
+    Refusal("siliconflow", 400, {"code": 20015, "message": "length of prompt_tokens (40000) must be less than max_seq_len (32768)."}, "over_window"),
+    Refusal("siliconflow", 403, {"code": 30011, "message": "The selected model requires paid balance. Your paid balance is insufficient. Please top up and try again.", "data": None}, "no_credit"),
     # SGLang, python/sglang/srt/managers/tokenizer_manager.py
     Refusal("sglang", 400, {"object": "error", "message": "The input (9000 tokens) is longer than the model's context length (8192 tokens).", "type": "BadRequest", "param": None, "code": 400}, "over_window"),
     # Ollama, server/routes.go

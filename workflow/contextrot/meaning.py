@@ -73,18 +73,20 @@ _STATUSES: dict[int, type[Failure]] = {
     524: faults.TimedOut,  # Cloudflare: the origin took too long
 }
 
+_NUMBER = r"[a-z_'`\s:=(]{0,40}?(\d{2,})(?!\d*\.\d)"
 _LIMIT = re.compile(
-    r"(?:maximum|max|limit|at most|up to|<=?|less than|fewer than|only|window of|window is|window|size of|size|context of|length of|length is|supports|allowed|n_ctx)"
-    r"[a-z_'`\s:=(]{0,40}?(\d{2,})(?!\d*\.\d)",
+    r"(?:maximum|max|limit|at most|up to|<=?|less than|fewer than|only|window of|window is|window|supports|allowed|n_ctx)"
+    + _NUMBER,
     re.IGNORECASE,
 )
+_SIZE = re.compile(r"(?:size of|size|context of|length of|length is)" + _NUMBER, re.IGNORECASE)
 _GREATER = re.compile(r"(\d{2,})\s*(?:tokens?)?\s*(?:>|exceeds?(?: the)?[a-z\s]{0,40})\s*(\d{2,})", re.IGNORECASE)
-_OF_PROMPT = re.compile(r"prompt|input|message|context|n_ctx", re.IGNORECASE)
+_OF_PROMPT = re.compile(r"prompt|input|message|context|n_ctx|total (tokens|length)", re.IGNORECASE)
 _OF_ROOM = re.compile(r"tokens?|context|n_ctx|prompt length|input length", re.IGNORECASE)
 _OVER_WINDOW = re.compile(
     r"context.?length|context.?window|context size|maximum.{0,20}length|max_model_len|n_ctx"
     r"|(prompt|input|inputs|messages).{0,40}(too long|too large|exceed|longer than)|(too many|exceed\w*).{0,30}(input|prompt) tokens"
-    r"|too many tokens: size limit|exceed\w* model token limit|range of input length",
+    r"|reduce the length of (the|your) (messages|prompt|input)|too many tokens: size limit|exceed\w* model token limit|range of input length",
     re.IGNORECASE,
 )
 _OUTPUT_LIMIT = re.compile(
@@ -97,7 +99,7 @@ _CONTENT_FILTER = re.compile(
 )
 _NO_CREDIT = re.compile(
     r"insufficient.{0,20}(quota|credit|funds|balance)|exceeded your current quota|credit balance|balance.{0,20}(insufficient|too low)"
-    r"|(credits?|balance).{0,20}(depleted|exhausted|used up)|no credits?\b|top up|recharge|余额|欠费|充值",
+    r"|(credits?|balance).{0,20}(depleted|exhausted|used up)|no credits?\b|top up|recharge|api usage limits|spending limit|past invoices|余额|欠费|充值",
     re.IGNORECASE,
 )
 _EMPTY_ACCOUNT = re.compile(
@@ -105,6 +107,10 @@ _EMPTY_ACCOUNT = re.compile(
 )
 _NO_KEY = re.compile(
     r"(invalid|incorrect|missing|no) api.?key|api.?key.{0,40}(invalid|incorrect|not valid|missing|expired)", re.IGNORECASE
+)
+_NO_ACCESS = re.compile(
+    r"(organization|account|project).{0,30}(disabled|suspended|deactivated|closed)|location is not supported|region.{0,30}not supported",
+    re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
     r"model.{0,80}(does not exist|not exist|not found|not a valid model|isn't available|no longer available|decommissioned)|not a valid model|invalid model"
@@ -203,11 +209,11 @@ def _kind(
     if status == 413 or (status in (401, 404, 405, 410, 402)):
         return _STATUSES[status]
     if status is None or status < 500:
-        if status in (None, 400, 403, 422) and _NO_CREDIT.search(message):
+        if status in (None, 400, 403, 412, 422) and _NO_CREDIT.search(message):
             return faults.NoCredit
         if status in (None, 400, 403, 422) and _CONTENT_FILTER.search(message):
             return faults.ContentFilter
-        if status in (None, 400, 422) and (_NO_KEY.search(message) or _NO_MODEL.search(message)):
+        if status in (None, 400, 412, 422) and any(pattern.search(message) for pattern in (_NO_KEY, _NO_MODEL, _NO_ACCESS)):
             return faults.Denied
     if status is None:
         return faults.ServerFault
@@ -240,12 +246,12 @@ def too_long(message: str, objects: list[dict[str, Any]], sent: Sent | None = No
         limit, asked = entry.get("n_ctx"), entry.get("n_prompt_tokens")
         if isinstance(limit, int) and isinstance(asked, int) and asked >= limit:
             return True
-    text = re.sub(r"(?<=\d)[,_](?=\d{3})", "", message[:4000])
+    text = re.sub(r"(?<=\d)[,_](?=\d{3})|(?<=\d)\.0+\b", "", message[:4000])
     if not _OF_PROMPT.search(text) or not _OF_ROOM.search(text) or _only_output(text):
         return False
     if any(int(asked) > int(limit) for asked, limit in _GREATER.findall(text)):
         return True
-    limits = [int(number) for number in _LIMIT.findall(text) if len(number) < 12]
+    limits = [int(number) for number in _LIMIT.findall(text) or _SIZE.findall(text) if len(number) < 12]
     if not limits:
         return False
     others = [int(number) for number in re.findall(r"(?<![\d.])\d{2,11}(?![\d.]*\d)", text)]
