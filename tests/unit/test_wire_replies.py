@@ -266,10 +266,67 @@ def test_the_first_token_is_the_first_text_not_the_role():
         (b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n\n", "malformed"),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", "cut_stream"),
         (b"HTTP/1.1 400 No\r\nContent-Length: 200000\r\n\r\n" + b"[" * 100_000 + b"]" * 100_000, "bad_request"),
-        (b"HTTP/1.1 199 Odd\r\n\r\n", "connection"),
+        (b"HTTP/1.1 199 Odd\r\n\r\n", "malformed"),
     ],
     ids=range(11),
 )  # fmt: skip
 def test_what_is_no_answer_is_a_failure_at_once(raw, kind):
     found, _ = send(Said(raw=raw))
     assert found.kind == kind
+
+
+def test_hints_before_the_answer_are_passed_over():
+    body = dialects.openai().body
+    head = (
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
+        % len(body)
+    )
+    found, _ = send(Said(raw=head + body))
+    assert found.text == "yes"
+
+
+def test_a_whole_answer_of_litellm_is_read_with_the_providers_own_end():
+    import asyncio
+
+    import litellm
+
+    from contextrot import litellm_reading
+
+    litellm_reading.prepare(litellm)
+    heard = litellm_reading.Heard()
+    with litellm_reading.listening(heard):
+        choice = {"index": 0, "message": {"role": "assistant", "content": "yes"}, "finish_reason": "something_new"}
+        answer = litellm.ModelResponse(model="m", choices=[choice])
+        reply = Reply()
+        asyncio.run(litellm_reading.read(answer, reply, 0.0, heard, None))
+    assert (reply.finish().text, reply.finish_reason, reply.first_token_seconds) == ("yes", "something_new", None)
+    assert (reply.prompt_tokens, reply.completion_tokens) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://user:secret@127.0.0.1:{}/v1", "httpx://user:secret@127.0.0.1:{}/v1", "127.0.0.1:{}/v1", "http:///v1"]
+)
+def test_an_address_that_no_time_mends_stops_at_once_and_is_not_shown(url):
+    import asyncio
+
+    from contextrot.engines import Endpoint
+
+    async def plain(_, writer):
+        writer.write(b"HTTP/1.1 400 no\r\n\r\n")
+        writer.close()
+
+    async def run():
+        server = await asyncio.start_server(plain, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        transport = DirectTransport(Endpoint("external", "m", "openai", url.format(port)))
+        try:
+            await transport.send(BODY, 20)
+        except Failure as failure:
+            return failure
+        finally:
+            await transport.close()
+            server.close()
+
+    failure = asyncio.run(run())
+    assert failure.kind == "denied"
+    assert "secret" not in failure.message

@@ -269,11 +269,11 @@ class Client:
 
     def _advice(self, failure: Failure) -> str:
         where = self.endpoint.base_url or self.endpoint.provider
-        said = f"{where} answered {failure.status}: {failure.message.rstrip('.')}."
+        said = f"{where} answered {failure.status or 'nothing'}: {failure.message.rstrip('.')}."
         variable = self.model.api_key_env or KEY_VARIABLES.get(self.model.provider or "", "the variable named in `api_key_env`")
         if isinstance(failure, faults.NoCredit):
             return f"{said} The account has no credit left; top it up and run the same command to go on."
-        if failure.status is not None and (failure.status in (404, 405, 410) or 300 <= failure.status < 400):
+        if failure.status in (None, 404, 405, 410) or 300 <= failure.status < 400:
             return f"{said} Check `name` ({self.model.name!r}) and `base_url` of the model."
         return f"{said} Check the API key in {variable} (environment or .env), and that it may use model {self.model.name!r}."
 

@@ -25,6 +25,7 @@ from contextrot.reply import Reply
 
 LARGEST_ERROR_BYTES = 2**16
 DRAIN_SECONDS = 0.5
+INFORMATIONAL = (100, 101, 102, 103, 104)
 
 
 class Transport(Protocol):
@@ -59,6 +60,7 @@ class DirectTransport:
                 timeout=aiohttp.ClientTimeout(total=None),
                 headers={"Content-Type": "application/json", **headers},
                 trace_configs=[_reuse_trace()],
+                response_class=_final_response(),
             )
         body = {**body, "stream": True, "stream_options": {"include_usage": True}, **self._endpoint.extra_body}
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -73,11 +75,10 @@ class DirectTransport:
             raise faults.TimedOut(f"no complete answer within {timeout_seconds:.0f} s") from error
         except aiohttp.ClientPayloadError as error:
             raise faults.CutStream(f"the answer was cut off ({error})") from error
-        except (
-            aiohttp.ClientResponseError,
-            aiohttp.http.HttpProcessingError,
-        ) as error:  # status line or headers that are none, or endless
-            raise faults.Malformed(f"the answer is not HTTP ({type(error).__name__}: {str(error)[:200]})") from error
+        except (aiohttp.ClientResponseError, aiohttp.http.HttpProcessingError) as error:  # its own text would show the URL
+            raise faults.Malformed(f"the answer is not HTTP ({error.message[:200]})") from error
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.ClientSSLError) as error:  # no time heals these
+            raise faults.Denied(f"base_url cannot be spoken to ({type(error).__name__})") from error
         except (aiohttp.ClientError, OSError) as error:
             raise _broken(error, connection) from error
         return reply
@@ -155,6 +156,31 @@ async def _bounded(answer: Any, most: int, cut: bool = False) -> bytes:
                 break
             raise faults.Malformed(f"the answer is longer than {most} bytes", answer.status)
     return b"".join(parts)[:most]
+
+
+def _final_response() -> Any:
+    """aiohttp's response; an informational status that HTTP does not know is its end. aiohttp waits for another one, for ever."""
+    import aiohttp
+
+    class FinalResponse(aiohttp.ClientResponse):
+        async def start(self, connection: Any) -> aiohttp.ClientResponse:
+            protocol, read = connection.protocol, connection.protocol.read
+
+            async def read_known() -> Any:
+                message, payload = await read()
+                if 100 <= message.code < 200 and message.code not in INFORMATIONAL:
+                    raise aiohttp.ClientResponseError(
+                        self.request_info, self.history, status=message.code, message="no such status"
+                    )
+                return message, payload
+
+            protocol.read = read_known
+            try:
+                return await super().start(connection)
+            finally:
+                del protocol.read
+
+    return FinalResponse
 
 
 def _reuse_trace() -> Any:
