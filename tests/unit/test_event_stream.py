@@ -4,7 +4,7 @@ import random
 import pytest
 
 from contextrot import event_stream, faults
-from contextrot.event_stream import EventReader, whole_object
+from contextrot.event_stream import EventReader, JsonLineReader, whole_object
 
 
 def read(*pieces):
@@ -91,3 +91,16 @@ def test_a_long_event_in_many_pieces_is_read_in_linear_time():
     text = json.dumps({"a": "x" * 4_000_000}).encode()
     pieces = [text[i : i + 1000] for i in range(0, len(text), 1000)]
     assert len(read(b"data: ", *pieces, b"\n\n")[0]["a"]) == 4_000_000
+
+
+def test_json_lines_are_the_same_however_they_are_cut():
+    stream = '{"a": "日"}\n\n{"b": 2}\r\n{"c": 3}'.encode()
+    reader = JsonLineReader()
+    events = [event for i in range(len(stream)) for event in reader.feed(stream[i : i + 1])] + reader.end()
+    assert [event.chunk for event in events] == [{"a": "日"}, {"b": 2}, {"c": 3}]
+    reader = JsonLineReader()
+    reader.feed(b'{"a": 1}\n{"b"')
+    with pytest.raises(faults.CutStream):
+        reader.end()
+    with pytest.raises(faults.Malformed):
+        reader.feed(b"no\n")

@@ -110,6 +110,37 @@ class EventReader:
                 events.append(Event(name, whole_object(data) if name != "error" else _error(data)))
 
 
+class JsonLineReader:
+    """The same for one JSON object a line (NDJSON), as Ollama's own API streams."""
+
+    def __init__(self) -> None:
+        self._rest: list[bytes] = []
+        self._rest_bytes = self._bytes = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The objects that these bytes complete. Raises as `EventReader.feed`."""
+        self._bytes += len(data)
+        *lines, rest = data.split(b"\n")
+        if lines and self._rest:
+            lines[0], self._rest, self._rest_bytes = b"".join([*self._rest, lines[0]]), [], 0
+        if rest:
+            self._rest.append(rest)
+            self._rest_bytes += len(rest)
+        if self._bytes > LARGEST_STREAM_BYTES or self._rest_bytes > LARGEST_EVENT_BYTES:
+            raise faults.Malformed(
+                f"the stream is longer than {LARGEST_STREAM_BYTES} bytes, or a line than {LARGEST_EVENT_BYTES}", 200
+            )
+        return [Event("", whole_object(line)) for line in lines if line.strip()]
+
+    def end(self) -> list[Event]:
+        """A last line without an end. Raises CutStream if it is cut."""
+        line, self._rest = b"".join(self._rest), []
+        try:
+            return [Event("", whole_object(line))] if line.strip() else []
+        except faults.Malformed as failure:
+            raise faults.CutStream(f"the stream ended in the middle of a line ({failure.message})", 200) from failure
+
+
 def whole_object(content: bytes) -> dict[str, Any]:
     """The JSON object that a body holds.
 
