@@ -13,7 +13,8 @@ from contextrot import faults
 from contextrot.client import classify
 from contextrot.event_stream import EventReader, whole_object
 from contextrot.records import Response, read_responses, write_responses
-from contextrot.reply import Reply, count_of
+from contextrot.reply import Reply
+from contextrot.reply_form import count_of
 from tests.servers import dialects
 from tests.unit.test_wire_errors import send
 

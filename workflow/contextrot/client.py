@@ -28,7 +28,8 @@ from contextrot.meaning import Sent
 from contextrot.prices import Pricing, pricing_of
 from contextrot.ratelimit import AdaptiveConcurrency, TokenBucket
 from contextrot.records import Response
-from contextrot.reply import Reply, whole_characters
+from contextrot.reply import Reply
+from contextrot.reply_form import whole_characters
 from contextrot.settings import ModelSettings, Settings
 from contextrot.transport import Transport, transport_for
 

@@ -1,183 +1,40 @@
 """What a server answered, checked at the door: whatever is odd but readable is read, whatever is not is a Malformed of that one request.
 
 Nothing passes that cannot be written later: counts are whole, not negative and fit 64 bits, texts hold whole characters, log-probabilities are plain.
-A count that a server does not give, or that cannot be one, is None.
-
-Sources of the shapes that are read: OpenAI "chat completion chunk object"; content and thoughts in parts: Mistral "Reasoning" (`thinking` parts), Anthropic
-content blocks; thoughts: DeepSeek and vLLM `reasoning_content`, vLLM and Groq `reasoning`, OpenRouter `reasoning_details`; counts: Anthropic `usage` (its
-`input_tokens` leaves out what was read from or written to the cache), DeepSeek `prompt_cache_hit_tokens`, Moonshot `cached_tokens`, Google `usageMetadata`, Groq
-`x_groq`, Ollama `prompt_eval_count`, llama.cpp `timings`; `provider` of OpenRouter.
+A count that a server does not give, or that cannot be one, is None. The shapes that are read are in `reply_form`.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from contextrot import ends, faults, meaning
+from contextrot.reply_form import MOST_LOGPROBS, Choice, Chunk, count_of, mapping, whole_characters
 
-LARGEST_COUNT = 10**10
 LARGEST_TEXT_CHARACTERS = 2**25
-MOST_LOGPROBS = 2**20
-LOWEST_LOGPROB = -9999.0
-_THOUGHT_TYPES = (
-    "thinking",
-    "reasoning",
-    "reasoning.text",
-    "reasoning.summary",
-    "thought",
-    "redacted_thinking",
-    "reasoning.encrypted",
-)
-_DEEPEST = 8
 
 
-def whole_characters(text: str) -> str:
-    """A text whose characters a server's stream cut in two, put together; a half that stays alone becomes the replacement character."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def count_of(value: Any) -> int | None:
-    """A number of tokens, also one written as a float or as digits; None for what cannot be one."""
-    if type(value) is not int:
-        digits = isinstance(value, str) and len(value) <= 20 and value.strip().isascii() and value.strip().isdigit()
-        if not digits and not (isinstance(value, float) and value.is_integer()):
-            return None
-        value = int(value)
-    return value if 0 <= value <= LARGEST_COUNT else None
-
-
-def _plain_text(value: Any, depth: int = 0) -> str:
-    """All text of a value: itself, or that of its parts.
-
-    Raises:
-        ValueError: if it is neither text nor made of parts.
-    """
-    if value is None or isinstance(value, str):
-        return value or ""
-    if depth < _DEEPEST:
-        if isinstance(value, list):
-            return "".join([_plain_text(part, depth + 1) for part in value])
-        if isinstance(value, dict):
-            names = ("text", "content", "thinking", "reasoning", "summary")
-            return next((_plain_text(value[name], depth + 1) for name in names if value.get(name)), "")
-    raise ValueError("neither text nor a list of parts")
-
-
-def _text_and_thought(value: Any) -> tuple[str, str]:
-    """Text and thought of a `content`: text alone, or parts that say what they are."""
-    if value is None or isinstance(value, str):
-        return value or "", ""
-    parts = [value] if isinstance(value, dict) else value
-    if not isinstance(parts, list):
-        raise ValueError("content is neither text nor a list of parts")
-    text, thought = [], []
-    for part in parts:
-        thinks = isinstance(part, dict) and (part.get("type") in _THOUGHT_TYPES or ("thinking" in part and "text" not in part))
-        (thought if thinks else text).append(_plain_text(part))
-    return "".join(text), "".join(thought)
-
-
-def _name(value: Any) -> str | None:
-    """A short name, such as a model's; None for anything else."""
-    return whole_characters(value.strip()[:200]) or None if isinstance(value, str) else None
-
-
-def _end(value: Any) -> str | None:
-    """The end as text; some servers send an empty one, or the word null, until there is one."""
-    if value is None or value is False or (isinstance(value, str) and value.strip() in ("", "null", "None")):
+def _plain_chunk(values: dict[str, Any]) -> str | None:
+    """The text of a chunk that holds a piece of text and nothing else, as nearly all do; None for one that the model must check."""
+    choices = values.get("choices")
+    if type(choices) is not list or len(choices) != 1 or values.get("usage") or values.get("timings") or values.get("provider"):
         return None
-    if isinstance(value, dict):
-        value = value.get("type") or value.get("reason") or value  # SGLang: {"type": "stop", "matched": ...}
-    return whole_characters(str(value).strip()[: ends.LONGEST_NAME])
-
-
-def _logprobs(value: Any) -> list[dict[str, Any]]:
-    """Log-probabilities of tokens in OpenAI's form, plain; what is in another form is left out."""
-    content = value.get("content") if isinstance(value, dict) else None
-    return [plain for token in (content if isinstance(content, list) else [])[:MOST_LOGPROBS] if (plain := _logprob(token))]
-
-
-def _logprob(token: Any, alternatives: bool = True) -> dict[str, Any] | None:
-    if not isinstance(token, dict) or not isinstance(token.get("token"), str):
+    choice = choices[0]
+    if type(choice) is not dict or choice.get("finish_reason") is not None or choice.get("logprobs") or choice.get("index"):
         return None
-    value = token.get("logprob")
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= 1e300
-    value = float(value) if number else LOWEST_LOGPROB if isinstance(value, float) and value == -math.inf else None
-    plain: dict[str, Any] = {"token": whole_characters(token["token"]), "logprob": value}
-    octets = token.get("bytes")
-    if isinstance(octets, list) and all(type(octet) is int and 0 <= octet < 256 for octet in octets):
-        plain["bytes"] = octets
-    if alternatives and isinstance(token.get("top_logprobs"), list):
-        plain["top_logprobs"] = [top for other in token["top_logprobs"] if (top := _logprob(other, alternatives=False))]
-    return plain
-
-
-def _object_or_none(value: Any) -> Any:
-    """An object; what a server says where it has none (null, "", []) is None."""
-    return value or None
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _listed(value: Any) -> list[Any]:
-    """Choices: none, one, or a list with gaps."""
-    return [choice for choice in (value if isinstance(value, list) else [value]) if choice not in (None, {}, [], "")]
-
-
-Content = Annotated[tuple[str, str], BeforeValidator(_text_and_thought)]
-Text = Annotated[str, BeforeValidator(_plain_text)]
-Name = Annotated[str | None, BeforeValidator(_name)]
-Plain = Annotated[dict[str, Any], BeforeValidator(_mapping)]
-
-
-class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Part(_Lenient):
-    """A `delta`, or a whole `message`."""
-
-    content: Content = ("", "")
-    reasoning_content: Text = ""
-    reasoning: Text = ""
-    reasoning_details: Text = ""
-    refusal: Text = ""
-    tool_calls: Any = None
-    function_call: Any = None
-
-    @property
-    def thought(self) -> str:
-        """The thought; servers that have several fields for it repeat themselves."""
-        return self.reasoning_content or self.reasoning or self.reasoning_details or self.content[1]
-
-
-class Choice(_Lenient):
-    """One of `choices`."""
-
-    delta: Annotated[Part | None, BeforeValidator(_object_or_none)] = None
-    message: Annotated[Part | None, BeforeValidator(_object_or_none)] = None
-    text: Text = ""
-    finish_reason: Annotated[str | None, BeforeValidator(_end)] = None
-    index: Any = 0
-    logprobs: Annotated[list[dict[str, Any]], BeforeValidator(_logprobs)] = []
-
-
-class Chunk(_Lenient):
-    """A chunk of a stream, or a whole answer."""
-
-    model: Name = None
-    provider: Name = None
-    choices: Annotated[list[Choice], BeforeValidator(_listed)] = []
-    usage: Plain = {}
-    usageMetadata: Plain = {}
-    x_groq: Plain = {}
-    timings: Plain = {}
+    part, model = choice.get("delta"), values.get("model")
+    if (
+        type(part) is not dict
+        or type(part.get("content")) is not str
+        or not (model is None or (type(model) is str and model.isascii()))
+    ):
+        return None
+    if choice.get("text") or len(model or "") > 200 or any(part[name] for name in part if name not in ("content", "role")):
+        return None
+    return part["content"]
 
 
 @dataclass
@@ -227,6 +84,14 @@ class Reply:
         """
         if (error := meaning.error_in(values, event)) is not None:
             raise meaning.failure_of(None, error, sent=sent)
+        if (text := _plain_chunk(values)) is not None:
+            self.any_choice = True
+            self.model = values.get("model") or self.model
+            self.text += text
+            if text and self.first_token_seconds is None:
+                self.first_token_seconds = seconds
+            self._bound()
+            return bool(text)
         try:
             chunk = Chunk.model_validate(values)
         except (ValidationError, RecursionError) as failure:
@@ -240,12 +105,15 @@ class Reply:
                 brought = self._choose(choice) or brought
         if brought and self.first_token_seconds is None:
             self.first_token_seconds = seconds
+        self._bound()
+        return brought
+
+    def _bound(self) -> None:
         if (
             len(self.text) + len(self.reasoning) + len(self.refusal) > LARGEST_TEXT_CHARACTERS
             or len(self.logprobs) > MOST_LOGPROBS
         ):
             raise faults.Malformed(f"the answer is longer than {LARGEST_TEXT_CHARACTERS} characters", 200)
-        return brought
 
     def _choose(self, choice: Choice) -> bool:
         self.any_choice = True
@@ -264,7 +132,7 @@ class Reply:
 
     def _count(self, chunk: Chunk, values: dict[str, Any]) -> None:
         """The counts, in whatever words; what a later chunk does not tell stays as an earlier one told it."""
-        usage = chunk.usage or _mapping(chunk.x_groq.get("usage")) or chunk.usageMetadata
+        usage = chunk.usage or mapping(chunk.x_groq.get("usage")) or chunk.usageMetadata
         if not usage:
             if chunk.timings:  # llama.cpp, if not asked for usage
                 new, kept = count_of(chunk.timings.get("prompt_n")), count_of(chunk.timings.get("cache_n"))
@@ -274,8 +142,8 @@ class Reply:
                 usage = values
             else:
                 return
-        prompt_details = _mapping(usage.get("prompt_tokens_details")) or _mapping(usage.get("input_tokens_details"))
-        completion_details = _mapping(usage.get("completion_tokens_details")) or _mapping(usage.get("output_tokens_details"))
+        prompt_details = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
+        completion_details = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
 
         def first(*counts: Any) -> int | None:
             return next((number for count in counts if (number := count_of(count)) is not None), None)

@@ -21,7 +21,8 @@ from contextrot.errors import RequestError
 from contextrot.event_stream import EventReader
 from contextrot.faults import Failure
 from contextrot.records import Sample
-from contextrot.reply import Reply, whole_characters
+from contextrot.reply import Reply
+from contextrot.reply_form import whole_characters
 
 
 @dataclass
