@@ -17,24 +17,23 @@ from contextrot.reply_form import MOST_LOGPROBS, Choice, Chunk, count_of, mappin
 LARGEST_TEXT_CHARACTERS = 2**25
 
 
-def _plain_chunk(values: dict[str, Any]) -> str | None:
-    """The text of a chunk that holds a piece of text and nothing else, as nearly all do; None for one that the model must check."""
+def _plain_chunk(values: dict[str, Any]) -> tuple[str, str | None] | None:
+    """Text and end of a chunk that holds nothing else, as nearly all do; None for one that the model must check."""
     choices = values.get("choices")
     if type(choices) is not list or len(choices) != 1 or values.get("usage") or values.get("timings") or values.get("provider"):
         return None
-    choice = choices[0]
-    if type(choice) is not dict or choice.get("finish_reason") is not None or choice.get("logprobs") or choice.get("index"):
+    choice, model = choices[0], values.get("model")
+    if type(choice) is not dict or choice.get("logprobs") or choice.get("index") or choice.get("text") or choice.get("message"):
         return None
-    part, model = choice.get("delta"), values.get("model")
-    if (
-        type(part) is not dict
-        or type(part.get("content")) is not str
-        or not (model is None or (type(model) is str and model.isascii()))
-    ):
+    part, end = choice.get("delta"), choice.get("finish_reason")
+    if type(part) is not dict or not (end is None or end in ("stop", "length")):
         return None
-    if choice.get("text") or len(model or "") > 200 or any(part[name] for name in part if name not in ("content", "role")):
+    if not (model is None or (type(model) is str and model.isascii() and len(model) <= 200)):
         return None
-    return part["content"]
+    text = part.get("content")
+    if not (text is None or type(text) is str) or any(part[name] for name in part if name not in ("content", "role")):
+        return None
+    return text or "", end
 
 
 @dataclass
@@ -84,10 +83,12 @@ class Reply:
         """
         if (error := meaning.error_in(values, event)) is not None:
             raise meaning.failure_of(None, error, sent=sent)
-        if (text := _plain_chunk(values)) is not None:
+        if (plain := _plain_chunk(values)) is not None:
+            text, end = plain
             self.any_choice = True
             self.model = values.get("model") or self.model
             self.text += text
+            self.finish_reason = end or self.finish_reason
             if text and self.first_token_seconds is None:
                 self.first_token_seconds = seconds
             self._bound()
