@@ -13,8 +13,8 @@ from contextrot.client import classify
 from contextrot.engines import Endpoint
 from contextrot.errors import EngineError, RequestError
 from contextrot.records import Response, read_responses, write_responses
+from contextrot.reply import Reply
 from contextrot.settings import ModelSettings
-from contextrot.transport import Reply
 from tests.client_session import Session
 from tests.scripted_server import Act, error
 

@@ -11,7 +11,7 @@ from contextrot.errors import ConfigError
 from contextrot.records import Response
 from contextrot.settings import ModelSettings, validate
 from contextrot.thoughts import FAMILIES, Thoughts, template_opens_thought
-from contextrot.transport import Reply
+from contextrot.reply import Reply
 
 NEEDLE = "The secret is Rome. Wait, is it? I cannot find it."
 

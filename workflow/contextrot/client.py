@@ -18,18 +18,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from contextrot import faults, modules
+from contextrot import ends, faults, modules
 from contextrot.cache import RequestStore, StoreWriter, request_key, weights_fingerprint
 from contextrot.engines import Endpoint
 from contextrot.engines.external import KEY_VARIABLES
 from contextrot.errors import ContextRotError, EngineError, RequestError
 from contextrot.faults import Failure
+from contextrot.meaning import Sent
 from contextrot.prices import Pricing, pricing_of
 from contextrot.ratelimit import AdaptiveConcurrency, TokenBucket
 from contextrot.records import Response
+from contextrot.reply import Reply
+from contextrot.reply_form import whole_characters
 from contextrot.settings import ModelSettings, Settings
 from contextrot.thoughts import Thoughts
-from contextrot.transport import Reply, Transport, transport_for
+from contextrot.transport import Transport, transport_for
 
 LOCAL_TOKENS_PER_MINUTE = 50_000
 HOSTED_TOKENS_PER_MINUTE = 200_000
@@ -175,7 +178,7 @@ class Client:
                 self._check_stopped()
                 attempts += 1
                 sent_at = time.monotonic()
-                failure, reply = await self._send(body)
+                failure, reply = await self._send(body, prompt_tokens)
             if failure is None:
                 self.concurrency.answered()
                 return attempts, reply
@@ -186,9 +189,10 @@ class Client:
                 return attempts, failure
             await asyncio.sleep(pause)
 
-    async def _send(self, body: dict[str, Any]) -> tuple[Failure | None, Reply]:
+    async def _send(self, body: dict[str, Any], prompt_tokens: int) -> tuple[Failure | None, Reply]:
+        sent = Sent(prompt_tokens, body.get("max_tokens") or body.get("max_completion_tokens"), self.model.window)
         try:
-            reply = await self._transport.send({"model": self.endpoint.model, **body}, self.model.timeout_seconds)
+            reply = await self._transport.send({"model": self.endpoint.model, **body}, self.model.timeout_seconds, sent)
         except Failure as failure:
             failure.message = self._redact(failure.message)
             return failure, Reply()
@@ -246,6 +250,7 @@ class Client:
         response.model = sys.intern(result.model or self.endpoint.model)
         response.finish_reason = result.finish_reason and sys.intern(result.finish_reason)
         response.prompt_tokens, response.completion_tokens = result.prompt_tokens, result.completion_tokens
+        response.upstream = result.upstream and sys.intern(result.upstream)
         response.cached_tokens, response.reasoning_tokens = result.cached_tokens, result.reasoning_tokens
         response.first_token_seconds, response.total_seconds = result.first_token_seconds, result.total_seconds
         if self.pricing and result.prompt_tokens is not None and result.completion_tokens is not None:
@@ -268,11 +273,11 @@ class Client:
 
     def _advice(self, failure: Failure) -> str:
         where = self.endpoint.base_url or self.endpoint.provider
-        said = f"{where} answered {failure.status}: {failure.message.rstrip('.')}."
+        said = f"{where} answered {failure.status or 'nothing'}: {failure.message.rstrip('.')}."
         variable = self.model.api_key_env or KEY_VARIABLES.get(self.model.provider or "", "the variable named in `api_key_env`")
         if isinstance(failure, faults.NoCredit):
             return f"{said} The account has no credit left; top it up and run the same command to go on."
-        if failure.status == 404:
+        if failure.status in (None, 404, 405, 410) or 300 <= failure.status < 400:
             return f"{said} Check `name` ({self.model.name!r}) and `base_url` of the model."
         return f"{said} Check the API key in {variable} (environment or .env), and that it may use model {self.model.name!r}."
 
@@ -312,19 +317,15 @@ def request_body(
 
 def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | None, str | None]:  # noqa: B008 (immutable)
     """Outcome, answer and reasoning of a reply; thoughts that a server leaves in the text are taken out of it."""
-    cut = reply.finish_reason in ("length", "max_tokens") and not reply.reasoning_tokens
+    outcome = ends.outcome_of_end(reply.finish_reason)
+    cut = outcome == "truncated" and not reply.reasoning_tokens
     text, reasoning = thoughts.split(whole_characters(reply.text), whole_characters(reply.reasoning), cut)
     text, reasoning = text if text.strip() else "", reasoning or None
-    if reply.refusal or reply.finish_reason in ("content_filter", "refusal"):
+    if reply.refusal or outcome == "refused":
         return "refused", reply.refusal or text or None, reasoning
-    if reply.finish_reason in ("length", "max_tokens"):
-        return "truncated", text or None, reasoning
+    if outcome != "answered":
+        return outcome, text or None, reasoning
     return ("answered", text, reasoning) if text else ("empty", None, reasoning)
-
-
-def whole_characters(text: str) -> str:
-    """A text whose characters a server's stream cut in two, put together; a half that stays alone becomes the replacement character."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _same_model(endpoint: Endpoint, answered: str) -> bool:
