@@ -6,6 +6,7 @@ import pytest
 from contextrot import provenance
 from contextrot.provenance import code_hash, git_state, responses_summary, run_metadata, sample_count
 from contextrot.records import Response, write_responses
+from contextrot.secrets import public
 from contextrot.settings import ModelSettings, Project
 
 MODELS = """
@@ -116,7 +117,7 @@ def test_metadata_hold_named_variables_and_no_secret(project, monkeypatch):
 
 def test_an_option_of_the_engine_that_is_a_key_is_not_shown():
     options = {"api_key": "hunter2", "max_tokens": 5, "extra_args": ["--api-key", "hunter3", "--port", "1"]}
-    shown = provenance._public(options)
+    shown = public(options)
     assert shown == {"api_key": "(not shown)", "max_tokens": 5, "extra_args": ["--api-key", "(not shown)", "--port", "1"]}
 
 

@@ -14,13 +14,13 @@ import os
 import re
 import sys
 import time
-from collections.abc import Coroutine, Generator
+from collections.abc import AsyncIterator, Coroutine, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import coroutine as coroutine_of_generator
 from typing import Any, Protocol
 
-from contextrot import faults
+from contextrot import faults, ollama, outgoing
 from contextrot.engines import Endpoint
 from contextrot.faults import Failure
 
@@ -84,34 +84,41 @@ class Transport(Protocol):
 
 
 def transport_for(endpoint: Endpoint) -> Transport:
-    """The direct way for a URL, litellm for a provider."""
-    return DirectTransport(endpoint) if endpoint.base_url else LitellmTransport(endpoint)
+    """The direct way for a URL, Ollama's own for Ollama, litellm for a provider."""
+    if endpoint.provider == "ollama":
+        return OllamaTransport(endpoint)
+    return DirectTransport(endpoint) if endpoint.base_url and endpoint.provider == "hosted_vllm" else LitellmTransport(endpoint)
 
 
 class DirectTransport:
     """An OpenAI-compatible server, spoken to over HTTP with streaming, so that the time to the first token is known."""
 
+    _path = "chat/completions"
+
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._session = None
+        self._url = endpoint.url(self._path)
+        self._proxy = outgoing.proxy_for(self._url)
+
+    def _content(self, body: dict[str, Any]) -> bytes:
+        return outgoing.content(self._endpoint, body)
 
     async def send(self, body: dict[str, Any], timeout_seconds: float) -> Reply:
         import aiohttp
 
         if self._session is None:
-            headers = {"Authorization": f"Bearer {self._endpoint.api_key}"} if self._endpoint.api_key else {}
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
                 timeout=aiohttp.ClientTimeout(total=None),
-                headers={"Content-Type": "application/json", **headers},
+                headers={"Content-Type": "application/json", **self._endpoint.request_headers},
                 request_class=aiohttp.ClientRequest if sys.version_info >= (3, 12) else _eager_request(),
             )
-        body = {**body, "stream": True, "stream_options": {"include_usage": True}, **self._endpoint.extra_body}
-        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        content = self._content(body)
         begin = time.perf_counter()
         try:
             async with asyncio.timeout(timeout_seconds):
-                async with self._session.post(f"{self._endpoint.base_url}/chat/completions", data=content) as answer:
+                async with self._session.post(self._url, data=content, proxy=self._proxy) as answer:
                     reply = await self._read(answer, begin)
         except TimeoutError as error:
             raise faults.TimedOut(f"no complete answer within {timeout_seconds:.0f} s") from error
@@ -193,6 +200,42 @@ def begun(coroutine: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
         return nothing()
 
 
+class OllamaTransport(DirectTransport):
+    """Ollama, spoken to in its own way: one JSON object a line."""
+
+    _path = "api/chat"
+
+    def _content(self, body: dict[str, Any]) -> bytes:
+        native = ollama.native_body({**body, **self._endpoint.extra_body})
+        return json.dumps(native, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+    async def _read(self, answer: Any, begin: float) -> Reply:
+        if answer.status != 200:
+            text = (await answer.read())[:4000].decode("utf-8", "replace")
+            raise failure_of(answer.status, _error_of(text), _seconds(answer.headers))
+        reply, choices, rest, lines_read = Reply(), False, b"", 0
+        async for data in answer.content.iter_any():
+            *lines, rest = (rest + data).split(b"\n")
+            for line in filter(bytes.strip, lines):
+                lines_read += 1
+                reply.add(chunk := ollama.as_chunk(_parse(line)), time.perf_counter() - begin)
+                choices = choices or bool(chunk.get("choices"))
+        if rest.strip():
+            lines_read += 1
+            reply.add(chunk := ollama.as_chunk(_parse(rest)), time.perf_counter() - begin)
+            choices = choices or bool(chunk.get("choices"))
+        if not choices or reply.finish_reason is None:
+            raise faults.CutStream("the answer ended without a reason (`done`)", answer.status)
+        if lines_read == 1:
+            reply.first_token_seconds = None  # a whole answer, not a stream
+        return reply
+
+
+async def _whole(answer: Any) -> AsyncIterator[Any]:
+    """An answer that was not streamed, as the only part of a stream."""
+    yield answer
+
+
 class LitellmTransport:
     """A provider, through litellm: its telemetry, price download and retries off."""
 
@@ -207,25 +250,12 @@ class LitellmTransport:
         self._litellm = litellm
 
     async def send(self, body: dict[str, Any], timeout_seconds: float) -> Reply:
-        body = dict(body)
-        name = body.pop("model")
-        if self._endpoint.extra_body:
-            body["extra_body"] = self._endpoint.extra_body
+        arguments = outgoing.litellm_arguments(self._endpoint, body, timeout_seconds)
         begin, reply, choices = time.perf_counter(), Reply(), False
         try:
             async with asyncio.timeout(timeout_seconds):
-                stream = await self._litellm.acompletion(
-                    model=f"{self._endpoint.provider}/{name}",
-                    api_key=self._endpoint.api_key,
-                    api_base=self._endpoint.base_url,
-                    stream=True,
-                    stream_options={"include_usage": True},
-                    timeout=timeout_seconds,
-                    num_retries=0,
-                    max_retries=0,
-                    **body,
-                )
-                async for chunk in stream:
+                stream = await self._litellm.acompletion(**arguments)
+                async for chunk in stream if arguments["stream"] else _whole(stream):
                     values = chunk.model_dump()
                     reply.add(values, time.perf_counter() - begin)
                     choices = choices or bool(values.get("choices"))
@@ -238,7 +268,9 @@ class LitellmTransport:
         reply.total_seconds = time.perf_counter() - begin
         if not choices:
             raise faults.NoChoices("the answer holds no choices")
-        if not (getattr(stream, "received_finish_reason", None) or getattr(stream, "intermittent_finish_reason", None)):
+        if not arguments["stream"]:
+            reply.first_token_seconds = None
+        elif not (getattr(stream, "received_finish_reason", None) or getattr(stream, "intermittent_finish_reason", None)):
             raise faults.CutStream("the answer ended without a finish reason")  # litellm itself reports "stop" then
         return reply
 
