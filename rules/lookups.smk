@@ -283,3 +283,8 @@ def config_of_tier(wildcards):
 
 def samples_of_tier(wildcards):
     return [f"results/{wildcards.tier}/{model}/{experiment}/samples.parquet" for model, experiment in selection()]
+
+
+def checks_of_hosted(tier):
+    """The check of the models, where a provider is among them: what cannot be asked is told before it is paid for."""
+    return [f"results/{tier}/model_check.md"] if any(project.models[name].hosted for name in project.selected_models) else []
