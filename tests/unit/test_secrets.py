@@ -81,6 +81,16 @@ def test_addresses_lose_user_password_and_keys_but_not_their_version():
     assert secrets.without_credentials(url) == "https://h.example:8443/a/v1?api-version=2024-10-21"
 
 
+@pytest.mark.parametrize("url", ["http://me:p/w@h/v1", "http://me:p@w@h/v1", "me:p-w@h/v1", "http://h/v1", "http://h/v1/m@2025"])
+def test_an_odd_address_loses_its_credentials_too(url):
+    shown = secrets.without_credentials(url)
+    assert "me:" not in shown and shown.endswith(("h/v1", "h/v1/m@2025"))
+
+
+def test_credentials_of_an_unknown_address_are_taken_out_of_messages():
+    assert secrets.clean("cannot reach http://me:hunter22@h/v1") == "cannot reach http://[key]@h/v1"
+
+
 def test_headers_and_options_named_like_keys_are_not_shown():
     shown = secrets.public({"headers": {"X-Mine": "abc"}, "extra_body": {"client_secret": "abc", "max_tokens": 5}})
     assert "abc" not in str(shown) and shown["extra_body"]["max_tokens"] == 5

@@ -81,8 +81,10 @@ class ModelCheck:
         return self.reachable is not False and (self.window_admitted is None or self.window_admitted >= self.window)
 
 
-def check_models(project: Project, output_json: Path, output_md: Path, *, strict: bool = True, pause_seconds: float = 2.0) -> str:
-    """Asks the selected models and the models of their judges, writes JSON and a table, and gives back the table.
+def check_models(
+    project: Project, output_json: Path, output_md: Path, *, strict: bool = True, pause_seconds: float = 2.0
+) -> None:
+    """Asks the selected models and the models of their judges, writes what they told as JSON and as a table, and prints the table.
 
     Args:
         strict: whether a model that cannot be used is an error.
@@ -96,10 +98,10 @@ def check_models(project: Project, output_json: Path, output_md: Path, *, strict
     write_text(output_json, secrets.clean(json.dumps([asdict(check) for check in checks], indent=2) + "\n", partly=False))
     table = check_table(checks)
     write_text(output_md, table)
+    print(table)
     if strict and (wrong := [check for check in checks if not check.usable]):
         lines = [f"{check.model}: {check.problem or '; '.join(check.to_set)}" for check in wrong]
         raise RequestError("these models cannot be used as they are set:\n" + "\n".join(lines))
-    return table
 
 
 def models_asked(project: Project) -> list[str]:

@@ -37,6 +37,7 @@ WORD = r"[^\s\"'`,;:()<>{}\[\]=&|]"
 SHAPED = re.compile(
     r"\b(sk|pk|rk|gsk|xai|hf|r8|nvapi|pplx|AIza|AKIA|ghp)[-_]?[A-Za-z0-9][\w*•.…-]{14,}|(?<=Bearer )[\w.~+/*-]{8,}=*|(?<=Basic )[\w+/]{8,}=*"
 )
+LOGIN = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+@")
 
 _known: set[str] = set()
 
@@ -51,9 +52,12 @@ def learn(*values: str | None) -> None:
 
 def learn_address(url: str | None) -> None:
     """Adds the user, password and keys of an address."""
-    if not url or "://" not in url:
+    if not url or not ("://" in url or "@" in url):
         return
+    url = url if "://" in url else f"//{url}"
     user, password, parameters = address_credentials(url)
+    if raw := re.match(r"(\w+:)?//[^/@]*@.*/.*@", url):  # a password that holds a slash
+        learn(raw[0].partition("//")[2].rpartition("@")[0].partition(":")[2])
     if password is not None:
         learn(password, base64.b64encode(f"{user}:{password}".encode()).decode())
     elif user:
@@ -92,7 +96,7 @@ def address_credentials(url: str) -> tuple[str | None, str | None, dict[str, str
 
 def without_credentials(url: str) -> str:
     """An address as it may be written: no user, no password, and no parameter that is named like a key."""
-    parts = urlsplit(url)
+    parts = urlsplit(re.sub(r"^(\w+://)[^/@]*@.*/.*@|^(?!\w+://)[^/]*@", r"\1", url))
     kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if not SECRET_PARAMETER.search(name)]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, urlencode(kept), ""))
 
@@ -112,7 +116,7 @@ def clean(text: str, partly: bool = True) -> str:
         return text
     if begins is not None:
         text = begins.sub(HIDDEN, text)
-    text = SHAPED.sub(HIDDEN, text)
+    text = SHAPED.sub(HIDDEN, LOGIN.sub(f"{HIDDEN}@", text))
     if parts and any(text[i : i + PART] in parts for i in range(len(text) - PART + 1)):
         text = re.sub(f"{WORD}{{{PART},}}", lambda word: HIDDEN if _betrays(word[0], parts) else word[0], text)
     return text

@@ -8,4 +8,4 @@ from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     paths = Path(snakemake.params.json), Path(snakemake.params.md)
-    print(check_models(Project(snakemake.config), *paths, strict=snakemake.params.strict))
+    check_models(Project(snakemake.config), *paths, strict=snakemake.params.strict)
