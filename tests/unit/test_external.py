@@ -99,7 +99,16 @@ def test_an_address_goes_together_with_a_provider(monkeypatch):
     assert isinstance(transport_for(endpoint(base_url="http://h/v1")), DirectTransport)
 
 
-@pytest.mark.parametrize("values", [{}, {"base_url": "h:80/v1"}, {"base_url": "http://"}, {"base_url": "u:canary-pw@h/v1"}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"base_url": "h:80/v1"},
+        {"base_url": "http://"},
+        {"base_url": "u:canary-pw@h/v1"},
+        {"base_url": "http://u:canary-pw/x@h/v1"},
+    ],
+)
 def test_neither_or_no_url_is_said_without_credentials(values):
     with pytest.raises(ConfigError, match="base_url") as error:
         endpoint(**values)

@@ -37,6 +37,8 @@ WORD = r"[^\s\"'`,;:()<>{}\[\]=&|]"
 SHAPED = re.compile(
     r"\b(sk|pk|rk|gsk|xai|hf|r8|nvapi|pplx|AIza|AKIA|ghp)[-_]?[A-Za-z0-9][\w*•.…-]{14,}|(?<=Bearer )[\w.~+/*-]{8,}=*|(?<=Basic )[\w+/]{8,}=*"
 )
+LOGIN_BEFORE_HOST = re.compile(r"^(\w+://)[^/@]*(?:@.*/|:(?!\d+/)[^/@]*/).*@|^(?!\w+://)[^/]*@")
+"""Where urlsplit finds none: in a password with a slash, and without a scheme."""
 LOGIN = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+@")
 
 _known: set[str] = set()
@@ -56,7 +58,7 @@ def learn_address(url: str | None) -> None:
         return
     url = url if "://" in url else f"//{url}"
     user, password, parameters = address_credentials(url)
-    if raw := re.match(r"(\w+:)?//[^/@]*@.*/.*@", url):  # a password that holds a slash
+    if raw := re.match(r"(\w+:)?//[^/@]*(@.*/|:(?!\d+/)[^/@]*/).*@", url):  # a password that holds a slash
         learn(raw[0].partition("//")[2].rpartition("@")[0].partition(":")[2])
     if password is not None:
         learn(password, base64.b64encode(f"{user}:{password}".encode()).decode())
@@ -96,7 +98,7 @@ def address_credentials(url: str) -> tuple[str | None, str | None, dict[str, str
 
 def without_credentials(url: str) -> str:
     """An address as it may be written: no user, no password, and no parameter that is named like a key."""
-    parts = urlsplit(re.sub(r"^(\w+://)[^/@]*@.*/.*@|^(?!\w+://)[^/]*@", r"\1", url))
+    parts = urlsplit(LOGIN_BEFORE_HOST.sub(r"\1", url))
     kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if not SECRET_PARAMETER.search(name)]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, urlencode(kept), ""))
 

@@ -138,10 +138,14 @@ def _address(name: str, base_url: str) -> tuple[str, dict[str, str], dict[str, s
     """
     secrets.learn_address(base_url)
     parts = urlsplit(base_url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        sound = False
+    if not sound:
         raise ConfigError(
             f"base_url = {secrets.without_credentials(base_url)!r} of model {name!r} is not a URL; "
-            "it begins with http:// or https://."
+            "it begins with http:// or https://, and a password in it has no `/`, `@` or `:` (write them as %2F, %40, %3A)."
         )
     user, password, _ = secrets.address_credentials(base_url)
     login = {}
