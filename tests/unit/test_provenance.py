@@ -168,3 +168,9 @@ def test_metadata_say_whether_shared_prefixes_are_computed_once(project, engine,
     project.models["m"] = ModelSettings(**settings, **where)
     project.settings.models = ["m"]
     assert run_metadata(project, "test")["models"]["m"]["prefix_reuse"] is expected
+
+
+def test_what_is_left_out_of_requests_stands_in_the_metadata(project):
+    project.models["hosted"].name = "gpt-5"
+    [change] = run_metadata(project, "test")["models"]["hosted"]["request_changes"]
+    assert "temperature: 0 is left out" in change

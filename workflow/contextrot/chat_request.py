@@ -84,18 +84,26 @@ class ChatRequests:
         return "max_completion_tokens" if own else "max_tokens"
 
     @cached_property
+    def _table_entry(self) -> dict[str, Any]:
+        return prices.family_entry(self.model)
+
+    @cached_property
+    def _is_claude(self) -> bool:
+        return bool(CLAUDE.search(base_name(self.model.name)))
+
+    @cached_property
     def _thinks_always(self) -> bool:
         name = base_name(self.model.name)
         return self.model.engine == "external" and bool(REASONING.match(name)) and "-chat" not in name
 
     def _leave_out_refused(self, body: dict[str, Any]) -> None:
-        entry = prices.family_entry(self.model)
+        entry = self._table_entry
         if self._thinks_always and body.get("reasoning_effort", entry.get("default_reasoning_effort")) != "none":
             for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty"):
                 if name == "temperature" and body.get(name) == 1:
                     continue
                 self._leave_out(body, name, "OpenAI's reasoning models refuse it")
-        if CLAUDE.search(base_name(self.model.name)):
+        if self._is_claude:
             self._fit_claude(body, entry)
         if entry.get("supports_sampling_params") is False:
             for name in ("temperature", "top_p", "top_k"):

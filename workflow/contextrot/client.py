@@ -200,7 +200,7 @@ class Client:
             return failure, Reply()
         if self._answers_as_another(reply.model):
             return faults.WrongModel(
-                f"asked for model {self.endpoint.model!r}, the server answers as {reply.model!r}; correct `name`, or set "
+                f"asked for model {self.endpoint.model!r}, the server answers as {secrets.clean(reply.model)!r}; correct `name`, or set "
                 "engine_options.answers_as to that name if it is the same model",
             ), reply
         return None, reply
