@@ -65,6 +65,14 @@ def body(options=None, limit=20, **values):
         ),
         (
             {"provider": "bedrock", "name": "anthropic.claude-sonnet-4-5-20250929-v1:0", "reasoning_effort": "low"},
+            {"max_tokens": 1044, "reasoning_effort": "low"},
+        ),
+        (
+            {"provider": "anthropic", "name": "claude-sonnet-4-5", "reasoning_effort": "medium", "reasoning_tokens": 4000},
+            {"max_tokens": 4020, "reasoning_effort": "medium"},
+        ),
+        (
+            {"provider": "anthropic", "name": "claude-opus-4-7", "reasoning_effort": "low"},
             {"max_tokens": 20, "reasoning_effort": "low"},
         ),
         ({"provider": "anthropic", "name": "claude-opus-4-7"}, {"max_tokens": 20}),

@@ -15,6 +15,7 @@ from contextrot.settings import ModelSettings, Settings
 from contextrot.tasks import Parameters, Task
 from tests.scripted_server import Act, ScriptedServer, error
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # of litellm
 KEY, FILE_KEY, HEADER = "canary-Kd93jfQz81Lm", "canary.file+Zx72/Tq", "canary-header-Ww55Rr"
 USER, PASSWORD, QUERY = "nightingale", "canary pass:word@1", "canaryqueryPp66"
 

@@ -25,6 +25,8 @@ REASONING = re.compile(r"o\d($|-)|gpt-[5-9]($|[.-])|codex-mini")
 CLAUDE = re.compile(r"claude-")
 LEAST_THINKING_TOKENS = 1024
 """Anthropic's smallest budget."""
+EFFORT_TOKENS = {"minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384}
+"""Budgets that litellm asks of Claude for an effort, where the model takes no effort itself."""
 THINKING_BY_BUDGET = ("anthropic", "gemini", "vertex_ai", "bedrock")
 
 
@@ -127,6 +129,12 @@ class ChatRequests:
             self._leave_out(body, "top_p", "Claude takes temperature or top_p, not both")
         budget = thinking.get("budget_tokens")
         limit = next((name for name in LIMITS if name in body), None)
+        effort_tokens = 0 if entry.get("supports_adaptive_thinking") else EFFORT_TOKENS.get(effort, 0)
+        if limit and self.model.provider in THINKING_BY_BUDGET and effort_tokens > self.model.reasoning_tokens:
+            body[limit] += effort_tokens - self.model.reasoning_tokens
+            self._note(
+                f"{limit} has room for {effort_tokens} tokens of thinking, which reasoning_effort {effort!r} means, not {self.model.reasoning_tokens}"
+            )
         if budget is not None and limit:
             room = body[limit] - budget
             if budget < LEAST_THINKING_TOKENS:

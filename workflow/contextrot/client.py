@@ -74,6 +74,7 @@ class Client:
         self.stopped: ContextRotError | None = None
         self.requests = ChatRequests(model)
         self._identity = model_identity(model)
+        self._shown_identity = secrets.public(self._identity)
         self._upstreams: set[str] = set()
         self._transport: Transport | None = transport_for(endpoint) if endpoint else None
         self._bucket = _bucket(model, Path(settings.request_store)) if endpoint else None
@@ -301,7 +302,8 @@ class Client:
 
     def _kept(self, body: dict[str, Any], repeat: int) -> dict[str, Any]:
         """What the store keeps of a request: all but the messages, which stand in the samples' file."""
-        return secrets.public({**self._identity, "body": {k: v for k, v in body.items() if k != "messages"}, "repeat": repeat})
+        shown = secrets.public({name: value for name, value in body.items() if name != "messages"})
+        return {**self._shown_identity, "body": shown, "repeat": repeat}
 
 
 def model_identity(model: ModelSettings) -> dict[str, Any]:
