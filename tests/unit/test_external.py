@@ -99,6 +99,13 @@ def test_an_address_goes_together_with_a_provider(monkeypatch):
     assert isinstance(transport_for(endpoint(base_url="http://h/v1")), DirectTransport)
 
 
+def test_openrouter_is_spoken_to_directly_because_it_names_its_upstream(monkeypatch):
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-1234567890")
+    made = endpoint(provider="openrouter")
+    assert (made.base_url, made.provider) == ("https://openrouter.ai/api/v1", "openrouter")
+    assert isinstance(transport_for(made), DirectTransport)
+
+
 @pytest.mark.parametrize(
     "values",
     [

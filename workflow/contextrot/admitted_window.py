@@ -12,7 +12,6 @@ from contextrot.settings import ModelSettings
 
 MODEL_LIST_FIELDS = ("max_model_len", "loaded_context_length", "context_length", "context_window", "max_context_length")
 """What vLLM, LM Studio, OpenRouter, Groq and Mistral call it in their lists of models."""
-OPENROUTER = "https://openrouter.ai/api/v1"
 LONGEST_ANSWER_BYTES = 20_000_000
 
 
@@ -30,7 +29,7 @@ async def admitted_window(endpoint: Endpoint, model: ModelSettings, seconds: flo
     elif endpoint.provider == "hosted_vllm" and endpoint.base_url:
         found = await _of_server(endpoint, model.name, seconds)
     elif endpoint.provider == "openrouter":
-        listed = await _get(endpoint, f"{endpoint.base_url or OPENROUTER}/models", seconds)
+        listed = await _get(endpoint, endpoint.url("models"), seconds)
         found = (_in_list(listed, model.name), "OpenRouter's list")
     else:
         found = (None, None)

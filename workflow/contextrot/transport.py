@@ -73,6 +73,9 @@ class Reply:
             self.logprobs += (choice.get("logprobs") or {}).get("content") or []
 
 
+DIRECT = ("hosted_vllm", "openrouter")
+
+
 class Transport(Protocol):
     """Sends one request and reads its answer."""
 
@@ -84,10 +87,13 @@ class Transport(Protocol):
 
 
 def transport_for(endpoint: Endpoint) -> Transport:
-    """The direct way for a URL, Ollama's own for Ollama, litellm for a provider."""
+    """The direct way for a URL, Ollama's own for Ollama, litellm for a provider.
+
+    OpenRouter goes the direct way too: of its streams litellm leaves out which upstream answered.
+    """
     if endpoint.provider == "ollama":
         return OllamaTransport(endpoint)
-    return DirectTransport(endpoint) if endpoint.base_url and endpoint.provider == "hosted_vllm" else LitellmTransport(endpoint)
+    return DirectTransport(endpoint) if endpoint.base_url and endpoint.provider in DIRECT else LitellmTransport(endpoint)
 
 
 class DirectTransport:

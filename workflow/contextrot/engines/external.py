@@ -35,6 +35,7 @@ KEY_VARIABLES = {
 }
 NO_KEY = ("bedrock", "vertex_ai", "sagemaker", "sagemaker_chat", "hosted_vllm", *OWN_PROVIDERS)
 """Providers that are let in by other means than one key, or need none."""
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
 OLLAMA_URL = "http://127.0.0.1:11434"
 OPERATIONAL_OPTIONS = frozenset({"answers_as", "headers"})
 
@@ -76,6 +77,8 @@ def endpoint_of(model: ModelSettings) -> Endpoint:
     base_url = model.base_url
     if model.provider in OWN_PROVIDERS:
         base_url = _ollama_url(base_url)
+    if base_url is None and model.provider == "openrouter":
+        base_url = os.environ.get("OPENROUTER_API_BASE") or OPENROUTER_URL
     if base_url is None and model.provider == "azure" and not os.environ.get("AZURE_API_BASE"):
         raise ConfigError(
             f"model {model.name!r} needs the address of your Azure resource: set `base_url` to it, or AZURE_API_BASE "
