@@ -21,12 +21,10 @@ def clean_environment(monkeypatch, tmp_path):
             "_proxy"
         ):
             monkeypatch.delenv(name)
-    known = set(secrets._known)
     yield
     os.environ.clear()
     os.environ.update(before)
-    secrets._known.intersection_update(known)
-    secrets._patterns.cache_clear()
+    secrets.forget()
 
 
 def model(**values):

@@ -23,10 +23,8 @@ USER, PASSWORD, QUERY = "nightingale", "canary pass:word@1", "canaryqueryPp66"
 @pytest.fixture(autouse=True)
 def forgotten():
     """No secret stays known from one test to the next."""
-    before = set(secrets._known)
     yield
-    secrets._known.intersection_update(before)
-    secrets._patterns.cache_clear()
+    secrets.forget()
 
 
 @pytest.mark.parametrize(
@@ -95,6 +93,14 @@ def test_credentials_of_an_unknown_address_are_taken_out_of_messages():
 def test_headers_and_options_named_like_keys_are_not_shown():
     shown = secrets.public({"headers": {"X-Mine": "abc"}, "extra_body": {"client_secret": "abc", "max_tokens": 5}})
     assert "abc" not in str(shown) and shown["extra_body"]["max_tokens"] == 5
+
+
+def test_a_secret_that_is_an_ordinary_word_stays_in_results():
+    secrets.learn("default", "hunter2x")
+    secrets.learn_headers({"X-Title": "contextrot 2", "X-Api-Key": "abcdef123456", "Authorization": "Token zyxwvu987654"})
+    text = "default contextrot 2 hunter2x abcdef123456 zyxwvu987654"
+    assert secrets.clean(text, partly=False) == "default contextrot 2 [key] [key] [key]"
+    assert secrets.clean(text) == "[key] [key] [key] [key] [key]"
 
 
 def test_texts_are_written_and_logged_without_secrets(tmp_path, monkeypatch):

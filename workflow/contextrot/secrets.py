@@ -42,14 +42,39 @@ LOGIN_BEFORE_HOST = re.compile(r"^(\w+://)[^/@]*(?:@.*/|:(?!\d+/)[^/@]*/).*@|^(?
 LOGIN = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+@")
 
 _known: set[str] = set()
+_ordinary: set[str] = set()
+"""Secrets that could be ordinary words: taken out of messages, where a server may repeat them, but not out of results."""
 
 
 def learn(*values: str | None) -> None:
     """Adds secrets; those that are too short to be told from ordinary words are left out."""
     for value in values:
-        if value and len(value) >= SHORTEST and value not in _known:
-            _known.update({value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]})
-            _patterns.cache_clear()
+        if value and len(value) >= SHORTEST:
+            distinct = len(value) >= PART and (re.search(r"\d", value) or not (value.islower() or value.isupper()))
+            _add(value, _known if distinct else _ordinary)
+
+
+def learn_headers(headers: Mapping[str, str]) -> None:
+    """Adds the values of headers: as secrets where the header is named like one, else as what a server may repeat."""
+    for name, value in headers.items():
+        for part in {value, value.partition(" ")[2]}:
+            if SECRET_PARAMETER.search(name) or name.lower() == "cookie":
+                learn(part)
+            elif len(part) >= SHORTEST:
+                _add(part, _ordinary)
+
+
+def forget() -> None:
+    """Forgets all secrets."""
+    _known.clear()
+    _ordinary.clear()
+    _patterns.cache_clear()
+
+
+def _add(value: str, kept: set[str]) -> None:
+    if value not in kept:
+        kept.update({value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]})
+        _patterns.cache_clear()
 
 
 def learn_address(url: str | None) -> None:
@@ -111,7 +136,7 @@ def clean(text: str, partly: bool = True) -> str:
     """
     if not text:
         return text
-    whole, parts, begins = _patterns()
+    whole, parts, begins = _patterns(partly)
     if whole is not None:
         text = whole.sub(HIDDEN, text)
     if not partly:
@@ -165,14 +190,15 @@ def _betrays(word: str, parts: frozenset[str]) -> bool:
     return any(word[i : i + PART] in parts for i in range(len(word) - PART + 1))
 
 
-@lru_cache(1)
-def _patterns() -> tuple[re.Pattern[str] | None, frozenset[str], re.Pattern[str] | None]:
+@lru_cache(2)
+def _patterns(partly: bool) -> tuple[re.Pattern[str] | None, frozenset[str], re.Pattern[str] | None]:
     """For whole secrets; the pieces that betray one; beginnings of secrets before a mask."""
-    if not _known:
+    known = _known | _ordinary if partly else _known
+    if not known:
         return None, frozenset(), None
-    longest_first = sorted(_known, key=lambda value: (-len(value), value))
+    longest_first = sorted(known, key=lambda value: (-len(value), value))
     whole = re.compile("|".join(map(re.escape, longest_first)))
-    long = [value for value in longest_first if len(value) >= 2 * PART]
+    long = [value for value in longest_first if len(value) >= 2 * PART and value in _known]
     parts = frozenset(value[i : i + PART] for value in long for i in range(len(value) - PART + 1))
     begins = _any({value[:3] for value in long}, f"{WORD}{{0,16}}?({MASKED}){WORD}*")
     return whole, parts, begins

@@ -243,7 +243,10 @@ class Project:
         }
         for model in self.models.values():
             secrets.learn_address(model.base_url)
-            secrets.learn(*(v for v in (model.engine_options.get("headers") or {}).values() if isinstance(v, str)))
+            headers = model.engine_options.get("headers")
+            secrets.learn_headers(
+                {name: value for name, value in headers.items() if isinstance(value, str)} if isinstance(headers, dict) else {}
+            )
         if s.tier not in s.tiers:
             raise unknown("tier", s.tier, s.tiers, "config/config.yaml or --config tier=")
         for name in s.models:

@@ -53,7 +53,8 @@ class Endpoint:
     details: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        secrets.learn(self.api_key, *self.headers.values())
+        secrets.learn(self.api_key)
+        secrets.learn_headers(self.headers)
         secrets.learn_address(self.base_url)
 
     @property

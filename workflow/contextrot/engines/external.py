@@ -85,7 +85,6 @@ def endpoint_of(model: ModelSettings) -> Endpoint:
             "(environment or .env), and AZURE_API_VERSION where a version is needed."
         )
     headers = {name: filled_in(name, value) for name, value in options.headers.items()}
-    secrets.learn(*headers.values(), *(value.partition(" ")[2] for value in headers.values()))
     query: dict[str, str] = {}
     if base_url is not None:
         base_url, login, query = _address(model.name, base_url)
