@@ -121,6 +121,17 @@ def test_a_count_that_differs_is_told_by_how_much(server):
     assert any("tokenizer" in advice for advice in found.to_set)
 
 
+def test_openrouter_tells_window_and_price(server, monkeypatch):
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-0123456789")
+    answer(server, usage=100, model="maker/m")
+    entry = {"id": "maker/m", "context_length": 4096, "pricing": {"prompt": "0.00000005", "completion": "0.0000002"}}
+    server.expect_request("/v1/models").respond_with_json({"data": [{"id": "maker/n", "context_length": 9}, entry]})
+    found = check(server, provider="openrouter", name="maker/m")
+    assert (found.window_admitted, found.window_source, found.price_known) == (4096, "OpenRouter's list", False)
+    [advice] = [advice for advice in found.to_set if "price" in advice]
+    assert "{input_usd_per_million_tokens: 0.05, output_usd_per_million_tokens: 0.2}" in advice
+
+
 def test_an_unreachable_server_and_a_missing_key_are_told(server, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     found = check(server, base_url="http://127.0.0.1:9/v1")

@@ -39,6 +39,20 @@ async def admitted_window(endpoint: Endpoint, model: ModelSettings, seconds: flo
     return found
 
 
+async def listed_price(endpoint: Endpoint, model: ModelSettings, seconds: float = 5.0) -> dict[str, float] | None:
+    """A model's prices as OpenRouter's list has them, in the form of config's `price`; None elsewhere."""
+    if endpoint.provider != "openrouter":
+        return None
+    for entry in _below(await _get(endpoint, endpoint.url("models"), seconds), "data") or []:
+        if _below(entry, "id") == model.name:
+            try:
+                prompt, completion = (float(_below(entry, "pricing", name)) * 1e6 for name in ("prompt", "completion"))
+            except (TypeError, ValueError):
+                return None
+            return {"input_usd_per_million_tokens": round(prompt, 6), "output_usd_per_million_tokens": round(completion, 6)}
+    return None
+
+
 async def _of_server(endpoint: Endpoint, name: str, seconds: float) -> tuple[int | None, str | None]:
     root = endpoint.base_url.removesuffix("/v1")
     props = await _get(endpoint, f"{root}/props", seconds)

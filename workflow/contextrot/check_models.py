@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from contextrot import faults, secrets
-from contextrot.admitted_window import admitted_window
+from contextrot.admitted_window import admitted_window, listed_price
 from contextrot.chat_request import ChatRequests
 from contextrot.client import classify
 from contextrot.engines import Endpoint
@@ -141,6 +141,12 @@ async def check_model(name: str, model: ModelSettings, pause_seconds: float = 2.
         check.reachable = True
         _read(check, replies, asked.wire["stream"])
     _advise(check, endpoint, model, removed)
+    if not check.price_known:
+        price = await listed_price(endpoint, model)
+        shown = (
+            f": {{{', '.join(f'{name}: {value:g}' for name, value in price.items())}}}, as OpenRouter lists it" if price else ""
+        )
+        check.to_set.append(f"`price`{shown}: without it neither costs nor `budget_usd`")
     return check
 
 
@@ -229,8 +235,6 @@ def _advise(check: ModelCheck, endpoint: Endpoint, model: ModelSettings, removed
         check.to_set.append("`reasoning_tokens`: room for its thinking (it thinks within the answer's limit now)")
     if check.streams is False:
         check.to_set.append("nothing in config: it does not stream, so times to the first token stay unknown")
-    if not check.price_known:
-        check.to_set.append("`price`: without it neither costs nor `budget_usd`")
 
 
 def _off(check: ModelCheck) -> float | None:
