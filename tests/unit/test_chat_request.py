@@ -108,6 +108,14 @@ def test_what_config_asks_for_wins_over_the_family():
     assert body(provider="openai", name="gpt-5", request={"temperature": 0})["temperature"] == 0
 
 
+def test_thinking_that_config_asks_for_is_fitted_too():
+    thinking = {"type": "enabled", "budget_tokens": 3000}
+    made = body(provider="anthropic", name="claude-sonnet-4-5", request={"thinking": thinking})
+    assert made == {"max_tokens": 3001, "thinking": thinking}
+    made = body(provider="openai", name="gpt-5.1", request={"reasoning_effort": "none"})
+    assert made["temperature"] == 0
+
+
 def test_what_is_left_out_is_said():
     [change] = ChatRequests(model(provider="openai", name="gpt-5")).changes
     assert "temperature: 0 is left out" in change

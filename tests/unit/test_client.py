@@ -248,6 +248,12 @@ def test_a_server_is_asked_for_whole_answers_if_config_says_so(session):
     assert again.cached
 
 
+def test_a_server_that_refuses_a_part_of_the_request_gets_a_hint_of_what_to_set(session):
+    s = session(lambda *_: error(400, "Unknown parameter: 'stream_options'."))
+    [r] = s.ask("q")
+    assert r.error_type == "bad_request" and "`request: {stream_options: null}`" in r.error_message
+
+
 def test_a_version_in_the_servers_name_is_the_same_model(session):
     [r] = session(lambda *_: Act(model="m-2026-01-01")).ask("q")
     assert (r.outcome, r.model) == ("answered", "m-2026-01-01")

@@ -1,11 +1,13 @@
 """The body of a chat-completion request: what config and task ask for, as the model's family accepts it.
 
-The order: the model's sampling, the task's options, room for thinking; then what the family refuses is left out or renamed (each
-change is said once and stands in the run's metadata); last `request` of the model's block, which changes any part, null removing it.
+The order: the model's sampling, the task's options, room for thinking; then `request` of the model's block, which changes any part,
+null removing it; last, of what config did not set so, what the family refuses is left out or renamed: each change is said once and
+stands in the run's metadata.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -23,6 +25,11 @@ SAMPLING = ("temperature", "top_p", "top_k", "min_p", "seed", "frequency_penalty
 REASONING = re.compile(r"o\d($|-)|gpt-[5-9]($|[.-])|codex-mini")
 """OpenAI's reasoning models, by their names wherever they are reached; the `-chat` ones among them answer without thinking."""
 CLAUDE = re.compile(r"claude-")
+REMOVABLE = (
+    "stream_options", "max_completion_tokens", "max_tokens", "frequency_penalty", "presence_penalty", "reasoning_effort", "temperature",
+    "thinking", "top_p", "top_k", "seed", "stream",
+)  # fmt: skip
+"""Parts that a server may refuse, the longer names first."""
 LEAST_THINKING_TOKENS = 1024
 """Anthropic's smallest budget."""
 EFFORT_TOKENS = {"minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384}
@@ -70,14 +77,14 @@ class ChatRequests:
         if model.provider in OWN_PROVIDERS:
             body["num_ctx"] = model.window
         body = {name: value for name, value in body.items() if value is not None or name in options}
-        if model.engine == "external":
-            self._leave_out_refused(body)
         for name, value in model.request.items():
             if name in ON_THE_WIRE:
                 continue
             body.pop(name, None)
             if value is not None:
                 body[name] = limit if value == LIMIT_VALUE else value
+        if model.engine == "external":
+            self._leave_out_refused(body)
         return body
 
     @cached_property
@@ -128,7 +135,7 @@ class ChatRequests:
         elif body.get("temperature") is not None:
             self._leave_out(body, "top_p", "Claude takes temperature or top_p, not both")
         budget = thinking.get("budget_tokens")
-        limit = next((name for name in LIMITS if name in body), None)
+        limit = next((name for name in LIMITS if name in body and name not in self.model.request), None)
         effort_tokens = 0 if entry.get("supports_adaptive_thinking") else EFFORT_TOKENS.get(effort, 0)
         if limit and self.model.provider in THINKING_BY_BUDGET and effort_tokens > self.model.reasoning_tokens:
             body[limit] += effort_tokens - self.model.reasoning_tokens
@@ -153,6 +160,28 @@ class ChatRequests:
     def _note(self, change: str) -> None:
         if change not in self.changes:
             self.changes.append(change)
+
+
+def refused_part(message: str, body: dict[str, Any]) -> str | None:
+    """The part of a request that a server's message complains of; None if it names none."""
+    for name in REMOVABLE:
+        words = r"\bstream(ing)?\b" if name == "stream" else rf"\b{name}\b"
+        if name in body and body[name] is not False and re.search(words, message):
+            return name
+    return None
+
+
+def in_its_place(refused: str) -> dict[str, Any]:
+    """What to set in `request` where a server refuses a part: nothing, a whole answer, or the limit by its other name."""
+    if refused == "stream":
+        return {"stream": False}
+    other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}.get(refused)
+    return {refused: None, **({other: LIMIT_VALUE} if other else {})}
+
+
+def as_config(request: dict[str, Any]) -> str:
+    """Parts of a request as a line of config."""
+    return f"`request: {{{', '.join(f'{name}: {json.dumps(value)}' for name, value in request.items())}}}`"
 
 
 def output_limit(body: dict[str, Any], model: ModelSettings) -> int:

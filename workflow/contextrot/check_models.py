@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from contextrot import faults, secrets
 from contextrot.admitted_window import admitted_window, listed_price
-from contextrot.chat_request import ChatRequests
+from contextrot.chat_request import ChatRequests, as_config, in_its_place, refused_part
 from contextrot.client import classify
 from contextrot.engines import Endpoint
 from contextrot.engines.external import endpoint_of
@@ -26,17 +25,13 @@ from contextrot.model_names import same_model
 from contextrot.prices import pricing_of
 from contextrot.records import write_text
 from contextrot.sampling import tokenizer_of
-from contextrot.settings import LIMIT_VALUE, ModelSettings, Project
+from contextrot.settings import ModelSettings, Project
 from contextrot.transport import Reply, transport_for
 
 PROMPT_TOKENS = 1200
 """Providers cache from 1,024 tokens on."""
 ANSWER_TOKENS = 32
 EXACT_TOKENS = 3
-REMOVABLE = (
-    "stream_options", "max_completion_tokens", "max_tokens", "frequency_penalty", "presence_penalty", "reasoning_effort", "temperature",
-    "thinking", "top_p", "top_k", "seed", "stream",
-)  # fmt: skip
 MOST_REMOVED = 4
 
 
@@ -178,31 +173,15 @@ async def _ask(
             return await transport.send(body, min(model.timeout_seconds, 120))
         except Failure as failure:
             tries += 1
-            refused = _refused(failure, body) if isinstance(failure, faults.BadRequest | faults.Denied) else None
+            refused = refused_part(failure.message, body) if isinstance(failure, faults.BadRequest | faults.Denied) else None
             if refused and refused not in removed and len(removed) < MOST_REMOVED:
-                removed |= _instead(refused, failure.message)
+                removed |= in_its_place(refused)
             elif failure.retried and tries < 3:
                 await asyncio.sleep(min(failure.retry_after or pause_seconds, 20))
             else:
                 return failure
         finally:
             await transport.close()
-
-
-def _refused(failure: Failure, body: dict[str, Any]) -> str | None:
-    """The part of a request that a server's message complains of."""
-    for name in REMOVABLE:
-        words = r"\bstream(ing)?\b" if name == "stream" else rf"\b{name}\b"
-        if name in body and body[name] is not False and re.search(words, failure.message):
-            return name
-    return None
-
-
-def _instead(name: str, message: str) -> dict[str, Any]:
-    if name == "stream":
-        return {"stream": False}
-    other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}.get(name)
-    return {name: None, **({other: LIMIT_VALUE} if other else {})}
 
 
 def _read(check: ModelCheck, replies: Sequence[Reply], stream: bool) -> None:
@@ -217,8 +196,7 @@ def _read(check: ModelCheck, replies: Sequence[Reply], stream: bool) -> None:
 
 def _advise(check: ModelCheck, endpoint: Endpoint, model: ModelSettings, removed: dict[str, Any]) -> None:
     if removed:
-        parts = ", ".join(f"{name}: {json.dumps(value)}" for name, value in removed.items())
-        check.to_set.append(f"`request: {{{parts}}}`: the server refuses what is there now")
+        check.to_set.append(f"{as_config(removed)}: the server refuses what is there now")
     name, asked = check.answers_as, endpoint.answers_as or endpoint.model
     if name and endpoint.provider in ("hosted_vllm", "ollama") and not same_model(asked, name):
         check.to_set.append(f"`name`, or `engine_options: {{answers_as: {name}}}` if it is the same model")

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from contextrot import faults, modules, secrets
 from contextrot.cache import RequestStore, StoreWriter, request_key, weights_fingerprint
-from contextrot.chat_request import ChatRequests, output_limit
+from contextrot.chat_request import ChatRequests, as_config, in_its_place, output_limit, refused_part
 from contextrot.engines import Endpoint
 from contextrot.engines.external import KEY_VARIABLES
 from contextrot.errors import ContextRotError, EngineError, RequestError
@@ -198,6 +198,10 @@ class Client:
             )
         except Failure as failure:
             failure.message = secrets.clean(failure.message)
+            if isinstance(failure, faults.BadRequest) and (part := refused_part(failure.message, {**body, **self.requests.wire})):
+                failure.message += (
+                    f" (perhaps mended by {as_config(in_its_place(part))} of the model; `snakemake check_models` tries)"
+                )
             return failure, Reply()
         if self._answers_as_another(reply.model):
             return faults.WrongModel(
