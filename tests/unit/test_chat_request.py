@@ -255,3 +255,13 @@ def test_a_field_that_openai_has_not_reaches_openrouter_and_anthropic_as_it_is(k
     assert sent["provider"] == {"order": ["azure"]}
     _, [sent] = ask(provider="anthropic", name="claude-sonnet-4-5", request={"cache_control": {"type": "ephemeral"}})
     assert sent["cache_control"] == {"type": "ephemeral"} and "extra_body" not in sent
+
+
+@pytest.mark.parametrize("provider", [None, "openai"])
+def test_requests_go_through_the_proxy_of_the_environment(provider, keys, monkeypatch):
+    with ScriptedServer() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NO_PROXY", "")
+        reply, _ = ask(provider=provider, base_url="http://far.example/v1")
+        assert (reply.text, len(proxy.requests)) == ("yes", 1)
+        assert len(ask()[1]) == 1 and len(proxy.requests) == 1  # a server of this machine is not behind it

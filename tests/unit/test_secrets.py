@@ -3,6 +3,9 @@
 import base64
 import json
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -22,8 +25,11 @@ USER, PASSWORD, QUERY = "nightingale", "canary pass:word@1", "canaryqueryPp66"
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    """No secret stays known from one test to the next."""
+    """No secret stays known, and no variable of `.env` set, from one test to the next."""
+    before = dict(os.environ)
     yield
+    os.environ.clear()
+    os.environ.update(before)
     secrets.forget()
 
 
@@ -117,6 +123,18 @@ def test_an_error_of_a_job_is_told_without_secrets(tmp_path, monkeypatch, capsys
     with pytest.raises(SystemExit), reporting_errors(tmp_path / "log"):
         raise RequestError(f"the server said {KEY}")
     assert KEY not in capsys.readouterr().err
+
+
+def test_the_traceback_of_an_unexpected_error_holds_no_secret(tmp_path, root):
+    program = f"""
+from contextrot.reporting import reporting_errors
+with reporting_errors({str(tmp_path / "log")!r}):
+    raise ValueError("the library said " + {KEY!r}[:10] + {KEY!r}[10:])
+"""
+    environment = {**os.environ, "SOME_API_KEY": KEY, "PYTHONPATH": str(root / "workflow")}
+    done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.returncode == 1 and "the library said [key]" in done.stderr
+    assert KEY not in done.stderr + (tmp_path / "log").read_text()
 
 
 def _collect(folder, script, caplog, monkeypatch, **model):
