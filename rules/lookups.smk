@@ -287,4 +287,6 @@ def samples_of_tier(wildcards):
 
 def checks_of_hosted(tier):
     """The check of the models, where a provider is among them: what cannot be asked is told before it is paid for."""
-    return [f"results/{tier}/model_check.md"] if any(project.models[name].hosted for name in project.selected_models) else []
+    judging = [project.settings.judges[judge].model for name in project.selected_experiments for judge in project.judges_of(name)]
+    asked = {*project.selected_models, *judging} - {None}
+    return [f"results/{tier}/model_check.md"] if any(project.models[name].hosted for name in asked) else []
