@@ -216,6 +216,44 @@ def test_an_answer_of_another_model_is_a_failed_row(session):
     assert s.store.size()[0] == 0
 
 
+def test_another_member_of_the_family_is_no_answer_of_the_model(session):
+    s = session(lambda *_: Act(model="gpt-4.1-mini-2025-04-14"), model={"name": "gpt-4.1"}, max_attempts=1)
+    [r] = s.ask("q")
+    assert (r.outcome, r.error_type) == ("failed", "wrong_model")
+
+
+def test_a_change_of_who_answers_behind_a_router_is_said_once(session, caplog):
+    s = session()
+    s.ask("q")
+    for upstream in (None, "A", "A", "B", "A", "B"):
+        s.client._note_upstream(upstream)
+    assert [record.message for record in caplog.records if "answered by" in record.message] == [
+        "m: now answered by B, before by A; pin one with `request: {provider: {order: [...], allow_fallbacks: false}}`"
+    ]
+
+
+def test_what_the_family_refuses_is_said_once_in_the_log(session, caplog):
+    s = session(model={"name": "gpt-5"})
+    s.ask("q", "r", "s")
+    assert caplog.text.count("temperature: 0 is left out") == 1
+    assert all("temperature" not in request and request["max_completion_tokens"] == 50 for request in s.server.requests)
+
+
+def test_a_server_is_asked_for_whole_answers_if_config_says_so(session):
+    s = session(model={"request": {"stream": False}})
+    [r] = s.ask("q")
+    assert (r.text, r.first_token_seconds, s.server.requests[0]["stream"]) == ("yes", None, False)
+    s.model.request["stream"] = True
+    [again] = s.ask("q")
+    assert again.cached
+
+
+def test_a_server_that_refuses_a_part_of_the_request_gets_a_hint_of_what_to_set(session):
+    s = session(lambda *_: error(400, "Unknown parameter: 'stream_options'."))
+    [r] = s.ask("q")
+    assert r.error_type == "bad_request" and "`request: {stream_options: null}`" in r.error_message
+
+
 def test_a_version_in_the_servers_name_is_the_same_model(session):
     [r] = session(lambda *_: Act(model="m-2026-01-01")).ask("q")
     assert (r.outcome, r.model) == ("answered", "m-2026-01-01")

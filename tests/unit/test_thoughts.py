@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from contextrot.client import classify
 from contextrot.errors import ConfigError
 from contextrot.records import Response
+from contextrot.reply import Reply
 from contextrot.settings import ModelSettings, validate
 from contextrot.thoughts import FAMILIES, Thoughts, template_opens_thought
-from contextrot.reply import Reply
 
 NEEDLE = "The secret is Rome. Wait, is it? I cannot find it."
 

@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from contextrot import ends, faults, modules
+from contextrot import ends, faults, modules, secrets
 from contextrot.cache import RequestStore, StoreWriter, request_key, weights_fingerprint
+from contextrot.chat_request import ChatRequests, as_config, in_its_place, output_limit, refused_part
 from contextrot.engines import Endpoint
 from contextrot.engines.external import KEY_VARIABLES
 from contextrot.errors import ContextRotError, EngineError, RequestError
 from contextrot.faults import Failure
 from contextrot.meaning import Sent
+from contextrot.model_names import same_model
 from contextrot.prices import Pricing, pricing_of
 from contextrot.ratelimit import AdaptiveConcurrency, TokenBucket
 from contextrot.records import Response
@@ -74,13 +76,19 @@ class Client:
         most = endpoint.most_at_once if endpoint else None
         self.concurrency = AdaptiveConcurrency(min(model.concurrency, most or model.concurrency))
         self.stopped: ContextRotError | None = None
+        self.requests = ChatRequests(model)
         self._identity = model_identity(model)
         self._thoughts = Thoughts.of(model)
+        self._shown_identity = secrets.public(self._identity)
+        self._upstreams: set[str] = set()
         self._transport: Transport | None = transport_for(endpoint) if endpoint else None
         self._bucket = _bucket(model, Path(settings.request_store)) if endpoint else None
         self._first_pause = pause_seconds
         self._writer = StoreWriter(store)
         self._restarts = 0
+        if endpoint:
+            for change in self.requests.changes:
+                log.warning("%s: %s", model.name, change)
         self._failures_in_a_row = 0
 
     async def __aenter__(self) -> Client:
@@ -122,7 +130,7 @@ class Client:
             StoreError: if the store takes no answer.
             NotInStore: without an endpoint.
         """
-        body = request_body(self.model, messages, max_output_tokens, options or {})
+        body = self.requests.body(messages, max_output_tokens, options or {})
         key = request_key({**self._identity, "body": body, "repeat": repeat})
         if use_store:
             stored = self.store.get(key)
@@ -136,7 +144,7 @@ class Client:
         self._check_stopped()
         if prompt_tokens is None:
             prompt_tokens = sum(len(m["content"]) for m in messages) // 3
-        limit = body.get("max_tokens") or body.get("max_completion_tokens") or 0
+        limit = output_limit(body, self.model)
         worst_usd = self.pricing.cost(prompt_tokens, limit) if self.pricing else 0.0
         try:
             await self.usage.reserve(worst_usd)
@@ -190,15 +198,21 @@ class Client:
             await asyncio.sleep(pause)
 
     async def _send(self, body: dict[str, Any], prompt_tokens: int) -> tuple[Failure | None, Reply]:
-        sent = Sent(prompt_tokens, body.get("max_tokens") or body.get("max_completion_tokens"), self.model.window)
+        sent = Sent(prompt_tokens, output_limit(body, self.model), self.model.window)
         try:
-            reply = await self._transport.send({"model": self.endpoint.model, **body}, self.model.timeout_seconds, sent)
+            reply = await self._transport.send(
+                {"model": self.endpoint.model, **body, **self.requests.wire}, self.model.timeout_seconds, sent
+            )
         except Failure as failure:
-            failure.message = self._redact(failure.message)
+            failure.message = secrets.clean(failure.message)
+            if isinstance(failure, faults.BadRequest) and (part := refused_part(failure.message, {**body, **self.requests.wire})):
+                failure.message += (
+                    f" (perhaps mended by {as_config(in_its_place(part))} of the model; `snakemake check_models` tries)"
+                )
             return failure, Reply()
-        if self.endpoint.base_url and reply.model and not _same_model(self.endpoint, reply.model):
+        if self._answers_as_another(reply.model):
             return faults.WrongModel(
-                f"asked for model {self.endpoint.model!r}, the server answers as {reply.model!r}; correct `name`, or set "
+                f"asked for model {self.endpoint.model!r}, the server answers as {secrets.clean(reply.model)!r}; correct `name`, or set "
                 "engine_options.answers_as to that name if it is the same model",
             ), reply
         return None, reply
@@ -255,6 +269,7 @@ class Client:
         response.first_token_seconds, response.total_seconds = result.first_token_seconds, result.total_seconds
         if self.pricing and result.prompt_tokens is not None and result.completion_tokens is not None:
             response.cost_usd = self.pricing.cost(result.prompt_tokens, result.completion_tokens, result.cached_tokens or 0)
+        self._note_upstream(getattr(result, "upstream", None))
         if result.logprobs:
             response.details = json.dumps({"logprobs": result.logprobs}, ensure_ascii=False)
         return response
@@ -281,12 +296,26 @@ class Client:
             return f"{said} Check `name` ({self.model.name!r}) and `base_url` of the model."
         return f"{said} Check the API key in {variable} (environment or .env), and that it may use model {self.model.name!r}."
 
-    def _redact(self, text: str) -> str:
-        return text.replace(self.endpoint.api_key, "[key]") if self.endpoint.api_key else text
+    def _answers_as_another(self, answered: str | None) -> bool:
+        """Whether a server's own name for the model is another's; providers, and Azure's names of deployments, are believed."""
+        if not self.endpoint.base_url or self.endpoint.provider not in ("hosted_vllm", "ollama") or not answered:
+            return False
+        return not same_model(self.endpoint.answers_as or self.endpoint.model, answered)
+
+    def _note_upstream(self, upstream: str | None) -> None:
+        """Says when another than before answers behind a router: its weights and limits may be others."""
+        if upstream and upstream not in self._upstreams:
+            if self._upstreams:
+                log.warning(
+                    "%s: now answered by %s, before by %s; pin one with `request: {provider: {order: [...], allow_fallbacks: false}}`",
+                    self.model.name, upstream, ", ".join(sorted(self._upstreams)),
+                )  # fmt: skip
+            self._upstreams.add(upstream)
 
     def _kept(self, body: dict[str, Any], repeat: int) -> dict[str, Any]:
         """What the store keeps of a request: all but the messages, which stand in the samples' file."""
-        return {**self._identity, "body": {k: v for k, v in body.items() if k != "messages"}, "repeat": repeat}
+        shown = secrets.public({name: value for name, value in body.items() if name != "messages"})
+        return {**self._shown_identity, "body": shown, "repeat": repeat}
 
 
 def model_identity(model: ModelSettings) -> dict[str, Any]:
@@ -297,22 +326,10 @@ def model_identity(model: ModelSettings) -> dict[str, Any]:
         "engine": model.engine,
         "model": f"sha256:{weights_fingerprint(Path(model.name))}" if local else model.name,
         "revision": model.revision,
-        "server": model.base_url or model.provider,
+        "server": secrets.without_credentials(model.base_url) if model.base_url else model.provider,
+        **({"provider": model.provider} if model.base_url and model.provider else {}),
         "engine_options": {name: value for name, value in model.engine_options.items() if name not in operational},
     }
-
-
-def request_body(
-    model: ModelSettings, messages: list[dict[str, str]], max_output_tokens: int, options: dict[str, Any]
-) -> dict[str, Any]:
-    """The chat-completion request without model name and streaming."""
-    limit = "max_completion_tokens" if model.provider in ("openai", "azure") else "max_tokens"
-    body = {"messages": messages, limit: max_output_tokens + model.reasoning_tokens, **model.sampling, **options}
-    if model.reasoning_effort:
-        body["reasoning_effort"] = model.reasoning_effort
-    elif model.reasoning_tokens and model.provider in ("anthropic", "gemini", "vertex_ai", "bedrock"):
-        body["thinking"] = {"type": "enabled", "budget_tokens": model.reasoning_tokens}
-    return body
 
 
 def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | None, str | None]:  # noqa: B008 (immutable)
@@ -328,16 +345,6 @@ def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | 
     return ("answered", text, reasoning) if text else ("empty", None, reasoning)
 
 
-def _same_model(endpoint: Endpoint, answered: str) -> bool:
-    """Whether the server's name is the one asked for; versions and folders around it are no difference."""
-
-    def plain(name: str) -> str:
-        return name.rstrip("/").rsplit("/", 1)[-1].lower()
-
-    asked = plain(endpoint.answers_as or endpoint.model)
-    return plain(answered).startswith(asked) or asked.startswith(plain(answered))
-
-
 def rate_limits_of(model: ModelSettings) -> tuple[int | None, int | None]:
     """Tokens and requests per minute: from config, else the defaults for what we did not start ourselves."""
     tokens = model.tokens_per_minute
@@ -348,6 +355,6 @@ def rate_limits_of(model: ModelSettings) -> tuple[int | None, int | None]:
 
 def _bucket(model: ModelSettings, store: Path) -> TokenBucket:
     """The model's rate limit, shared by jobs that run at once on the same store."""
-    host = urlsplit(model.base_url).netloc if model.base_url else model.provider or model.engine
+    host = urlsplit(model.base_url).netloc.rpartition("@")[2] if model.base_url else model.provider or model.engine
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{host}_{model.name}")[:150].lstrip(".")
     return TokenBucket(*rate_limits_of(model), store / "rate_limits" / f"{name}.json")

@@ -21,11 +21,11 @@ INFORMATIONAL = (100, 101, 102, 103, 104)
 Translation = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def _as_it_is(values: dict[str, Any]) -> dict[str, Any]:
+def as_it_is(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-async def read_reply(answer: Any, begin: float, sent: Sent | None = None, as_chunk: Translation = _as_it_is) -> Reply:
+async def read_reply(answer: Any, begin: float, sent: Sent | None = None, as_chunk: Translation = as_it_is) -> Reply:
     """The reply of an answer whose headers have come: a stream of events or of JSON lines, or a whole body.
 
     Args:

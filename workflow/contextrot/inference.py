@@ -16,7 +16,7 @@ import pyarrow
 
 from contextrot.cache import STORE_THREADS, RequestStore
 from contextrot.canaries import LengthGuard, choose_canaries, stale_answers
-from contextrot.client import Client, NotInStore
+from contextrot.client import Client, NotInStore, rate_limits_of
 from contextrot.cost import estimate_experiment
 from contextrot.engines import recorded, shared, simulated
 from contextrot.errors import ContextRotError, RequestError, StoreError
@@ -216,6 +216,7 @@ def ask_samples(
             if model.hosted:
                 light = samples.without_messages() if isinstance(samples, SampleTable) else samples
                 _announce_cost(name, model, [sample for index, sample in enumerate(light) if index not in known])
+            announce_default_limit(name, model)
             with shared.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)
                 first = choose_canaries(samples, missing) if canaries and model.engine == "external" else []
@@ -246,6 +247,15 @@ def _guard(
         known=whole,
         stale=stale,
     )
+
+
+def announce_default_limit(name: str, model: ModelSettings) -> None:
+    """Says the limit of a server at a URL that has none in config, as it can be what a run waits for."""
+    if model.engine == "external" and not model.hosted and model.tokens_per_minute is None:
+        limit, _ = rate_limits_of(model)
+        line = f"{name}: at most {limit:,} tokens a minute, the default for a server at a URL; `tokens_per_minute` of the model sets another"
+        log.info("%s", line)
+        print(line, file=sys.stderr)
 
 
 def _announce_cost(name: str, model: ModelSettings, samples: Sequence[Sample]) -> None:

@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
 
-from contextrot import engines, judges, rubrics, tasks
+from contextrot import engines, judges, rubrics, secrets, tasks
 from contextrot.checked import Checked, shown, validate
 from contextrot.errors import ConfigError, unknown
 from contextrot.files import read_yaml
@@ -35,6 +35,11 @@ def _pair_or_none(marks: list[str]) -> list[str]:
     return marks
 
 
+LIMIT_VALUE = "{limit}"
+ON_THE_WIRE = ("stream", "stream_options")
+"""Parts of a request that change how an answer comes, not what it says: no part of its key."""
+OWN_PROVIDERS = ("ollama", "ollama_chat")
+"""Providers that are servers of one's own."""
 NameList = Annotated[list[Name], BeforeValidator(_comma_list)]
 
 
@@ -84,7 +89,8 @@ class ModelSettings(Section):
     base_url: str | None = None
     """For `external`: URL of an OpenAI-compatible server that already runs, such as http://127.0.0.1:11434/v1."""
     provider: str | None = None
-    """For `external` without base_url: a provider that litellm knows: openai, anthropic, gemini, openrouter."""
+    """For `external`: a provider that litellm knows (openai, anthropic, gemini, openrouter, azure, bedrock), with `base_url` at that
+    address; or `ollama`, which asks for the whole `window` in each request."""
     api_key_env: str | None = None
     """Name of the environment variable that holds the key; the key itself never stands in a config file."""
     tokens_per_minute: int | None = Field(None, gt=0)
@@ -97,6 +103,10 @@ class ModelSettings(Section):
     """A request without an answer after this time is tried again."""
     sampling: dict[str, Any] = Field(default_factory=lambda: {"temperature": 0})
     """Sampling parameters of every request: temperature, top_p, seed, ... as the OpenAI API names them."""
+    request: dict[str, Any] = Field(default_factory=dict)
+    """Parts of every request, which win over all others: a value changes one, null removes it, "{limit}" is the answer's limit. So
+    `{max_tokens: null, max_completion_tokens: "{limit}"}` renames it, `{stream: false}` asks for whole answers, `{stream_options: null}`
+    is for servers that refuse them, `{provider: {order: [...]}}` pins OpenRouter's upstream."""
     price: Price | None = None
     """Price where litellm's table has none, or another."""
     engine_options: dict[str, Any] = Field(default_factory=dict)
@@ -108,6 +118,27 @@ class ModelSettings(Section):
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Parameters of a task or experiment for this model alone, by its name; may hold `tiers`."""
 
+    @field_validator("api_key_env")
+    @classmethod
+    def _is_a_variable(cls, name: str | None) -> str | None:
+        if name is not None and (not re.fullmatch(r"[A-Za-z_]\w*", name) or (len(name) >= 20 and "_" not in name)):
+            secrets.learn(name)
+            raise ValueError(
+                "it is the name of an environment variable, such as MY_API_KEY; the key itself never stands in a config file"
+            )
+        return name
+
+    @field_validator("request")
+    @classmethod
+    def _of_one_answer(cls, request: dict[str, Any]) -> dict[str, Any]:
+        if fixed := {"model", "messages", "n"} & request.keys():
+            raise ValueError(f"{', '.join(sorted(fixed))} cannot be set: the model's `name` and the samples say it")
+        if not isinstance(request.get("stream"), bool | None):
+            if str(request["stream"]).lower() not in ("true", "false"):
+                raise ValueError("stream is true or false")
+            request = {**request, "stream": str(request["stream"]).lower() == "true"}
+        return request
+
     @property
     def has_weights(self) -> bool:
         """Whether the model's weights can be loaded here, so that its layers can be looked at."""
@@ -116,7 +147,7 @@ class ModelSettings(Section):
     @property
     def hosted(self) -> bool:
         """Whether a provider elsewhere answers, and bills."""
-        return self.engine == "external" and self.base_url is None
+        return self.engine == "external" and self.provider not in OWN_PROVIDERS and (self.base_url is None or bool(self.provider))
 
 
 class ExperimentSettings(Section):
@@ -232,6 +263,12 @@ class Project:
             name: validate(ExperimentSettings, block, f"experiment {name!r} in {s.experiment_definitions}")
             for name, block in definitions.items()
         }
+        for model in self.models.values():
+            secrets.learn_address(model.base_url)
+            headers = model.engine_options.get("headers")
+            secrets.learn_headers(
+                {name: value for name, value in headers.items() if isinstance(value, str)} if isinstance(headers, dict) else {}
+            )
         if s.tier not in s.tiers:
             raise unknown("tier", s.tier, s.tiers, "config/config.yaml or --config tier=")
         for name in s.models:

@@ -15,11 +15,13 @@ import time
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-from contextrot import faults, http_reading, litellm_reading
+from contextrot import faults, http_reading, litellm_reading, ollama, outgoing
 from contextrot.engines import Endpoint
 from contextrot.faults import Failure
 from contextrot.meaning import Sent
 from contextrot.reply import Reply
+
+DIRECT = ("hosted_vllm", "openrouter")
 
 
 class Transport(Protocol):
@@ -33,38 +35,49 @@ class Transport(Protocol):
 
 
 def transport_for(endpoint: Endpoint) -> Transport:
-    """The direct way for a URL, litellm for a provider."""
-    return DirectTransport(endpoint) if endpoint.base_url else LitellmTransport(endpoint)
+    """The direct way for a URL, Ollama's own for Ollama, litellm for a provider.
+
+    OpenRouter goes the direct way too: of its streams litellm leaves out which upstream answered.
+    """
+    if endpoint.provider == "ollama":
+        return OllamaTransport(endpoint)
+    return DirectTransport(endpoint) if endpoint.base_url and endpoint.provider in DIRECT else LitellmTransport(endpoint)
 
 
 class DirectTransport:
     """An OpenAI-compatible server, spoken to over HTTP with streaming, so that the time to the first token is known."""
 
+    _path = "chat/completions"
+    _as_chunk = staticmethod(http_reading.as_it_is)
+
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._session = None
+        self._url = endpoint.url(self._path)
+        self._proxy = outgoing.proxy_for(self._url)
+
+    def _content(self, body: dict[str, Any]) -> bytes:
+        return outgoing.content(self._endpoint, body)
 
     async def send(self, body: dict[str, Any], timeout_seconds: float, sent: Sent | None = None) -> Reply:
         import aiohttp
 
         if self._session is None:
-            headers = {"Authorization": f"Bearer {self._endpoint.api_key}"} if self._endpoint.api_key else {}
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
                 timeout=aiohttp.ClientTimeout(total=None),
-                headers={"Content-Type": "application/json", **headers},
+                headers={"Content-Type": "application/json", **self._endpoint.request_headers},
                 trace_configs=[http_reading.reuse_trace()],
                 response_class=http_reading.final_response(),
             )
-        body = {**body, "stream": True, "stream_options": {"include_usage": True}, **self._endpoint.extra_body}
-        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        content = self._content(body)
         begin, connection = time.perf_counter(), SimpleNamespace(reused=False, answered=False)
-        url = f"{self._endpoint.base_url}/chat/completions"
+        further = {"proxy": self._proxy, "allow_redirects": False, "trace_request_ctx": connection}
         try:
             async with asyncio.timeout(timeout_seconds):
-                async with self._session.post(url, data=content, allow_redirects=False, trace_request_ctx=connection) as answer:
+                async with self._session.post(self._url, data=content, **further) as answer:
                     connection.answered = True
-                    reply = await http_reading.read_reply(answer, begin, sent)
+                    reply = await http_reading.read_reply(answer, begin, sent, self._as_chunk)
         except TimeoutError as error:
             raise faults.TimedOut(f"no complete answer within {timeout_seconds:.0f} s") from error
         except aiohttp.ClientPayloadError as error:
@@ -82,6 +95,17 @@ class DirectTransport:
             await self._session.close()
 
 
+class OllamaTransport(DirectTransport):
+    """Ollama, spoken to in its own way: one JSON object a line."""
+
+    _path = "api/chat"
+    _as_chunk = staticmethod(ollama.as_chunk)
+
+    def _content(self, body: dict[str, Any]) -> bytes:
+        native = ollama.native_body({**body, **self._endpoint.extra_body})
+        return json.dumps(native, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
 class LitellmTransport:
     """A provider, through litellm: its telemetry, price download and retries off."""
 
@@ -97,25 +121,12 @@ class LitellmTransport:
         self._litellm = litellm
 
     async def send(self, body: dict[str, Any], timeout_seconds: float, sent: Sent | None = None) -> Reply:
-        body = dict(body)
-        name = body.pop("model")
-        if self._endpoint.extra_body:
-            body["extra_body"] = self._endpoint.extra_body
+        arguments = outgoing.litellm_arguments(self._endpoint, body, timeout_seconds)
         begin, reply, heard = time.perf_counter(), Reply(), litellm_reading.Heard()
         try:
             with litellm_reading.listening(heard):
                 async with asyncio.timeout(timeout_seconds):
-                    stream = await self._litellm.acompletion(
-                        model=f"{self._endpoint.provider}/{name}",
-                        api_key=self._endpoint.api_key,
-                        api_base=self._endpoint.base_url,
-                        stream=True,
-                        stream_options={"include_usage": True},
-                        timeout=timeout_seconds,
-                        num_retries=0,
-                        max_retries=0,
-                        **body,
-                    )
+                    stream = await self._litellm.acompletion(**arguments)
                     await litellm_reading.read(stream, reply, begin, heard, sent)
         except TimeoutError as error:
             raise faults.TimedOut(f"no complete answer within {timeout_seconds:.0f} s") from error

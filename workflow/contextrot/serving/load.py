@@ -117,7 +117,7 @@ async def _raise_if_stopped(endpoint: Endpoint) -> None:
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:
-    return {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+    return endpoint.request_headers
 
 
 async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, options: dict[str, Any]) -> Timing:
@@ -132,7 +132,7 @@ async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, opti
     }
     start = last = time.perf_counter()
     first, gaps, reply, reader, ended = None, [], Reply(), EventReader(), False
-    url = f"{endpoint.base_url}/chat/completions"
+    url = endpoint.url("chat/completions")
     async with session.post(url, json=body, headers={"X-Request-Id": sample.sample_id}, allow_redirects=False) as answer:
         if answer.status != 200:
             raise RequestError(f"the engine answered {answer.status} to {sample.sample_id!r}: {(await answer.text())[:400]}")
