@@ -54,14 +54,14 @@ class Entries:
     Attributes:
         open: reserved and not yet settled, by number.
         settled, unknown: sums.
-        keys: of settled requests, the first 64 bits of each.
+        keys: of settled requests, the beginning of each.
         ratio: the largest settled amount over the bound it was expected not to exceed, at least 1.
     """
 
     def __init__(self) -> None:
-        self.open: dict[int, tuple[int, int, int]] = {}
+        self.open: dict[int, tuple[int, int, str]] = {}
         self.settled = self.unknown = 0
-        self.keys: set[int] = set()
+        self.keys: set[str] = set()
         self.ratio = 1.0
         self.read_bytes = 0
 
@@ -88,7 +88,7 @@ class Entries:
         if not (isinstance(number, int) and isinstance(amount, int) and amount >= 0):
             raise ValueError("no number")
         if state == "reserved":
-            self.open[number] = amount, int(record["bound"]), int(record["key"], 16)
+            self.open[number] = amount, int(record["bound"]), str(record["key"])
             return
         _, bound, key = self.open.pop(number)
         if state == "settled":
@@ -116,14 +116,14 @@ class Account:
     def __init__(self, budget: int | None = None) -> None:
         self.budget = budget
         self.ratio = 1.0
-        self._answers: dict[int, int] = {}
+        self._answers: dict[str, int] = {}
         self._answered = 0
         self._settled = self._unknown = 0
         self._open: dict[int, Reservation] = {}
         self._reserved = 0
         self._others: dict[str, Entries] = {}
         self._elsewhere = 0
-        self._keys: set[int] = set()
+        self._keys: set[str] = set()
         self._numbers = 0
         self._folder: str | None = None
         self._about: dict[str, Any] = {}
@@ -161,7 +161,7 @@ class Account:
 
     def stored(self, key: str, amount: int) -> None:
         """Counts an answer from the request store, unless this account has paid for it."""
-        short = int(key[:_KEY_CHARACTERS], 16)
+        short = key[:_KEY_CHARACTERS]
         if amount and short not in self._keys and short not in self._answers:
             self._answers[short] = amount
             self._answered += amount
@@ -205,7 +205,7 @@ class Account:
         """Replaces what was set aside by what was billed; 0 if nothing was."""
         self._settled += amount
         if amount:
-            self._keys.add(int(reservation.key[:_KEY_CHARACTERS], 16))
+            self._keys.add(reservation.key[:_KEY_CHARACTERS])
         if reservation.bound > 0:
             self.ratio = max(self.ratio, amount / reservation.bound)
         self._close(reservation, "settled", amount)
@@ -280,13 +280,19 @@ class Account:
         try:
             with os.scandir(self._folder) as found:
                 paths = [(entry.path, entry.stat().st_size) for entry in found if _is_ledger(entry) and entry.name != self._name]
-        except FileNotFoundError:
-            return
+        except (FileNotFoundError, NotADirectoryError):
+            return  # nothing was written, or writing will say why it cannot be
         for path, size in paths:
             entries = self._others.setdefault(path, Entries())
             if size > entries.read_bytes:
-                with suppress(FileNotFoundError):
+                try:
                     entries.read(path)
+                except FileNotFoundError:
+                    continue
+                except (OSError, ValueError) as error:
+                    raise StoreError(
+                        f"the ledger {path} cannot be read: {error}. What it says counts against budget_usd: mend it, or delete it."
+                    ) from error
                 self._answered -= sum(self._answers.pop(key, 0) for key in entries.keys - self._keys)
                 self._keys |= entries.keys
                 self.ratio = max(self.ratio, entries.ratio)
