@@ -38,7 +38,11 @@ def main(folder: str, url: str, concurrency: str) -> None:
             task=Task(Parameters()),
             model_name="m",
             model=model,
-            settings=Settings(request_store=os.environ.get("TEST_STORE", f"{folder}/store"), max_attempts=3),
+            settings=Settings(
+                request_store=os.environ.get("TEST_STORE", f"{folder}/store"),
+                max_attempts=3,
+                retry_deadline_seconds=float(os.environ.get("TEST_DEADLINE", 60)),
+            ),
             experiment="e",
             shard=1,
             shards=1,
