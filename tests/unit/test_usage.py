@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 
 import pytest
 
@@ -150,6 +151,13 @@ def test_a_half_written_part_is_left_out(folder):
     ledger(folder).write()
     (folder / ".usage" / "2-of-2.json").write_text('{"part": "2-o')
     (folder / ".usage" / "3-of-2.json").write_text('{"foreign": 1}')
+    whole = json.loads((folder / ".usage" / "1-of-1.json").read_text())
+    for number, (name, odd) in enumerate(
+        {"calls": "7", "input_tokens": [1], "started": None, "known_cost_usd": {}, "model": 3}.items()
+    ):
+        (folder / ".usage" / f"odd-{number}.json").write_text(json.dumps({**whole, name: odd}))
+    (folder / ".usage" / "nested.json").write_text("[" * 100_000)
+    os.mkfifo(folder / ".usage" / "pipe.json")
     assert len(read_parts(folder)) == 1
 
 

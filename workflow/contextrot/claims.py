@@ -36,10 +36,10 @@ class Claims:
 
     def take(self, key: str) -> bool:
         """Whether the request is ours now; False while somebody else is asking it. True also where there can be no claims."""
-        import fcntl
-
         if not self._works:
             return True
+        import fcntl
+
         try:
             if self._file is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,9 +54,9 @@ class Claims:
 
     def release(self, key: str) -> None:
         """Gives a claim back."""
-        import fcntl
-
         if self._works and self._file is not None:
+            import fcntl
+
             fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK, key))
 
     def close(self) -> None:

@@ -164,7 +164,8 @@ class Client:
         counted = prompt_tokens is not None
         if prompt_tokens is None:
             prompt_tokens = sum(len(m["content"]) for m in body["messages"]) // 3
-        limit = body.get("max_tokens") or body.get("max_completion_tokens") or 0
+        limit = body.get("max_tokens") or body.get("max_completion_tokens")
+        limit = limit or self.model.max_output_tokens + self.model.reasoning_tokens
         bound = worst_case(self.pricing, prompt_tokens, limit) if self._bills else 0
         try:
             outcome = await self._retrying.send(body, key, prompt_tokens, bound)

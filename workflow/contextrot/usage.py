@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import time
 from contextlib import suppress
@@ -20,11 +21,12 @@ from contextrot.errors import RequestError, StoreError
 from contextrot.money import bills, picos, usd
 from contextrot.prices import Pricing
 from contextrot.records import Response, write_text
+from contextrot.regular_files import read_regular
 from contextrot.spending import Account
 
 CALLS_BETWEEN_WRITES = 10
 SECONDS_BETWEEN_WRITES = 1.0  # a server that answers a thousand times a second needs no thousand dashboards
-_LARGEST_DASHBOARD = 1 << 20
+_LARGEST_DASHBOARD = _LARGEST_PART = 1 << 20
 _COUNTS = (
     "calls",
     "from_store",
@@ -35,6 +37,7 @@ _COUNTS = (
     "run_calls",
     "run_tokens",
 )
+_NUMBERS = (*_COUNTS, "known_cost_usd", "started", "updated")
 _RULE = "=" * 80
 HOST = os.uname().nodename
 
@@ -163,11 +166,20 @@ def read_parts(folder: str | Path) -> list[dict[str, Any]]:
     """The parts of an experiment, sorted by name; what cannot be read is left out."""
     parts = []
     for path in sorted(Path(folder).glob(".usage/*.json")):
-        with suppress(OSError, ValueError):
-            part = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(part, dict) and {"model", "started", "stage", *_COUNTS} <= set(part):
+        with suppress(OSError, ValueError, RecursionError):
+            part = json.loads(read_regular(str(path), _LARGEST_PART))
+            if (
+                isinstance(part, dict)
+                and isinstance(part.get("model"), str)
+                and "stage" in part
+                and all(map(_is_number, map(part.get, _NUMBERS)))
+            ):
                 parts.append(part)
     return parts
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def summarize(folder: str | Path) -> dict[str, Any]:
