@@ -36,6 +36,25 @@ def test_each_asker_has_a_response_of_its_own(session):
     assert second.sample_id == ""
 
 
+def test_what_the_asker_makes_of_its_response_does_not_reach_the_others(tmp_path):
+    async def run():
+        once = AskedOnce(RequestStore(tmp_path), Stop(Clock()))
+
+        async def ask():
+            await asyncio.sleep(0)
+            return Response("", 0, "answered", text="yes", attempts=1)
+
+        async def one():
+            response = await once.answer(KEY, ask)
+            before, response.attempts = response.attempts, 9
+            return before
+
+        assert await asyncio.gather(one(), one(), one()) == [1, 1, 1]
+        once.close()
+
+    asyncio.run(run())
+
+
 def test_equal_requests_fail_together(session):
     s = session(lambda *_: error(400, "unknown parameter"))
     assert [r.outcome for r in s.ask(*["same"] * 9)] == ["failed"] * 9

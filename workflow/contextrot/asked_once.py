@@ -56,7 +56,7 @@ class AskedOnce:
         finally:
             follower = self._asking.pop(key)
             if follower is not None and not follower.done():
-                follower.set_result(response)
+                follower.set_result(response and replace(response))  # the asker may go on to change its own
 
     async def _stored(self, key: str) -> Response | None:
         """The stored answer; None once no other job is asking it and the claim is ours."""
