@@ -118,7 +118,7 @@ def test_a_window_that_fills_is_managed_so_that_the_server_never_says_400(http, 
     rows = run(served_by(server), sequences=2, repeats=2)
     assert [row.outcome for row, _ in rows] == ["answered"] * 12
     assert set(server.statuses) == {200}
-    assert len(server.requests) == len(set(map(json.dumps, server.requests))), "what two repeats ask alike is asked once"
+    assert len(server.requests) == 10, "what both sequences begin with is asked once"
     assert all(row.prompt_tokens == columns["tokens_after"] for row, columns in rows), "our count is the server's"
     assert all(columns["context_changed"] == float(row.turn == 2) for row, columns in rows)
 

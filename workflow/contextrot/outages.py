@@ -126,7 +126,7 @@ class Outages:
                     self._batch *= 2
                     await self._change(PROBE_SECONDS)
                 else:
-                    await self._change(min(self._retry_at - now, SECONDS_BETWEEN_LINES))
+                    await self._change(min(self._retry_at - now, max(0.1, self._tell_at() - now)))
                 now = self._clock.monotonic()
                 for until, place in [entry for entry in self._queue if entry[0] <= now]:
                     self._queue.remove((until, place))
@@ -155,8 +155,7 @@ class Outages:
     def _tell(self, now: float) -> None:
         if self.since is None or self.last is None:
             return
-        first = self._said_at == self.since
-        if now - self._said_at >= (SECONDS_BEFORE_THE_FIRST_LINE if first else SECONDS_BETWEEN_LINES):
+        if now >= self._tell_at():
             self._said_at = now
             says = f"answers {self.last.status}" if self.last.status else "cannot be reached"
             left = min(until for until, _ in self._queue) - now
@@ -165,6 +164,9 @@ class Outages:
                 f"waiting: {self._name} {says} ({self.last.message[:120]}), since {now - self.since:.0f} s; "
                 f"asked again in {next_look:.0f} s, given up in {left:.0f} s"
             )
+
+    def _tell_at(self) -> float:
+        return self._said_at + (SECONDS_BEFORE_THE_FIRST_LINE if self._said_at == self.since else SECONDS_BETWEEN_LINES)
 
     def _say(self, line: str) -> None:
         log.warning("%s", line)
