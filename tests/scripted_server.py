@@ -71,7 +71,7 @@ class ScriptedServer:
         most_at_once: the most requests that were under way at one time.
     """
 
-    def __init__(self, script: Script = lambda prompt, before: Act(), log: Path | None = None) -> None:
+    def __init__(self, script: Script = lambda prompt, before: Act(), log: Path | None = None, port: int = 0) -> None:
         self.script = script
         self.prompts: list[str] = []
         self.requests: list[dict[str, Any]] = []
@@ -83,7 +83,7 @@ class ScriptedServer:
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self.port = 0
+        self.port = port
 
     @property
     def url(self) -> str:
@@ -107,7 +107,7 @@ class ScriptedServer:
         self._loop.call_soon(self._loop.stop)
 
     def _run(self) -> None:
-        server = self._loop.run_until_complete(self._loop.create_server(lambda: _Connection(self), "127.0.0.1", 0))
+        server = self._loop.run_until_complete(self._loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port))
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()

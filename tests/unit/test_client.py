@@ -82,6 +82,21 @@ def test_a_fault_that_passes_is_tried_again(session, fault):
         (error(503), "server"),
         (error(504), "timeout"),
         (Act(reset=True), "connection"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_fault_that_stays_is_a_failed_row_once_its_deadline_is_over_and_never_an_answer(session, fault, kind):
+    s = session(lambda *_: fault, max_attempts=1, retry_deadline_seconds=0.1)
+    [r] = s.ask("q")
+    assert (r.outcome, r.text, r.error_type) == ("failed", None, kind)
+    assert r.attempts == len(s.server.prompts) > 2
+    assert r.error_message
+    assert s.store.size() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
         (Act(cut=True), "cut_stream"),
         (Act(unfinished=True), "cut_stream"),
         (Act(body=b"{", headers=SSE | {"Content-Type": "application/json"}), "malformed"),
@@ -89,7 +104,7 @@ def test_a_fault_that_passes_is_tried_again(session, fault):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_fault_that_stays_is_a_failed_row_after_all_attempts_and_never_an_answer(session, fault, kind):
+def test_what_is_no_answer_is_a_failed_row_after_all_attempts_and_never_an_answer(session, fault, kind):
     s = session(lambda *_: fault, max_attempts=3)
     [r] = s.ask("q")
     assert (r.outcome, r.text, r.error_type, r.attempts) == ("failed", None, kind, 3)
@@ -111,8 +126,8 @@ def test_a_slow_first_byte_is_waited_for_and_measured(session):
 
 def test_a_refused_connection_is_a_failed_row(tmp_path):
     model = ModelSettings(engine="external", name="m", base_url="http://127.0.0.1:9/v1", window=9, max_output_tokens=9)
-    [r] = Session(tmp_path, model, max_attempts=2).ask("q")
-    assert (r.outcome, r.error_type, r.attempts) == ("failed", "connection", 2)
+    [r] = Session(tmp_path, model, retry_deadline_seconds=0.05).ask("q")
+    assert (r.outcome, r.error_type) == ("failed", "connection")
 
 
 def test_no_attempt_after_the_deadline(session):
@@ -260,7 +275,7 @@ def test_a_version_in_the_servers_name_is_the_same_model(session):
 
 
 def test_many_failures_in_a_row_stop_the_job(session):
-    s = session(lambda *_: error(500), model={"concurrency": 1}, max_attempts=1)
+    s = session(lambda *_: Act(body=b"no answer"), model={"concurrency": 1}, max_attempts=1)
     results = s.ask(*[f"q{i}" for i in range(30)])
     stopped = [e for e in results if isinstance(e, RequestError)]
     assert "20 requests in a row failed" in str(stopped[0])
@@ -297,7 +312,7 @@ def test_characters_that_a_stream_cut_in_two_are_put_together_and_can_be_written
 
 
 def test_the_key_is_sent_but_taken_out_of_errors(session):
-    s = session(lambda *_: error(500, "Incorrect key sk-secret-123 given"), key="sk-secret-123", max_attempts=1)
+    s = session(lambda *_: error(500, "Incorrect key sk-secret-123 given"), key="sk-secret-123", retry_deadline_seconds=1e-9)
     [r] = s.ask("q")
     assert s.server.authorizations == ["Bearer sk-secret-123"]
     assert r.error_message == "Incorrect key [key] given"

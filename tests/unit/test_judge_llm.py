@@ -101,6 +101,7 @@ def context(tmp_path, server):
             "experiment_definitions": "experiments.yaml",
             "request_store": str(tmp_path / "store"),
             "max_attempts": 1,
+            "retry_deadline_seconds": 1e-9,
             **more,
         }
         settings = JudgeSettings(kind="llm", model="referee", rubric=rubric)

@@ -73,6 +73,7 @@ class Response:
         attempts: requests made for this answer.
         cached: whether it came from the request store.
         cost_usd: None if the price is unknown.
+        cost_at_most: set if the server's counts were missing or impossible, so that the cost is the worst case.
         engine, model: the engine, and the model as the server names it.
         upstream: who answered behind a router such as OpenRouter, where it tells.
         error_type, error_message: the last error of a failed row.
@@ -95,6 +96,7 @@ class Response:
     attempts: int = 0
     cached: bool = False
     cost_usd: float | None = None
+    cost_at_most: bool | None = None
     engine: str | None = None
     model: str | None = None
     upstream: str | None = None

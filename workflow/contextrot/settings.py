@@ -62,6 +62,7 @@ class ModelSettings(Section):
     """One model: one block in config/models.yaml."""
 
     checked_later = frozenset({"engine_options", "overrides"})
+    may_be_empty = frozenset({"thinking_marks"})
 
     title: str | None = None
     """Name shown in figures and tables; the block's own name without it."""
@@ -220,11 +221,11 @@ class Settings(Section):
     request_store: str = ".cache/responses"
     """Folder of the request store."""
     budget_usd: float | None = Field(None, ge=0)
-    """Requests stop, cleanly and resumably, before a model's experiment has cost more than this."""
+    """Requests stop, cleanly and resumably, before a model's experiment has cost more than this, over all runs; what brought no answer but may have been billed counts at its worst."""
     max_attempts: int = Field(5, ge=1)
-    """Attempts for one request, the first included."""
+    """Attempts for one request that bring something that is no answer (not in the protocol's form, cut off, without a choice); waiting for a server is none."""
     retry_deadline_seconds: float = Field(1800, gt=0)
-    """No request is tried again after this time."""
+    """How long one request is tried, from its first sending, while the server asks to wait, is down or does not answer."""
     hidden_states: HiddenStateSettings = HiddenStateSettings()
     """How the layers of local models are looked at."""
     allow_failed: bool = False
