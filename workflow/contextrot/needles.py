@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contextrot import prompts
 from contextrot.errors import ConfigError, DataError
 from contextrot.files import as_text, read_yaml
 from contextrot.judges.match import match, normalize
 
+DEFAULT_LANGUAGE = "en"
+"""The language of a needle set that names none."""
 FOLLOWED_SHARE = 0.5
 """An answer with at least this share of a distractor's distinctive words follows it."""
 
@@ -36,6 +39,7 @@ class NeedleSet:
 
     Attributes:
         similarity: how close the needle's wording is to the question's, as the file says (high, low); None if it does not.
+        language: of the texts, and so of the prompt around them: a key of `prompts.NEEDLE_IN_A_HAYSTACK_BY_LANGUAGE`.
     """
 
     name: str
@@ -44,6 +48,7 @@ class NeedleSet:
     answer: str
     similarity: str | None
     distractors: tuple[Distractor, ...]
+    language: str = DEFAULT_LANGUAGE
 
 
 def read_needles(path: Path) -> dict[str, NeedleSet]:
@@ -60,15 +65,21 @@ def read_needles(path: Path) -> dict[str, NeedleSet]:
         named = f"{path}: needle set {str(entry.get('name') or number)[:80]!r}"
         given = {
             field: (as_text(entry.get(field), f"{named}, {field}") or "").strip()
-            for field in ("name", "question", "needle", "answer", "similarity")
+            for field in ("name", "question", "needle", "answer", "similarity", "language")
         }
         for field in ("name", "question", "needle", "answer"):
             if not given[field]:
                 raise DataError(f"{named} has no {field!r}.")
         if given["name"] in sets:
             raise DataError(f"{path}: two needle sets are named {given['name']!r}.")
+        language = given["language"] or DEFAULT_LANGUAGE
+        if language not in prompts.NEEDLE_IN_A_HAYSTACK_BY_LANGUAGE:
+            known = ", ".join(sorted(prompts.NEEDLE_IN_A_HAYSTACK_BY_LANGUAGE))
+            raise DataError(f"{named}, language {language!r}: there is no prompt in that language. Known: {known}.")
         distractors = tuple(_distractors(entry.get("distractors"), given["name"], named))
-        sets[given["name"]] = NeedleSet(**given | {"similarity": given["similarity"] or None}, distractors=distractors)
+        sets[given["name"]] = NeedleSet(
+            **given | {"similarity": given["similarity"] or None, "language": language}, distractors=distractors
+        )
     return sets
 
 

@@ -21,6 +21,55 @@ Read the document and answer each question in one sentence on a line of its own,
 
 {questions}"""
 
+NUMBERED_QUESTION = "Question {number}: {question}"
+
+NEEDLE_IN_A_HAYSTACK_BY_LANGUAGE = {
+    "en": NEEDLE_IN_A_HAYSTACK,
+    "zh": """\
+请阅读下面的文章，只根据文章内容，用一句话回答问题。
+
+<document>
+{haystack}
+</document>
+
+问题：{question}""",
+    "ar": """\
+اقرأ النص وأجب عن السؤال في جملة واحدة، اعتمادا على النص وحده.
+
+<document>
+{haystack}
+</document>
+
+السؤال: {question}""",
+}
+"""The template in the language of the needle set."""
+
+NEEDLES_IN_A_HAYSTACK_BY_LANGUAGE = {
+    "en": NEEDLES_IN_A_HAYSTACK,
+    "zh": """\
+请阅读下面的文章，只根据文章内容，逐个回答问题，每个回答一句话，各占一行。
+
+<document>
+{haystack}
+</document>
+
+{questions}""",
+    "ar": """\
+اقرأ النص وأجب عن كل سؤال في جملة واحدة في سطر مستقل، اعتمادا على النص وحده.
+
+<document>
+{haystack}
+</document>
+
+{questions}""",
+}
+
+NUMBERED_QUESTION_BY_LANGUAGE = {
+    "en": NUMBERED_QUESTION,
+    "zh": "问题 {number}：{question}",
+    "ar": "السؤال {number}: {question}",
+}
+
 REPEATED_WORDS = """\
 Repeat the following text exactly, and write nothing else:
 
