@@ -9,7 +9,7 @@ from contextrot.judges.match import match
 from contextrot.needles import DEFAULT_LANGUAGE, followed_distractor, read_needles
 
 FILES = {"en": "needles.yaml", "zh": "needles_zh.yaml", "ar": "needles_ar.yaml"}
-IN_OTHER_WORDS = {"writing_advice_low", "night_train_low", "spare_key_low"}
+IN_OTHER_WORDS = {"writing_advice_low", "night_train_low"}
 """Needles that tell the answer without its words."""
 LETTERS = {"zh": "\u4e00-\u9fff", "ar": "\u0600-\u06ff"}
 

@@ -1,4 +1,4 @@
-"""Coherent filler text in any amount, made from templates: what stands in a haystack whose topic is `generated`.
+"""Coherent filler text in any amount, made from templates: what stands in a haystack of one of the TOPICS.
 
 A document is about one place and time; each of its paragraphs tells one occurrence in its order: who did what where, what went wrong, what
 was done about it, and what came of it. The words are invented and hold nothing that a shipped needle asks for. No sentence stands twice.
@@ -19,6 +19,8 @@ from contextrot.filler.wording import Wording
 
 WORDINGS: Mapping[str, Wording] = {"en": ENGLISH, "zh": CHINESE, "ar": ARABIC}
 LANGUAGES = tuple(WORDINGS)
+TOPICS = {"generated": "en", "generated_zh": "zh", "generated_ar": "ar"}
+"""Topics that name no folder, and the language in which their text is generated."""
 PARAGRAPHS = (8, 16)
 """Paragraphs of a document: at least, and at most."""
 PAST_YEARS, YEARS_TOLD = 25, 12
