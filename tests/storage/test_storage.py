@@ -55,7 +55,9 @@ def s3():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         for _ in range(300):
@@ -80,7 +82,15 @@ def test_results_in_a_folder_by_a_storage_plugin(tmp_path):
     bucket, work = tmp_path / "bucket", tmp_path / "work"
     bucket.mkdir()
     work.mkdir()
-    arguments = ["--cores", "2", "--default-storage-provider", "fs", "--default-storage-prefix", str(bucket), *definitions(tmp_path)]
+    arguments = [
+        "--cores",
+        "2",
+        "--default-storage-provider",
+        "fs",
+        "--default-storage-prefix",
+        str(bucket),
+        *definitions(tmp_path),
+    ]
     done = run_snakemake(*arguments, folder=work)
     assert done.returncode == 0, done.stderr[-3000:]
     assert not (work / "results").exists()
@@ -111,8 +121,22 @@ def test_results_in_a_bucket_with_every_job_in_an_empty_folder_of_its_own(tmp_pa
     )
     for script in (submit, status):
         script.chmod(0o755)
-    arguments = ["--default-storage-provider", "s3", "--storage-s3-endpoint-url", url, "--default-storage-prefix", "s3://bucket/runs"]
-    remote = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", str(submit), "--cluster-generic-status-cmd", str(status)]
+    arguments = [
+        "--default-storage-provider",
+        "s3",
+        "--storage-s3-endpoint-url",
+        url,
+        "--default-storage-prefix",
+        "s3://bucket/runs",
+    ]
+    remote = [
+        "--executor",
+        "cluster-generic",
+        "--cluster-generic-submit-cmd",
+        str(submit),
+        "--cluster-generic-status-cmd",
+        str(status),
+    ]
     remote += ["--shared-fs-usage", "none", "--jobs", "2", "--seconds-between-status-checks", "1", "--envvars", *KEYS]
     command = [sys.executable, "-m", "snakemake", *arguments, *chosen]
     environment = {**os.environ, **KEYS}

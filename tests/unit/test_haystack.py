@@ -3,10 +3,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from contextrot.corpus import read_documents, split_sentences
+from contextrot.corpus import read_documents
 from contextrot.haystack import Insertion, SentencePool
 from contextrot.random_streams import generator_for
+from contextrot.sentences import split_text
 
+HEADINGS = ("Postage Stamps", "Night Shifts")
 NEEDLE = "The spare key is in the blue can."
 
 
@@ -26,14 +28,11 @@ def compose(pool, tokenizer, target, depth=0.5, order=None, texts=(NEEDLE,)):
 
 def test_sentences_joined_are_the_text_and_abbreviations_do_not_end_one():
     text = 'Mr. Hale came at 3.5 p.m. today. "Stay!" he said. Was it (so)? Yes.\n\nA heading\n\nThe end.'
-    sentences = split_sentences(text)
-    assert " ".join(sentences) == " ".join(text.split())
+    pieces = split_text(text)
+    assert "".join(pieces) == " ".join(text.split())
+    sentences = [piece.strip() for piece in pieces]
     assert "A heading" in sentences
     assert not any(sentence.startswith("Hale") for sentence in sentences)
-
-
-def test_the_tokenizer_is_additive_over_the_corpus(pool):
-    assert pool.additive
 
 
 @pytest.mark.parametrize("target", [120, 256, 1_000, 4_097, 20_000, 120_000])
@@ -48,9 +47,9 @@ def test_the_needle_stands_at_its_depth_on_a_sentence_boundary(pool, o200k, dept
     haystack = compose(pool, o200k, 5_000, depth)
     assert haystack.text.count(NEEDLE) == 1
     before, after = haystack.text.split(NEEDLE)
-    assert not before or before.rstrip()[-1] in ".!?\"')"
-    assert len(o200k.encode(before)) / len(o200k.encode(before + after)) == pytest.approx(depth, abs=0.02)
-    assert haystack.depths == [pytest.approx(depth, abs=0.02)]
+    assert not before or before.rstrip()[-1] in ".!?\"')" or before.rstrip().endswith(HEADINGS)
+    assert len(o200k.encode(before)) / len(o200k.encode(before + after)) == pytest.approx(depth, abs=0.01)
+    assert haystack.depths == [pytest.approx(depth, abs=0.005)]
     assert (depth == 0) == (before == "")
     assert (depth == 1) == (after == "")
 
@@ -64,7 +63,10 @@ def test_distractors_are_inside_the_budget_and_keep_their_order_at_equal_depth(p
 
 def test_a_haystack_longer_than_the_corpus_repeats_it(pool, o200k):
     target = int(pool.tokens.sum()) * 2 + 1234
-    assert compose(pool, o200k, target).prompt_tokens == target
+    haystack = compose(pool, o200k, target)
+    assert haystack.prompt_tokens == target
+    assert haystack.repetitions == pytest.approx(2.02, abs=0.03)
+    assert compose(pool, o200k, 5_000).repetitions == 1
 
 
 def test_a_prompt_that_is_too_long_without_any_sentence_is_refused(pool, o200k):
@@ -75,7 +77,7 @@ def test_shuffled_order_is_a_permutation_that_depends_on_the_seed_alone(pool):
     first, again, other = (pool.shuffled_order(generator_for(seed, "a")) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
-    assert (np.sort(first) == np.arange(len(pool.sentences))).all()
+    assert (np.sort(first) == np.arange(len(pool.pieces))).all()
 
 
 class OneTokenMore:
@@ -99,7 +101,6 @@ class OneTokenMore:
 def test_a_tokenizer_whose_counts_do_not_add_up_is_counted_whole(data):
     tokenizer = OneTokenMore()
     pool = SentencePool(read_documents(data / "essays"), tokenizer)
-    assert not pool.additive
     haystack = compose(pool, tokenizer, 30_000)
     assert 30_000 - 8 <= haystack.prompt_tokens <= 30_000
     assert prompt_count(tokenizer, haystack.text) == haystack.prompt_tokens

@@ -2,11 +2,13 @@
 
 Source: G. Kamradt (2023), Needle In A Haystack; conditions of K. Hong, A. Troynikov, J. Huber (2025), Context Rot (Chroma):
 needle-question similarity, distractors, order and topic of the haystack. Deviations: the length is that of the whole
-rendered prompt, distractors included; needles and distractors stand on sentence boundaries; every draw is seeded.
+rendered prompt, distractors included; needles and distractors stand on sentence boundaries, at the asked depth to 1 % of the haystack;
+every draw is seeded.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +20,7 @@ from pydantic import BeforeValidator, Field
 
 from contextrot import chroma_csv, prompts
 from contextrot.chroma_csv import Recorded
-from contextrot.corpus import read_documents
+from contextrot.corpus import corpus_path, document_paths, read_documents
 from contextrot.errors import ConfigError, DataError, unknown
 from contextrot.figures.needles import (
     CONDITIONS,
@@ -27,7 +29,7 @@ from contextrot.figures.needles import (
     draw_distractor_confusion,
     draw_heatmap,
 )
-from contextrot.haystack import Insertion, SentencePool
+from contextrot.haystack import Haystack, Insertion, SentencePool
 from contextrot.needles import Distractor, NeedleSet, followed_distractor, measured_similarity, read_needles
 from contextrot.records import Response, Sample
 from contextrot.tasks import Parameters, SampleContext, Task
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 PLANTED = ("needle_depths", "distractor_names", "distractor_depths", "distractor_texts", "distractor_answers")
 """Columns that hold one value for each needle or distractor."""
+LENGTH_TOLERANCE, DEPTH_TOLERANCE = 8, 0.01
+"""Tokens that a prompt may have less than asked (never more), and by how much of the haystack a depth may differ."""
 ASKED = ("length", "depth", "question")
 """Columns of Chroma's files by which rows are joined."""
 
@@ -63,8 +67,16 @@ class NeedleParameters(Parameters):
     """How many of each needle's distractors are planted, at random sentence boundaries and within the length; several numbers are compared."""
     repeats: int = Field(1, ge=1, le=10_000)
     """Haystacks of each length, each from another place of the corpus."""
-    topic: Annotated[list[Literal["essays", "science"]], BeforeValidator(_as_list)] = ["essays"]
-    """The corpus that the haystack is made of: essays, science, or a list of both."""
+    topic: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=400)]], Field(min_length=1), BeforeValidator(_as_list)
+    ] = ["essays"]
+    """The corpus that the haystack is made of: essays, science, or a folder or file of yours (plain text, Markdown, source code), from the
+    folder where snakemake is started; several are compared."""
+    max_repetitions: float | None = Field(None, ge=1)
+    """How often the corpus may stand in a haystack (its tokens over those of its distinct pieces); longer haystacks are refused."""
+    off_target: Literal["refuse", "mark"] = "refuse"
+    """What happens to a prompt that is not as asked (length within 8 tokens and never over, needles whole and once, depths within 1 %):
+    the build is refused, or the sample is marked (`on_target`) and is in no mean and no curve."""
     order: Annotated[list[Literal["original", "shuffled"]], BeforeValidator(_as_list)] = ["original"]
     """Whether the haystack's sentences keep their order: original, shuffled, or a list of both."""
     answer_tokens: int = Field(256, gt=0)
@@ -86,7 +98,7 @@ class NeedleInAHaystack(Task):
     """Can the model still find one fact as the text around it grows?"""
 
     Parameters = NeedleParameters
-    version = 3
+    version = 4
     groupings = [("length", "depth"), ("length",), ("depth",), (*CONDITIONS, "length"), ("needle",), ()]
     length_column = "length"
     pair_columns = ["needle", "length", "depth", "repeat"]
@@ -99,7 +111,7 @@ class NeedleInAHaystack(Task):
         p = self.parameters
         if self._reads_tables:
             return [data / name for name in (p.prompts_csv, p.answers_csv) if name]
-        return [data / p.needle_file, *(path for topic in p.topic for path in sorted((data / topic).glob("*.txt")))]
+        return [data / p.needle_file, *(path for topic in p.topic for path in document_paths(corpus_path(topic, data)))]
 
     def samples(self, context: SampleContext) -> list[Sample]:
         p = self.parameters
@@ -111,7 +123,7 @@ class NeedleInAHaystack(Task):
             similarity = measured_similarity([needle for group in groups for needle in group], p.similarity_model)
         samples = []
         for topic in p.topic:
-            pool = SentencePool(read_documents(context.data / topic), context.tokenizer)
+            pool = SentencePool(read_documents(corpus_path(topic, context.data)), context.tokenizer)
             for order, repeat, group, length in product(p.order, range(p.repeats), groups, p.lengths):
                 # one haystack for all depths and distractors, another for each length: what one text happens to say is no trend
                 rng = context.rng("haystack", topic, order, repeat, group[0].name, length)
@@ -155,6 +167,12 @@ class NeedleInAHaystack(Task):
                     f"length {plan.length} is too short for the prompt of {plan.name!r} with {plan.planted} distractors; "
                     "ask for more tokens."
                 )
+        wrong = self._off_target(plan, haystack) if haystack else ""
+        if wrong and self.parameters.off_target == "refuse":
+            raise ConfigError(
+                f"sample {plan.sample_id!r} is not as asked: {wrong}. Ask for other lengths or depths, give texts with more and shorter "
+                "sentences, or set `off_target: mark`."
+            )
         depths = [100 * depth for depth in haystack.depths] if haystack else []
         size = len(plan.group)
         measured = [similarity[needle.name] for needle in plan.group if needle.name in similarity]
@@ -178,6 +196,8 @@ class NeedleInAHaystack(Task):
                 "topic": plan.topic,
                 "repeat": plan.repeat,
                 "actual_depth": depths[0] if depths else None,
+                "repetitions": haystack.repetitions if haystack else None,
+                "on_target": not wrong if haystack else None,
                 "needle_depths": depths[:size],
                 "distractor_names": [distractor.name for distractor in plan.distractors],
                 "distractor_depths": depths[size:],
@@ -186,6 +206,24 @@ class NeedleInAHaystack(Task):
                 "prefix_group": plan.sample_id.replace(f"-{plan.depth:05.1f}", ""),
             },
         )
+
+    def _off_target(self, plan: _Plan, haystack: Haystack) -> str:
+        """What of a finished prompt is not as it was asked; empty if all is."""
+        if not plan.length - LENGTH_TOLERANCE <= haystack.prompt_tokens <= plan.length:
+            return f"it has {haystack.prompt_tokens:,} tokens, asked were {plan.length:,}"
+        for needle in plan.group:
+            if (times := haystack.text.count(needle.needle)) != 1:
+                return f"the needle of {needle.name!r} stands in it {times} times"
+        for insertion, depth in zip(plan.insertions(), haystack.depths, strict=True):
+            if abs(depth - insertion.depth) > DEPTH_TOLERANCE + 1e-9:
+                return f"{insertion.text[:40]!r}... stands at {100 * depth:.1f} %, asked was {100 * insertion.depth:.1f} %"
+        most = self.parameters.max_repetitions
+        if most is not None and haystack.repetitions > most + 1e-9:
+            raise ConfigError(
+                f"length {plan.length:,}: the texts of topic {plan.topic!r} would stand in the haystack {haystack.repetitions:.1f} times, and "
+                f"max_repetitions is {most:g}. Give more text, or ask for shorter prompts."
+            )
+        return ""
 
     def _samples_from_table(self, context: SampleContext) -> list[Sample]:
         """Chroma's prompts, or an earlier run's rows where there are no prompts."""
@@ -217,6 +255,8 @@ class NeedleInAHaystack(Task):
                         "question": row["question"],
                         **dict.fromkeys(("similarity", "measured_similarity", "distractors", "order", "topic", "repeat")),
                         "actual_depth": None,
+                        "repetitions": None,
+                        "on_target": None,
                         **{name: [] for name in PLANTED},
                         "prefix_group": None,
                     },
@@ -247,6 +287,8 @@ class NeedleInAHaystack(Task):
 
         from contextrot.scoring import aggregate
 
+        if "on_target" in scores:
+            scores = scores[scores["on_target"].ne(False)]
         found = super().metrics(scores)
         if not self._several_needles:
             return found
@@ -311,7 +353,8 @@ class _Plan:
     @property
     def sample_id(self) -> str:
         which = f"{self.name}-{self.length:07d}-{self.depth:05.1f}"
-        return f"{which}-d{self.planted}-{self.order}-{self.topic}-{self.repeat}"
+        topic = re.sub(r"[^A-Za-z0-9_.-]+", "_", self.topic).strip("_")
+        return f"{which}-d{self.planted}-{self.order}-{topic}-{self.repeat}"
 
     @cached_property
     def _drawn(self) -> list[tuple[Distractor, float]]:

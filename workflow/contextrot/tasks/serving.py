@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from contextrot import prompts
-from contextrot.corpus import read_documents
+from contextrot.corpus import corpus_path, document_paths, read_documents
 from contextrot.errors import ConfigError
 from contextrot.haystack import SentencePool
 from contextrot.records import Response, Sample
@@ -76,18 +76,18 @@ class Serving(Task):
     """How fast is the engine, and what does a longer prompt cost?"""
 
     Parameters = ServingParameters
-    version = 2
+    version = 3
     judged = False
     groupings = [("mode", "length", "concurrency")]
     measures = ["score"]
     length_column = None
 
     def data_files(self, data: Path) -> list[Path]:
-        return sorted((data / self.parameters.topic).glob("*.txt"))
+        return document_paths(corpus_path(self.parameters.topic, data))
 
     def samples(self, context: SampleContext) -> list[Sample]:
         p = self.parameters
-        pool = SentencePool(read_documents(context.data / p.topic), context.tokenizer)
+        pool = SentencePool(read_documents(corpus_path(p.topic, context.data)), context.tokenizer)
         window = int(context.window * (p.yarn_factor or 1))
         groups = [("measured", *key) for key in product(p.lengths, p.concurrency, range(p.repeats))]
         samples = [self._sample(context, pool, window, "warmup", min(p.lengths), 1, 0, i) for i in range(p.warmup_requests)]
