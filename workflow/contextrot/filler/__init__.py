@@ -37,7 +37,7 @@ def generated_documents(rng: np.random.Generator, sentences: int, language: str 
 
     Args:
         rng: all that is drawn; the same state gives the same texts.
-        sentences: one holds about 22 tokens in English.
+        sentences: one holds about 24 tokens.
         language: one of LANGUAGES.
 
     Returns:

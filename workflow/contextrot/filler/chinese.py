@@ -91,7 +91,7 @@ _SCENES = (
             "{any_day}{any_name}来验收,{thing}不再晃动,{any_result}。",
         ),
         (
-            "“{any_saying}。”{name}常这么说,{any_count}元的工钱当天就付清了。",
+            "{name}常说“{any_saying}”,{any_count}元的工钱当天就付清了。",
             "{name}记下了花费,一共{any_count}元,心里有几分{any_feeling}。",
         ),
     ),
