@@ -10,7 +10,15 @@ from contextrot.errors import unknown
 def sample_sources(wildcards):
     model = model_of(wildcards)
     tokenizer = files_of_folder(model.tokenizer or model.name, "tokenizer*.json", "chat_template*")
-    return [*here(task_of(wildcards).data_files(project.data)), *tokenizer]
+    template = [model.chat_template] if model.chat_template and Path(model.chat_template).is_file() else []
+    return [*here(task_of(wildcards).data_files(project.data)), *tokenizer, *here(template)]
+
+
+def tokenizer_settings(wildcards):
+    """What of a model's settings names its tokenizer and template."""
+    model = model_of(wildcards)
+    served = [model.base_url, model.name] if model.tokenizer == "server" else []
+    return [model.tokenizer or model.name, model.revision, *filter(None, [model.chat_template]), *served]
 
 
 # inference
@@ -105,7 +113,7 @@ def weights_of(wildcards):
 
 def state_options(wildcards):
     model = model_of(wildcards)
-    return [project.settings.hidden_states.model_dump_json(), model.name, model.revision, model.engine_options.get("dtype")]
+    return [project.settings.hidden_states.model_dump_json(), model.name, model.revision]
 
 
 def pair_names(tier, model, experiment):

@@ -18,7 +18,7 @@ rule build_samples:
     params:
         version=lambda wildcards: task_of(wildcards).version,
         parameters=lambda wildcards: task_of(wildcards).parameters.model_dump_json(),
-        tokenizer=lambda wildcards: [model_of(wildcards).tokenizer or model_of(wildcards).name, model_of(wildcards).revision],
+        tokenizer=tokenizer_settings,
         limits=lambda wildcards: [model_of(wildcards).window, model_of(wildcards).max_output_tokens],
         seed=project.settings.seed,
     message:

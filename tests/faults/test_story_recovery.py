@@ -83,7 +83,7 @@ def http():
 def run(tmp_path, monkeypatch):
     """`run(endpoint, **parameters)`: samples and the whole inference job, as the workflow does it; returns the rows."""
     (tmp_path / "stories.yaml").write_text(STORIES)
-    monkeypatch.setattr(inference, "load_tokenizer", lambda *_: WordTokenizer())
+    monkeypatch.setattr(inference, "tokenizer_of", lambda *_: WordTokenizer())
     model = ModelSettings(
         engine="external", base_url="http://unused/v1", name="tiny", window=WINDOW, max_output_tokens=40, concurrency=2
     )

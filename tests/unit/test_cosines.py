@@ -105,6 +105,27 @@ def test_every_value_equals_the_plain_reference(project, folder):
             assert found["likelihood_label"] == labels[int(np.argmax(plain["log_likelihoods"][: len(labels)]))]
 
 
+@pytest.mark.parametrize("dtype", ["auto", "bfloat16"])
+def test_weights_of_few_bits_give_likelihoods_and_tau_in_float32(project, folder, tmp_path, dtype):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    root = tmp_path / "project"
+    shutil.copytree(project.root, root)
+    place = root / "data/models/tiny"
+    AutoModelForCausalLM.from_pretrained(place, dtype=torch.bfloat16).save_pretrained(place)
+    coarse = Project({"models": ["tiny"], "hidden_states": {"device": "cpu", "dtype": dtype}}, root)
+    extract_cosines(coarse, *NAMES, inputs=(folder / "samples.parquet", folder / "responses.parquet"), outputs=outputs(tmp_path))
+    found = pd.read_parquet(tmp_path / "likelihoods.parquet").set_index("sample_id")
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32), tokenizer_of(coarse.models["tiny"])
+    for sample in read_samples(folder / "samples.parquet"):
+        answers = answer_ids(tokenizer, sample.messages, ["negative"])
+        plain = plain_measure(model, prompt_ids(tokenizer, sample.messages), answers)
+        assert found.loc[sample.sample_id, "zero_shot_log_likelihood"] == pytest.approx(plain["log_likelihoods"][0], abs=1e-4)
+    record = json.loads((tmp_path / "extraction.json").read_text())
+    assert (record["dtype"], record["weights_dtype"]) == ("float32", "float32" if dtype == "auto" else "bfloat16")
+
+
 def test_rows_name_their_conditions_and_how_they_were_made(folder):
     cosines = pd.read_parquet(folder / "cosines.parquet")
     assert set(cosines["layer"]) == {1, 2, 3}

@@ -238,3 +238,9 @@ def test_a_dollar_in_a_user_s_text_is_a_dollar(title, tmp_path):
     assert drawn and not any(text.get_parse_math() for text in drawn)
     assert "mathdefault" not in texts_of(figure)
     assert title in texts_of(figure)
+
+
+def test_a_name_that_begins_with_an_underscore_stands_in_the_legend():
+    _, axes = new_figure(context())
+    line_with_interval(axes, [1, 2], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], [3, 3], label="_mine")
+    assert axes.get_legend_handles_labels()[1][0].startswith(" _mine")

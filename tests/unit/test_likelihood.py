@@ -31,6 +31,12 @@ def test_what_the_template_puts_before_an_answer_belongs_to_it(tmp_path):
     assert [tokenizer.decode(ids) for ids in answer_ids(tokenizer, CHAT, LABELS)] == [f"is {label}" for label in LABELS]
 
 
+def test_a_template_that_takes_no_chat_ending_with_an_answer_leaves_the_answer_as_it_stands(tmp_path):
+    strict = "{% if messages[-1].role != 'user' %}{{ raise_exception('must end with user') }}{% endif %}" + TEMPLATE
+    tokenizer = word_tokenizer(tmp_path, strict)
+    assert [tokenizer.decode(ids) for ids in answer_ids(tokenizer, CHAT, LABELS)] == LABELS
+
+
 def test_the_end_of_the_turn_is_no_part_of_the_answer(tokenizer):
     assert tokenizer.encode("end")[0] not in answer_ids(tokenizer, CHAT, ["positive"])[0]
 

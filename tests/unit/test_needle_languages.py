@@ -3,15 +3,14 @@ from string import Formatter
 import pytest
 
 from contextrot import prompts
-from contextrot.errors import DataError
+from contextrot.errors import ConfigError
 from contextrot.files import read_text
 from contextrot.judges.match import match
-from contextrot.needles import DEFAULT_LANGUAGE, followed_distractor, read_needles
+from contextrot.needles import followed_distractor, read_needles
 
 FILES = {"en": "needles.yaml", "zh": "needles_zh.yaml", "ar": "needles_ar.yaml"}
 IN_OTHER_WORDS = {"writing_advice_low", "night_train_low"}
 """Needles that tell the answer without its words."""
-LETTERS = {"zh": "\u4e00-\u9fff", "ar": "\u0600-\u06ff"}
 
 
 def shipped(data, language):
@@ -85,22 +84,19 @@ def test_the_corpus_of_a_language_is_original_text_of_a_few_thousand_tokens_and_
             assert answer not in joined, (needles.name, answer)
 
 
-@pytest.mark.parametrize("language", prompts.NEEDLE_IN_A_HAYSTACK_BY_LANGUAGE)
-def test_the_prompts_of_all_languages_have_the_same_fields(language):
-    for templates in (
-        prompts.NEEDLE_IN_A_HAYSTACK_BY_LANGUAGE,
-        prompts.NEEDLES_IN_A_HAYSTACK_BY_LANGUAGE,
-        prompts.NUMBERED_QUESTION_BY_LANGUAGE,
-    ):
-        fields = {name: [field for _, field, _, _ in Formatter().parse(text) if field] for name, text in templates.items()}
-        assert fields[language] == fields["en"]
-    assert prompts.NEEDLE_IN_A_HAYSTACK_BY_LANGUAGE["en"] == prompts.NEEDLE_IN_A_HAYSTACK
+@pytest.mark.parametrize("language", prompts.NEEDLE_TEMPLATES)
+def test_the_prompts_of_all_languages_have_the_same_fields_in_words_of_their_own(language):
+    one, several, label = prompts.needle_templates(language)
+    assert [field for _, field, _, _ in Formatter().parse(one) if field] == ["haystack", "question"]
+    assert [field for _, field, _, _ in Formatter().parse(several) if field] == ["haystack", "questions"]
+    assert len({prompts.needle_templates(other) for other in prompts.NEEDLE_TEMPLATES}) == len(prompts.NEEDLE_TEMPLATES)
+    assert label in one
 
 
 ENTRY = "- {name: a, question: q, needle: n, answer: b%s}"
 
 
-@pytest.mark.parametrize(("given", "language"), [("", DEFAULT_LANGUAGE), (", language: zh", "zh"), (", language: ''", "en")])
+@pytest.mark.parametrize(("given", "language"), [("", "en"), (", language: zh", "zh"), (", language: ''", "en")])
 def test_a_set_may_name_its_language(tmp_path, given, language):
     (tmp_path / "mine.yaml").write_text(ENTRY % given)
     assert read_needles(tmp_path / "mine.yaml")["a"].language == language
@@ -108,5 +104,5 @@ def test_a_set_may_name_its_language(tmp_path, given, language):
 
 def test_a_language_without_a_prompt_is_refused(tmp_path):
     (tmp_path / "mine.yaml").write_text(ENTRY % ", language: Chinese")
-    with pytest.raises(DataError, match=r"needle set 'a', language 'Chinese': there is no prompt .* Known: ar, en, zh"):
+    with pytest.raises(ConfigError, match=r"unknown language 'Chinese' in .*needle set 'a'.* Known: ar, en, zh"):
         read_needles(tmp_path / "mine.yaml")

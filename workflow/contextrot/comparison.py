@@ -150,6 +150,9 @@ def curve_summary(scores: pd.DataFrame, column: str | None, rng: np.random.Gener
 
 def counting(scores: pd.DataFrame) -> pd.DataFrame:
     """The rows that count: an outcome that is scored, and a score."""
+    from contextrot.scoring import on_target
+
+    scores = on_target(scores)
     return scores[scores["outcome"].isin(SCORED_OUTCOMES) & scores["score"].notna()]
 
 

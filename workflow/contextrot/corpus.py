@@ -1,56 +1,70 @@
-"""Text corpora: the texts below a folder, or one file, cut once into documents and pieces."""
+"""Text corpora, cut once into documents and sentences: shipped folders, generated text, and any folder or file of the user's."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from contextrot.errors import DataError
 from contextrot.files import read_text
-from contextrot.sentences import split_text
+from contextrot.generated_text import LANGUAGES, generated_documents
+from contextrot.sentences import cut_long, separator, split_text
 
-TEXT_SUFFIXES = frozenset(
-    ".txt .md .markdown .rst .tex .org .adoc .html .py .pyi .js .jsx .ts .tsx .java .c .h .cc .cpp .hpp .cs .go .rs .rb .php .swift .kt "
-    ".scala .r .jl .lua .pl .sh .sql .css .vue .toml .ini .cfg .smk".split()
-)
-"""Files of a folder that are read as text: prose, Markdown and source code."""
-GENERATED = "generated"
-"""The topic that names no folder: filler text that is generated (see `filler`)."""
+PROSE = (".txt", ".md", ".rst")
+CODE = (".py", ".js", ".ts", ".java", ".c", ".h", ".cpp", ".hpp", ".cs", ".go", ".rs", ".rb", ".php", ".sh", ".r", ".sql", ".smk")
 
 
-def corpus_path(topic: str, data: Path) -> Path:
-    """Where a topic's texts are: a folder of the data folder (`essays`), or a folder or file of the user's."""
+def corpus_path(topic: str, data: Path) -> Path | None:
+    """Folder or file of a topic, from the data folder or else the working folder; None for generated text."""
+    if topic in LANGUAGES:
+        return None
     inside = data / topic
-    return inside if inside.exists() else Path(topic).expanduser()
+    return inside if inside.exists() or not Path(topic).exists() else Path(topic)
 
 
-def document_paths(path: Path) -> list[Path]:
-    """The texts of a corpus: the file itself, or the folder's text files (deep), sorted so that the order is the same on every machine.
+def safe_name(topic: str) -> str:
+    """The topic as it may stand in a sample's id."""
+    return re.sub(r"[^\w.]+", "_", topic).strip("_.") or "text"
+
+
+def document_paths(folder: Path) -> list[Path]:
+    """The text files of a corpus, sorted by name so that the order is the same on every machine.
 
     Raises:
-        DataError: if there is no such folder or file, or it holds no text.
+        DataError: if the folder is missing or holds no text.
     """
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise DataError(
-            f"topic {str(path)!r} is neither a folder of the data folder nor a folder or file here; name a topic such as essays, or "
-            "the path of your texts (plain text, Markdown or source code)."
-        )
-    hidden = [p for p in path.rglob("*") if p.suffix.lower() in TEXT_SUFFIXES and p.is_file()]
-    paths = sorted((p for p in hidden if not any(part.startswith(".") for part in p.relative_to(path).parts)), key=str)
+    if folder.is_file():
+        return [folder]
+    known = (*PROSE, *CODE)
+    paths = sorted((path for path in folder.glob("**/*") if path.suffix.lower() in known and path.is_file()), key=str)
+    if folder.is_dir():
+        paths = [path for path in paths if path.name != "README.md" or len(paths) == 1]
     if not paths:
-        raise DataError(f"folder {path} holds no text files ({', '.join(sorted(TEXT_SUFFIXES)[:8])}, ...); name another topic.")
+        what = "holds no text files" if folder.is_dir() else "does not exist"
+        raise DataError(f"corpus {folder} {what} ({', '.join(known)} are read); name another `topic`.")
     return paths
 
 
-def read_documents(path: Path) -> list[list[str]]:
-    """Documents of a corpus, each a list of its pieces (see `sentences.split_text`).
+def read_documents(folder: Path) -> list[list[str]]:
+    """Documents of a corpus, each a list of its pieces (see `sentences.split_text`); source code is cut into lines that keep their line breaks.
 
     Raises:
-        DataError: if there is no such folder or file, or all of its texts are empty.
+        DataError: if the folder is missing or holds no text.
     """
-    paths = document_paths(path)
-    documents = [pieces for file in paths if (pieces := split_text(read_text(file, "text")))]
-    if not documents:
-        raise DataError(f"the texts of {path} are empty; name another topic.")
-    return documents
+    documents = []
+    for path in document_paths(folder):
+        text = read_text(path, "text")
+        code = path.suffix.lower() in CODE
+        documents.append([part for line in text.splitlines() for part in cut_long("\n" + line)] if code else split_text(text))
+    found = [document for document in documents if any(sentence.strip() for sentence in document)]
+    if not found:
+        raise DataError(f"corpus {folder} holds no text: its files are empty; name another `topic`.")
+    return found
+
+
+def topic_documents(topic: str, data: Path) -> list[list[str]]:
+    """Documents of a topic: generated ones, or those of its folder or file."""
+    path = corpus_path(topic, data)
+    if path is not None:
+        return read_documents(path)
+    return [[separator(text, text) + text for text in sentences] for sentences in generated_documents(topic)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from contextrot.sampling import tokenizer_of
 from contextrot.tokenizers import ChatTokenizer
 
 if TYPE_CHECKING:
-    from contextrot.hidden_states import LayerProbe, Measurement
+    from contextrot.hidden_states import LayerProbe, Measurement, Probe
     from contextrot.settings import ModelSettings, Project
     from contextrot.tasks import StateRequest
 
@@ -62,6 +63,9 @@ def extract_cosines(
     if settings.gpu:
         shared.stop_idle()
     probe = _load_probe(settings, project, threads)
+    ends = _ends_of_lengths(requests, samples)
+    if ends:
+        probe.prepare(_probes(tokenizer, ends, samples))
     rows = _Rows(probe)
     for portion in _portions(requests, samples, BATCHES_AT_ONCE * probe.batch_tokens):
         rows.add(portion, samples, measure(probe, tokenizer, portion, samples), tokenizer)
@@ -75,15 +79,23 @@ def extract_cosines(
 def _load_probe(settings: ModelSettings, project: Project, threads: int | None) -> LayerProbe:
     import torch
 
-    from contextrot.hidden_states import DTYPES, LayerProbe, load_model
+    from contextrot.hidden_states import LayerProbe, load_model
 
     options = project.settings.hidden_states
     if threads:
         torch.set_num_threads(threads)
-    served = settings.engine_options.get("dtype", "auto")
-    dtype = served if options.dtype == "auto" and served in DTYPES else options.dtype
-    loaded = load_model(settings.name, settings.revision, dtype, options.device)
+    loaded = load_model(settings.name, settings.revision, options.dtype, options.device)
     return LayerProbe(loaded, options.final_norm, options.batch_tokens, options.share_prefixes)
+
+
+def _ends_of_lengths(requests: Sequence[StateRequest], samples: dict[str, Sample]) -> list[StateRequest]:
+    """The shortest of all prompts, and the longest with the longest of all answers, by which the probe finds out how all can be
+    measured."""
+    if not requests:
+        return []
+    by_length = sorted(requests, key=lambda request: samples[request.sample_id].prompt_tokens or 0)
+    answers = {answer for request in requests for answer in [*request.labels, request.zero_shot_answer] if answer}
+    return [by_length[0], replace(by_length[-1], labels=sorted(answers, key=len)[-1:], zero_shot_answer=None)]
 
 
 def _portions(requests: Sequence[StateRequest], samples: dict[str, Sample], tokens: int) -> Iterator[list[StateRequest]]:
@@ -105,6 +117,11 @@ def measure(
     probe: LayerProbe, tokenizer: ChatTokenizer, requests: Sequence[StateRequest], samples: dict[str, Sample]
 ) -> dict[str, Measurement]:
     """What is found at the end of each request's prompt, by sample id; likelihoods of its labels, then of its zero-shot answer."""
+    found = probe.measure(_probes(tokenizer, requests, samples))
+    return dict(zip((request.sample_id for request in requests), found, strict=True))
+
+
+def _probes(tokenizer: ChatTokenizer, requests: Sequence[StateRequest], samples: dict[str, Sample]) -> list[Probe]:
     from contextrot.hidden_states import Probe
 
     probes = []
@@ -112,14 +129,14 @@ def measure(
         messages = samples[request.sample_id].messages
         answers = [*request.labels, *([request.zero_shot_answer] if request.zero_shot_answer else [])]
         probes.append(Probe(prompt_ids(tokenizer, messages), answer_ids(tokenizer, messages, answers)))
-    return dict(zip((request.sample_id for request in requests), probe.measure(probes), strict=True))
+    return probes
 
 
 class _Rows:
     """The rows of both files, collected portion by portion."""
 
     def __init__(self, probe: LayerProbe) -> None:
-        self.settings = {"final_norm": probe.final_norm, "dtype": str(probe.model.dtype).removeprefix("torch.")}
+        self.settings = {"final_norm": probe.final_norm, "dtype": str(probe.dtype).removeprefix("torch.")}
         self.cosines: list[dict[str, Any]] = []
         self.likelihoods: list[dict[str, Any]] = []
 
@@ -186,11 +203,13 @@ def _record(settings: ModelSettings, probe: LayerProbe, project: Project) -> dic
         "architecture": type(probe.model).__name__,
         "layers": probe.model.config.get_text_config().num_hidden_layers,
         "final_norm": probe.final_norm,
-        "dtype": str(probe.model.dtype).removeprefix("torch."),
+        "dtype": str(probe.dtype).removeprefix("torch."),
+        "weights_dtype": str(next(probe.parts.layers[0].parameters()).dtype).removeprefix("torch."),
         "device": str(probe.model.device),
         "device_name": torch.cuda.get_device_name() if probe.model.device.type == "cuda" else None,
         "batch_tokens": probe.batch_tokens,
         "share_prefixes": probe.share_prefixes,
+        "length_dependent": probe.length_dependent,
         "share_prefixes_asked": project.settings.hidden_states.share_prefixes,
         "torch": torch.__version__,
         "transformers": transformers.__version__,

@@ -16,6 +16,10 @@ import numpy as np
 from contextrot.sentences import cuts, separator, word_cuts
 from contextrot.tokenizers import Tokenizer
 
+LENGTH_TOLERANCE, DEPTH_TOLERANCE = 8, 0.01
+"""Tokens that a prompt may have less than asked (never more), and by how much of the haystack a depth may differ."""
+RECOUNT_TOKENS = 16_384
+"""Prompts up to this length are counted once more when they are verified; all are counted whole when they are built."""
 NEAR = 400
 """How many pieces after a stretch's end are looked at for ones of the missing length."""
 TRIES = 12
@@ -28,10 +32,11 @@ SHORT_TOKENS = 2
 
 @dataclass(frozen=True)
 class Insertion:
-    """A text to stand at `depth` (0 to 1, share of the haystack's tokens before it)."""
+    """A text to stand at `depth` (0 to 1, share of the haystack's tokens before it); `exact` if it is refused elsewhere."""
 
     text: str
     depth: float
+    exact: bool = True
 
 
 @dataclass(frozen=True)

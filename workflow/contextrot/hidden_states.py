@@ -1,7 +1,8 @@
 """What a local model's layers hold at the end of a prompt, and how likely it finds given answers.
 
-Tokens that prompts share (a history and its beginnings, a haystack) are computed once: see prefix_tree. Nothing is padded,
-so that no pad's state can be mistaken for the answer's.
+Tokens that prompts share (a history and its beginnings, a haystack) are computed once, see prefix_tree, if the model was seen to
+give the same so as by plain passes, see state_sharing. Nothing is padded, so that no pad's state can be mistaken for the answer's.
+All is computed in float32, whatever the weights' dtype, unless another is asked for.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from contextrot import hub
-from contextrot.errors import ConfigError, DataError
+from contextrot.local_models import DTYPES, is_quantized, load_model
+from contextrot.model_parts import ModelParts, RotaryState, unreadable, widen
 from contextrot.prefix_tree import Pass, PrefixTree
+from contextrot.state_sharing import depends_on_length, may_share, sharing_agrees
 
 if TYPE_CHECKING:
     import torch
 
+__all__ = ["DTYPES", "LayerProbe", "Measurement", "Probe", "load_model"]
+
 TOP_TOKENS = 5
-FINAL_NORMS = ("norm", "ln_f", "final_layer_norm", "final_layernorm", "norm_f")
-DTYPES = ("auto", "float32", "bfloat16", "float16")
+CHECKED_TOKENS = 64
+"""Tokens of the pass that shows whether a model's parts are the ones known here."""
+READ_TOLERANCE = 0.02
+"""Share of its norm by which the last layer's state, normed again, may differ from what the unembedding was given (bfloat16 rounds)."""
 
 
 @dataclass(frozen=True)
@@ -54,97 +60,118 @@ class Measurement:
     top_tokens: list[int]
 
 
-def load_model(name: str, revision: str | None = None, dtype: str = "auto", device: str = "auto") -> Any:
-    """A causal language model, ready to be probed.
-
-    Args:
-        name: folder or Hugging Face id.
-        dtype: one of DTYPES; `auto` is the checkpoint's own.
-        device: `auto` is a CUDA GPU where there is one, else the CPU.
-
-    Raises:
-        ConfigError: for a dtype or device that is not there.
-        DataError: if the model cannot be loaded.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    if dtype not in DTYPES:
-        raise ConfigError(f"hidden_states.dtype = {dtype!r} is not accepted. Known: {', '.join(DTYPES)}.")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"hidden_states.device = {device!r}, but PyTorch sees no CUDA GPU here; use auto or cpu.")
-    logging.disable_progress_bar()
-    arguments = {"revision": revision, "dtype": dtype, "trust_remote_code": False}
-    try:
-        try:
-            model = AutoModelForCausalLM.from_pretrained(name, attn_implementation="sdpa", **arguments)
-        except ValueError as error:
-            if "scaled_dot_product_attention" not in str(error):
-                raise
-            model = AutoModelForCausalLM.from_pretrained(name, attn_implementation="eager", **arguments)
-    except (OSError, ValueError) as error:
-        raise hub.explain("model", name, error) from error
-    return model.to(device).eval()
-
-
-def shares_prefixes(model: Any) -> bool:
-    """Whether several continuations of one prefix can be computed together: the model must attend to everything before a token
-    (no sliding window, no recurrent state) and take positions as an argument."""
-    config = model.config.get_text_config()
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    windowed = bool(getattr(config, "sliding_window", None)) and getattr(config, "use_sliding_window", True)
-    takes_positions = "position_ids" in inspect.signature(model.forward).parameters
-    return kinds == {"full_attention"} and not windowed and takes_positions and not getattr(model, "_is_stateful", False)
-
-
 class LayerProbe:
     """Looks into a model.
 
     Args:
-        model: as from `load_model`.
+        model: as from `load_model`; made to compute in float32 if it does not (see model_parts.widen).
         final_norm: whether a layer's state goes through the model's final norm before the unembedding projects it.
         batch_tokens: tokens of one pass through the model.
-        share_prefixes: whether shared tokens are computed once; models that cannot (see `shares_prefixes`) never do.
+        share_prefixes: whether shared tokens are computed once, where the model was seen to give the same so.
+        float32: whether to compute in float32 whatever the weights' dtype; quantized models keep their own arithmetic.
+
+    Attributes:
+        share_prefixes: whether shared tokens are computed once; None before the first prompts are known.
+        length_dependent: whether a token's state depends on how long the text goes on after it (rotary scaling that changes with
+            length): every prompt, and every prompt with an answer, is then one plain pass; None before the first prompts are known.
+        dtype: in which it computes.
+
+    Raises:
+        DataError: for an architecture whose layers cannot be read.
     """
 
-    def __init__(self, model: Any, final_norm: bool = False, batch_tokens: int = 1024, share_prefixes: bool = True) -> None:
+    def __init__(
+        self,
+        model: Any,
+        final_norm: bool = False,
+        batch_tokens: int = 1024,
+        share_prefixes: bool = True,
+        float32: bool = True,
+    ) -> None:
+        import torch
+
         self.model = model
         self.final_norm = final_norm
         self.batch_tokens = batch_tokens
-        self.share_prefixes = share_prefixes and shares_prefixes(model)
-        self._decoder = model.get_decoder()
-        layers = [
-            m for m in self._decoder.children() if len(list(m.children())) == model.config.get_text_config().num_hidden_layers
-        ]
-        norms = [getattr(self._decoder, name) for name in FINAL_NORMS if hasattr(self._decoder, name)]
-        if not layers or (final_norm and not norms):
-            raise DataError(f"{type(model).__name__} has no list of decoder layers, or no final norm, that is known here.")
-        self._layers = list(layers[0].children())
-        self._norm = norms[0] if norms else None
-        self._unembedding = model.get_output_embeddings()
+        self.share_asked = share_prefixes
+        self.share_prefixes: bool | None = None
+        self.length_dependent: bool | None = None
+        self.parts = ModelParts.of(model)
+        self.dtype = model.dtype
+        if float32 and not is_quantized(model) and model.dtype in (torch.bfloat16, torch.float16):
+            widen(model, self.parts)
+            self.dtype = torch.float32
+        self._rotary = RotaryState(model)
         self._keeps_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._seen: tuple[int, list[int]] | None = None  # shortest prompt's length, longest sequence
 
-    def measure(self, probes: Sequence[Probe]) -> list[Measurement]:
-        """What is found at the end of each prompt, in the order of `probes`."""
+    def prepare(self, probes: Sequence[Probe]) -> None:
+        """Finds out, by passes over the longest of these prompts, how they can be measured.
+
+        Give it a run's shortest and longest prompts before the first `measure`; what lies outside is looked at when it comes.
+
+        Raises:
+            DataError: if the model's logits are not what its last layer's state leads to by the parts known here.
+        """
         import torch
 
-        with torch.inference_mode():
+        longest = max((probe.prompt + max(probe.answers, key=len, default=[]) for probe in probes), key=len)
+        shortest = min(len(probe.prompt) for probe in probes)
+        if self._seen and self._seen[0] <= shortest and len(longest) <= len(self._seen[1]):
+            return
+        if self._seen:
+            shortest, longest = min(shortest, self._seen[0]), max(longest, self._seen[1], key=len)
+        with torch.no_grad():
+            if self._seen is None:
+                self._check_parts(longest[:CHECKED_TOKENS])
+            depends, end = depends_on_length(self, longest, shortest)
+            self.length_dependent = bool(self.length_dependent) or depends
+            asked = self.share_asked and not self.length_dependent and self.share_prefixes is not False
+            self.share_prefixes = asked and may_share(self.model, len(longest)) and sharing_agrees(self, longest, end)
+        self._seen = shortest, longest
+
+    def measure(self, probes: Sequence[Probe]) -> list[Measurement]:
+        """What is found at the end of each prompt, in the order of `probes`.
+
+        An answer's likelihood is conditioned on exactly the tokens before it; where states depend on the text's length, it is that
+        of one plain pass over the prompt and the whole answer.
+        """
+        import torch
+
+        if not probes:
+            return []
+        self.prepare(probes)
+        with torch.no_grad():
             if self.share_prefixes:
-                return self._measure_together(probes, self.batch_tokens)
-            return [self._measure_alone(probe) for probe in probes]
+                return self.measure_together(probes, self.batch_tokens)
+            return [self.measure_alone(probe) for probe in probes]
 
-    def _measure_alone(self, probe: Probe) -> Measurement:
-        parts = [Probe(probe.prompt, [answer]) for answer in probe.answers] or [probe]
-        longest = max(len(part.prompt) + sum(map(len, part.answers)) for part in parts)
-        found = [self._measure_together([part], longest)[0] for part in parts]
-        found[0].log_likelihoods = [value for each in found for value in each.log_likelihoods]
-        return found[0]
+    def measure_alone(self, probe: Probe) -> Measurement:
+        """The same by plain passes: no cache, no mask or positions of our own, no shared tokens."""
+        whole = bool(self.length_dependent)
+        passes: dict[tuple[int, ...], list[int]] = {tuple(probe.prompt): []} if whole or not probe.answers else {}
+        for place, answer in enumerate(probe.answers):
+            passes.setdefault((*probe.prompt, *(answer if whole else answer[:-1])), []).append(place)
+        measured, likelihoods = None, [0.0] * len(probe.answers)
+        for sequence, places in passes.items():
+            found = self._measure([Probe(probe.prompt, [probe.answers[p] for p in places])], len(sequence), list(sequence))[0]
+            measured = measured or found
+            for place, value in zip(places, found.log_likelihoods, strict=True):
+                likelihoods[place] = value
+        measured.log_likelihoods = likelihoods
+        return measured
 
-    def _measure_together(self, probes: Sequence[Probe], budget: int) -> list[Measurement]:
+    def measure_within(self, prompts: Sequence[list[int]], sequence: list[int]) -> list[Measurement]:
+        """What is found at the end of each prompt in one plain pass over a sequence that begins with all of them."""
+        return self._measure([Probe(prompt) for prompt in prompts], len(sequence), sequence)
+
+    def measure_together(self, probes: Sequence[Probe], budget: int) -> list[Measurement]:
+        """The same with shared tokens computed once, in passes of up to `budget` tokens."""
+        return self._measure(probes, budget)
+
+    def _measure(self, probes: Sequence[Probe], budget: int, plain: list[int] | None = None) -> list[Measurement]:
         sequences = [probe.prompt + answer[:-1] for probe in probes for answer in probe.answers or [[]]]
+        sequences += [plain] if plain else []
         tree = PrefixTree([*(probe.prompt for probe in probes), *sequences])
         ends = [tree.locate(probe.prompt)[-1] for probe in probes]
         paths = [
@@ -158,7 +185,7 @@ class LayerProbe:
         found = _Found(asked, set(ends))
         cache = None
         for one in tree.passes(budget):
-            cache = self._run(one, cache, found)
+            cache = self._run(one, cache, found, plain is not None)
         return [
             Measurement(
                 found.states[end],
@@ -172,13 +199,15 @@ class LayerProbe:
             for probe, end, of_answers in zip(probes, ends, paths, strict=True)
         ]
 
-    def _run(self, one: Pass, cache: Any, found: _Found) -> Any:
+    def _run(self, one: Pass, cache: Any, found: _Found, plain: bool) -> Any:
         """Runs one pass, adds to `found`, and returns the cache that the next pass begins with."""
         import torch
         from transformers import DynamicCache
 
         device = self.model.device
-        if one.past == 0:
+        if plain:
+            self._rotary.restore()
+        elif one.past == 0:
             cache = DynamicCache() if one.keep else None
         elif cache.get_seq_length() > one.past:
             cache.crop(one.past - cache.get_seq_length())
@@ -186,16 +215,13 @@ class LayerProbe:
         kept = torch.tensor(rows or [len(one.tokens) - 1], device=device)
         end_rows = [row for row in rows if one.numbers[row] in found.ends]
         arguments: dict[str, Any] = {"logits_to_keep": kept} if self._keeps_logits else {}
-        if not one.causal:
-            arguments["attention_mask"] = self._mask(one)
-        with _LayerOutputs(self._layers, torch.tensor(end_rows, dtype=torch.long, device=device)) as outputs:
-            logits = self.model(
-                input_ids=torch.tensor([one.tokens], device=device),
-                position_ids=torch.tensor([one.positions], device=device),
-                past_key_values=cache,
-                use_cache=cache is not None,
-                **arguments,
-            ).logits[0]
+        arguments["use_cache"] = not plain and cache is not None
+        if not plain:
+            arguments |= {"position_ids": torch.tensor([one.positions], device=device), "past_key_values": cache}
+            if not one.causal:
+                arguments["attention_mask"] = self._mask(one)
+        with _LayerOutputs(self.parts.layers, torch.tensor(end_rows, dtype=torch.long, device=device)) as outputs:
+            logits = self.model(input_ids=torch.tensor([one.tokens], device=device), **arguments).logits[0]
         logits = (logits if self._keeps_logits else logits[kept]).float()  # (rows, vocabulary)
         if end_rows:
             place = {row: index for index, row in enumerate(rows)}
@@ -211,8 +237,32 @@ class LayerProbe:
         import torch
 
         allowed = torch.from_numpy(one.allowed()).to(self.model.device)
-        mask = torch.zeros(allowed.shape, dtype=self.model.dtype, device=self.model.device)
-        return mask.masked_fill_(~allowed, torch.finfo(self.model.dtype).min)[None, None]
+        mask = torch.zeros(allowed.shape, dtype=self.dtype, device=self.model.device)
+        return mask.masked_fill_(~allowed, torch.finfo(self.dtype).min)[None, None]
+
+    def _check_parts(self, sequence: list[int]) -> None:
+        """Raises DataError if what the unembedding is given is not the last layer's state, normed as `parts` says."""
+        import torch
+
+        given: list[torch.Tensor] = []
+        last = torch.tensor([len(sequence) - 1], device=self.model.device)
+        hook = self.parts.unembedding.register_forward_pre_hook(lambda _module, inputs: given.append(inputs[0][0, -1:]))
+        self._rotary.restore()
+        try:
+            with _LayerOutputs(self.parts.layers, last) as outputs:
+                ids = torch.tensor([sequence], device=self.model.device)
+                self.model(input_ids=ids, use_cache=False, **({"logits_to_keep": last} if self._keeps_logits else {}))
+            read = self.parts.read(torch.stack(outputs.states)[-1], final_norm=True)
+            known = len(outputs.states) == len(self.parts.layers)
+            known = known and bool((read - given[0]).norm() <= READ_TOLERANCE * given[0].norm())
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+            raise unreadable(self.model) from error
+        finally:
+            hook.remove()
+        if not known:
+            raise unreadable(self.model)
 
     def _cosines(self, states: torch.Tensor, final: torch.Tensor) -> torch.Tensor:
         """Cosine of each layer's projected state with the final logits, shape (layers, ends)."""
@@ -220,7 +270,7 @@ class LayerProbe:
 
         cosines = []
         for layer in states:  # (ends, width)
-            projected = self._unembedding(self._norm(layer) if self.final_norm else layer)
+            projected = self.parts.unembedding(self.parts.read(layer, self.final_norm))
             cosines.append(torch.nn.functional.cosine_similarity(projected.float(), final, dim=-1))
         return torch.stack(cosines)
 
@@ -242,7 +292,9 @@ class _LayerOutputs:
             handle.remove()
 
     def _collect(self, _module: Any, _inputs: Any, output: Any) -> None:
-        hidden = output[0] if isinstance(output, tuple) else output  # (1, tokens, width)
+        hidden = output[0] if isinstance(output, tuple | list) else output  # (1, tokens, width)
+        if hidden.dim() != 3 or len(hidden) != 1:
+            raise ValueError(f"a layer's output has the shape {tuple(hidden.shape)}")
         if len(self.rows):
             self.states.append(hidden[0, self.rows])
 

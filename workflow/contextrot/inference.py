@@ -25,7 +25,7 @@ from contextrot.sample_table import SampleTable, column
 from contextrot.settings import ModelSettings, Settings
 from contextrot.shards import asking_order, assign_shards
 from contextrot.tasks import Asker, Request, Task
-from contextrot.tokenizers import Tokenizer, load_tokenizer
+from contextrot.tokenizers import Tokenizer, tokenizer_of
 from contextrot.usage import Ledger
 
 try:
@@ -53,7 +53,10 @@ class SampleAsker(Asker):
         if prompt_tokens is None and self._client.needs_prompt_tokens:
             prompt_tokens = self.tokenizer.count_chat(request.messages)
         options = {**self._options, **request.options}
-        response = await self._client.ask(request.messages, request.max_output_tokens, options, prompt_tokens, request.repeat)
+        messages = request.messages
+        if messages and messages[0]["role"] == "system":
+            messages = self.tokenizer.as_sent(messages)
+        response = await self._client.ask(messages, request.max_output_tokens, options, prompt_tokens, request.repeat)
         response.sample_id, response.turn = self.sample.sample_id, request.turn
         self._last = response
         return response
@@ -72,8 +75,7 @@ class ModelTokenizer:
 
     def load(self) -> Tokenizer:
         if self._loaded is None:
-            arguments = self._model.engine_options.get("chat_template_kwargs")
-            self._loaded = load_tokenizer(self._model.tokenizer or self._model.name, self._model.revision, arguments)
+            self._loaded = tokenizer_of(self._model)
         return self._loaded
 
 

@@ -45,6 +45,7 @@ class JudgingContext:
         task: the task whose answers are judged.
         log_path: where a judge that starts a server writes its log.
         folder: the experiment's folder, where the tokens of a judge that asks a model are counted.
+        samples_path: the samples with their prompts, which are too large to be read for every judge.
     """
 
     name: str
@@ -53,6 +54,7 @@ class JudgingContext:
     task: Task
     log_path: Path
     folder: Path = Path()
+    samples_path: Path | None = None
 
 
 def judge_responses(samples_path: Path, responses_path: Path, output: Path, context: JudgingContext) -> None:
@@ -64,7 +66,9 @@ def judge_responses(samples_path: Path, responses_path: Path, output: Path, cont
         if response.outcome in JUDGED_OUTCOMES
         for item, reference in enumerate(samples[response.sample_id].references)
     ]
-    write_judgements(output, judge_pairs(pairs, replace(context, folder=Path(output).parent.parent)))
+    write_judgements(
+        output, judge_pairs(pairs, replace(context, folder=Path(output).parent.parent, samples_path=Path(samples_path)))
+    )
 
 
 def judge_pairs(pairs: Sequence[Pair], context: JudgingContext):

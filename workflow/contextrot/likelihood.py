@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from contextrot.errors import DataError
+
 JOINED_CHARACTERS = 120
 """How much of a prompt's end is tokenised together with an answer: more than any token is long."""
 
@@ -29,7 +31,10 @@ def answer_ids(tokenizer: ChatTokenizer, messages: list[dict[str, str]], answers
     if not answers:
         return []
     prompt = tokenizer.render_chat(messages)
-    whole = tokenizer.render_chat([*messages, {"role": "assistant", "content": answers[0]}])
+    try:
+        whole = tokenizer.render_chat([*messages, {"role": "assistant", "content": answers[0]}])
+    except DataError:  # the template takes no chat that ends with an answer
+        whole = ""
     place = whole.find(answers[0], len(prompt)) if whole.startswith(prompt) else -1
     lead = whole[len(prompt) : place] if place >= 0 else ""
     end = prompt[-JOINED_CHARACTERS:]

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contextrot import prompts
-from contextrot.errors import ConfigError, DataError
+from contextrot.errors import ConfigError, DataError, unknown
 from contextrot.files import as_text, read_yaml
 from contextrot.judges.match import match, normalize
+from contextrot.prompts import NEEDLE_TEMPLATES
 
-DEFAULT_LANGUAGE = "en"
-"""The language of a needle set that names none."""
 FOLLOWED_SHARE = 0.5
 """An answer with at least this share of a distractor's distinctive words follows it."""
 
@@ -39,7 +37,7 @@ class NeedleSet:
 
     Attributes:
         similarity: how close the needle's wording is to the question's, as the file says (high, low); None if it does not.
-        language: of the texts, and so of the prompt around them: a key of `prompts.NEEDLE_IN_A_HAYSTACK_BY_LANGUAGE`.
+        language: of the prompt around it, a key of prompts.NEEDLE_TEMPLATES.
     """
 
     name: str
@@ -48,7 +46,7 @@ class NeedleSet:
     answer: str
     similarity: str | None
     distractors: tuple[Distractor, ...]
-    language: str = DEFAULT_LANGUAGE
+    language: str = "en"
 
 
 def read_needles(path: Path) -> dict[str, NeedleSet]:
@@ -72,10 +70,9 @@ def read_needles(path: Path) -> dict[str, NeedleSet]:
                 raise DataError(f"{named} has no {field!r}.")
         if given["name"] in sets:
             raise DataError(f"{path}: two needle sets are named {given['name']!r}.")
-        language = given["language"] or DEFAULT_LANGUAGE
-        if language not in prompts.NEEDLE_IN_A_HAYSTACK_BY_LANGUAGE:
-            known = ", ".join(sorted(prompts.NEEDLE_IN_A_HAYSTACK_BY_LANGUAGE))
-            raise DataError(f"{named}, language {language!r}: there is no prompt in that language. Known: {known}.")
+        language = given["language"] or "en"
+        if language not in NEEDLE_TEMPLATES:
+            raise unknown("language", language, NEEDLE_TEMPLATES, named)
         distractors = tuple(_distractors(entry.get("distractors"), given["name"], named))
         sets[given["name"]] = NeedleSet(
             **given | {"similarity": given["similarity"] or None, "language": language}, distractors=distractors

@@ -21,54 +21,27 @@ Read the document and answer each question in one sentence on a line of its own,
 
 {questions}"""
 
-NUMBERED_QUESTION = "Question {number}: {question}"
-
-NEEDLE_IN_A_HAYSTACK_BY_LANGUAGE = {
-    "en": NEEDLE_IN_A_HAYSTACK,
-    "zh": """\
-请阅读下面的文章，只根据文章内容，用一句话回答问题。
-
-<document>
-{haystack}
-</document>
-
-问题：{question}""",
-    "ar": """\
-اقرأ النص وأجب عن السؤال في جملة واحدة، اعتمادا على النص وحده.
-
-<document>
-{haystack}
-</document>
-
-السؤال: {question}""",
+NEEDLE_TEMPLATES = {
+    "en": (NEEDLE_IN_A_HAYSTACK, NEEDLES_IN_A_HAYSTACK, "Question"),
+    "zh": (
+        "阅读文档，只根据文档内容用一句话回答问题。\n\n<document>\n{haystack}\n</document>\n\n问题：{question}",
+        "阅读文档，只根据文档内容回答每个问题，每个回答单独一行，用一句话。\n\n<document>\n{haystack}\n</document>\n\n{questions}",
+        "问题",
+    ),
+    "ar": (
+        "اقرأ الوثيقة وأجب عن السؤال بجملة واحدة مستعينًا بالوثيقة وحدها.\n\n<document>\n{haystack}\n</document>\n\nالسؤال: {question}",
+        "اقرأ الوثيقة وأجب عن كل سؤال بجملة واحدة في سطر مستقل مستعينًا بالوثيقة وحدها."
+        "\n\n<document>\n{haystack}\n</document>\n\n{questions}",
+        "السؤال",
+    ),
 }
-"""The template in the language of the needle set."""
+"""Language -> prompt for one needle, for several, and the word before a question's number."""
 
-NEEDLES_IN_A_HAYSTACK_BY_LANGUAGE = {
-    "en": NEEDLES_IN_A_HAYSTACK,
-    "zh": """\
-请阅读下面的文章，只根据文章内容，逐个回答问题，每个回答一句话，各占一行。
 
-<document>
-{haystack}
-</document>
+def needle_templates(language: str) -> tuple[str, str, str]:
+    """The entry of NEEDLE_TEMPLATES."""
+    return NEEDLE_TEMPLATES[language]
 
-{questions}""",
-    "ar": """\
-اقرأ النص وأجب عن كل سؤال في جملة واحدة في سطر مستقل، اعتمادا على النص وحده.
-
-<document>
-{haystack}
-</document>
-
-{questions}""",
-}
-
-NUMBERED_QUESTION_BY_LANGUAGE = {
-    "en": NUMBERED_QUESTION,
-    "zh": "问题 {number}：{question}",
-    "ar": "السؤال {number}: {question}",
-}
 
 REPEATED_WORDS = """\
 Repeat the following text exactly, and write nothing else:

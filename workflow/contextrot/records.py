@@ -9,7 +9,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -234,6 +234,17 @@ def read_samples(path: str | Path, columns: list[str] | None = None) -> list[Sam
 def read_sample_columns(path: str | Path, skip: set[str] = frozenset()) -> pa.Table:
     """The columns of a samples file, without those to skip."""
     return _read(path, skip)
+
+
+def read_prompts(path: str | Path, sample_ids: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Id and first prompt (all its messages, one under the other) of some samples of a file, a few rows at a time in memory."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=["sample_id", "messages"], use_threads=False):
+            for name, messages in zip(*batch.columns, strict=True):
+                if name.as_py() in sample_ids:
+                    yield name.as_py(), "\n".join(message["content"] for message in messages.as_py())
 
 
 def sample_of(row: dict[str, Any]) -> Sample:

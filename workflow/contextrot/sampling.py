@@ -7,19 +7,15 @@ from pathlib import Path
 
 from contextrot.random_streams import generator_for
 from contextrot.records import write_samples
-from contextrot.settings import ModelSettings, Project
+from contextrot.settings import Project
 from contextrot.tasks import SampleContext
-from contextrot.tokenizers import Tokenizer, load_tokenizer
+from contextrot.tokenizers import tokenizer_of
 
-
-def tokenizer_of(model: ModelSettings) -> Tokenizer:
-    """The model's tokenizer, with the template arguments that its engine will be given."""
-    arguments = model.engine_options.get("chat_template_kwargs")
-    return load_tokenizer(model.tokenizer or model.name, model.revision, arguments)
+__all__ = ["build_samples", "tokenizer_of"]
 
 
 def build_samples(project: Project, tier: str, model: str, experiment: str, output: Path) -> None:
-    """Writes samples.parquet.
+    """Writes samples.parquet, the messages as they are to be sent (see Tokenizer.as_sent).
 
     Raises:
         ConfigError: for parameters that no sample can satisfy.
@@ -33,4 +29,8 @@ def build_samples(project: Project, tier: str, model: str, experiment: str, outp
         data=project.data,
         rng=partial(generator_for, project.settings.seed),
     )
-    write_samples(output, project.task(tier, model, experiment).samples(context))
+    samples = project.task(tier, model, experiment).samples(context)
+    for sample in samples:
+        if not sample.later_prompts:  # a conversation is cut to the window before it is sent, its system message kept whole
+            sample.messages = context.tokenizer.as_sent(sample.messages)
+    write_samples(output, samples)

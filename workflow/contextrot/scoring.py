@@ -142,6 +142,13 @@ def aggregate(
     return pd.DataFrame(rows).reindex(columns=order)
 
 
+def on_target(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose samples are what was asked, or whose task does not say (column `on_target`)."""
+    if "on_target" not in scores:
+        return scores
+    return scores[[value is None or value != value or bool(value) for value in scores["on_target"]]]
+
+
 def select(metrics: pd.DataFrame, measure: str, *grouping: str) -> pd.DataFrame:
     """The rows of one measure over one grouping."""
     return metrics[(metrics["measure"] == measure) & (metrics["grouping"].fillna("") == ",".join(grouping))]

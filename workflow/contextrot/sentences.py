@@ -69,7 +69,7 @@ def word_cuts(piece: str) -> list[int]:
 def separator(before: str, after: str) -> str:
     """What stands between two texts: nothing beside scripts that put no space between sentences, else a space."""
     last, first = before.rstrip()[-1:], after.lstrip()[:1]
-    return "" if not last or not first or (_NO_SPACES.match(last) and _NO_SPACES.match(first)) else " "
+    return "" if not last or not first or _NO_SPACES.match(last) or _NO_SPACES.match(first) else " "
 
 
 def _last(kind: regex.Pattern, piece: str, most: int) -> int | None:

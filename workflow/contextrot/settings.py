@@ -61,7 +61,9 @@ class ModelSettings(Section):
     revision: str | None = None
     """Pinned revision of a Hugging Face model, for vllm and transformers."""
     tokenizer: str | None = None
-    """Folder or Hugging Face id of the tokenizer, or `tiktoken:ENCODING`; the same as `name` without it."""
+    """Folder or Hugging Face id of the tokenizer, a GGUF file, `tiktoken:ENCODING`, or `server` (the running server at base_url counts: llama.cpp, vLLM); the same as `name` without it."""
+    chat_template: str | None = None
+    """File of a Jinja chat template to count with instead of the tokenizer's own: the one that the server was given."""
     window: int = Field(gt=0)
     """Context window, tokens: prompt and answer together."""
     max_output_tokens: int = Field(gt=0)
@@ -147,7 +149,7 @@ class HiddenStateSettings(Section):
     final_norm: bool = False
     """Whether each layer's state goes through the model's final norm before the unembedding projects it."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Precision of the model; auto is the checkpoint's own."""
+    """Precision in which weights are held; auto is float32 where memory allows, else the checkpoint's own. Arithmetic is float32 whatever they are."""
     device: str = "auto"
     """cpu, cuda, or auto: a CUDA GPU where there is one."""
     batch_tokens: int = Field(1024, gt=0)
@@ -278,7 +280,7 @@ class Project:
         """A model's block with `{data}` in its name and tokenizer replaced by the data folder."""
         if not isinstance(block, dict):
             return block
-        named = {key: block[key] for key in ("name", "tokenizer") if isinstance(block.get(key), str)}
+        named = {key: block[key] for key in ("name", "tokenizer", "chat_template") if isinstance(block.get(key), str)}
         paths = {key: name.replace("{data}", str(self.data)) for key, name in named.items()}
         return {**block, **paths}
 

@@ -26,7 +26,7 @@ from contextrot.random_streams import generator_for
 from contextrot.records import Response, Sample
 from contextrot.settings import ModelSettings, Section, validate
 from contextrot.tasks import Asker, Request, Task
-from contextrot.tokenizers import Tokenizer, load_tokenizer
+from contextrot.tokenizers import Tokenizer, tokenizer_of
 
 VARIABLE = "CONTEXT_RESEARCH_ALLOW_SIMULATED_BACKEND"
 WRONG_ANSWER = "I could not find that."
@@ -140,7 +140,7 @@ def answers(samples: Sequence[Sample], task: Task, model: ModelSettings, usage: 
     """
     check_allowed(model)
     options: Options = validate(Options, model.engine_options, "engine_options of engine 'simulated'")
-    tokenizer = load_tokenizer(model.tokenizer or model.name, model.revision)
+    tokenizer = tokenizer_of(model)
 
     async def converse() -> dict[str, list[Response]]:
         return {

@@ -17,6 +17,7 @@ from pydantic import Field
 from contextrot.engines import Endpoint
 from contextrot.engines.process import Server
 from contextrot.errors import EngineError
+from contextrot.local_models import refuse_pickled
 from contextrot.settings import ModelSettings, Section, validate
 
 TRANSFORMERS = f"import gc; gc.set_threshold{gc.get_threshold()}; from transformers.cli.transformers import main; main()"
@@ -91,12 +92,13 @@ def reuses_prefixes(model: ModelSettings) -> bool:
 
 
 def check_weights(name: str) -> None:
-    """Raises EngineError if `name` is a local folder (not a Hugging Face id) without a model in it."""
+    """Raises EngineError if `name` is a local folder (not a Hugging Face id) without a model in it, DataError if it is pickled."""
     folder = Path(name)
     if not folder.is_dir():
         if folder.is_absolute() or name.startswith(("./", "../")):
             raise EngineError(f"model folder {name} does not exist; check `name` of the model in the config.")
         return
+    refuse_pickled(name)
     if not any(folder.glob("*.safetensors")):
         raise EngineError(
             f"model folder {name} holds no weights (*.safetensors). Restore them, or train the embedded model with: "

@@ -233,9 +233,10 @@ def command(model: ModelSettings, options: Options, port: int) -> list[str]:
             name.replace("_", "-"): getattr(options, name)
             for name in (
                 "tensor_parallel_size", "gpu_memory_utilization", "max_num_seqs", "max_num_batched_tokens", "dtype",
-                "kv_cache_dtype", "quantization", "block_size", "chat_template", "reasoning_parser",
+                "kv_cache_dtype", "quantization", "block_size", "reasoning_parser",
             )
         },
+        "chat-template": model.chat_template or options.chat_template,
     }  # fmt: skip
     for name, value in valued.items():
         words += [f"--{name}", str(value)] if value is not None else []

@@ -94,7 +94,9 @@ def line_with_interval(
     if index is not None:
         looks = {"color": COLORS, "marker": MARKERS, "linestyle": LINES}
         style = {name: kinds[index % len(kinds)] for name, kinds in looks.items()} | style
-    style = {"elinewidth": 0.9, "label": f"{label} {count_label(n)}".strip() if label else count_label(n).strip("()")} | style
+    named = f"{label} {count_label(n)}".strip() if label else count_label(n).strip("()")
+    named = f" {named}" if named.startswith("_") else named  # matplotlib leaves names that begin so out of legends
+    style = {"elinewidth": 0.9, "label": named} | style
     ax.errorbar(x, value, yerr=_bars(value, low, high), **style)
 
 

@@ -37,7 +37,20 @@ def draw_heatmap(context: FigureContext) -> Figure:
         axes, table["value"], table["n"], table["never_sent"], "needle depth (%)", "prompt length (tokens)", label,
         row_format="{:g}".format,
     )  # fmt: skip
+    _say_repetition(axes, context)
     return figure
+
+
+def _say_repetition(axes: Any, context: FigureContext) -> None:
+    """A line above the axes if the haystacks' own text repeats: the needle is then easier to tell from it."""
+    scores = context.scores
+    if scores is None or "repetitions" not in scores:
+        return
+    repeated = scores[scores["repetitions"].astype(float) > 1]
+    if len(repeated):
+        most, first = repeated["repetitions"].astype(float).max(), repeated["length"].min()
+        said = f"text repeats from {first:,.0f} tokens on, up to {most:.1f} times"
+        axes.set_title(said, fontsize=6, color="#777777", loc="left")
 
 
 def draw_accuracy_by_length(context: FigureContext) -> Figure:
@@ -84,6 +97,7 @@ def _lines_by_length(context: FigureContext, lines: dict[str, Any], label: str) 
             reason = "over the window" if any((rows["over_window"] > 0).any() for rows in at) else "no answer counts"
             axes.text(length, 0.5, reason, rotation=90, ha="center", va="center", size=6, color="#777777")
     legend_below(figure, axes)
+    _say_repetition(axes, context)
     return figure
 
 

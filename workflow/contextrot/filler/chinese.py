@@ -170,7 +170,7 @@ _SCENES = (
         ),
         (
             "{name}在{any_day}的记录里写道,{any_name}没有到场,令人{any_feeling}。",
-            "{any_place}来的一位老人{any_hour}回家前只说了一句:“{any_saying}。”",
+            "{any_place}来的一位老人{any_hour}回家前只说了一句:“{any_saying}”。",
         ),
     ),
     (
@@ -210,7 +210,7 @@ _SCENES = (
         ),
         (
             "起初做的{any_count}件都{any_mood}扔掉了,因为{any_cause}。",
-            "师傅一天要{any_mood}讲{any_few}遍:“{any_saying}。”",
+            "师傅一天要{any_mood}讲{any_few}遍:“{any_saying}”。",
         ),
         (
             "{any_day}{name}弄坏了一块值{any_count}元的{any_material},以为会被送回{any_place}。",
@@ -218,7 +218,7 @@ _SCENES = (
         ),
         (
             "还是{any_name}{any_mood}看出握法不对,练了{any_few}天就改过来了。",
-            "师傅没有责怪,{any_name}倒有些{any_feeling},只听见一句:“{any_saying}。”",
+            "师傅没有责怪,{any_name}倒有些{any_feeling},只听见一句:“{any_saying}”。",
         ),
         (
             "{name}一共待了{any_few}年,最后一年挣了{any_count}元,{any_result}。",
@@ -248,7 +248,7 @@ _SCENES = (
         ),
         (
             "从那以后,靠这份目录了结了{any_few}桩官司,最近一桩在{any_year},{any_result}。",
-            "{any_year}{any_name}问起这有什么用,{name}只说:“{any_saying}。”",
+            "{any_year}{any_name}问起这有什么用,{name}只说:“{any_saying}”。",
         ),
     ),
 )

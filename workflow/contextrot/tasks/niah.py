@@ -2,13 +2,12 @@
 
 Source: G. Kamradt (2023), Needle In A Haystack; conditions of K. Hong, A. Troynikov, J. Huber (2025), Context Rot (Chroma):
 needle-question similarity, distractors, order and topic of the haystack. Deviations: the length is that of the whole
-rendered prompt, distractors included; needles and distractors stand on sentence boundaries, at the asked depth to 1 % of the haystack;
-every draw is seeded.
+rendered prompt, distractors included; needles and distractors stand on sentence boundaries; every draw is seeded.
 """
 
 from __future__ import annotations
 
-import re
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ from pydantic import BeforeValidator, Field
 
 from contextrot import chroma_csv, prompts
 from contextrot.chroma_csv import Recorded
-from contextrot.corpus import corpus_path, document_paths, read_documents
+from contextrot.corpus import corpus_path, document_paths, safe_name, topic_documents
 from contextrot.errors import ConfigError, DataError, unknown
 from contextrot.figures.needles import (
     CONDITIONS,
@@ -31,6 +30,7 @@ from contextrot.figures.needles import (
 )
 from contextrot.haystack import Haystack, Insertion, SentencePool
 from contextrot.needles import Distractor, NeedleSet, followed_distractor, measured_similarity, read_needles
+from contextrot.realised import verify
 from contextrot.records import Response, Sample
 from contextrot.tasks import Parameters, SampleContext, Task
 
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+_log = logging.getLogger(__name__)
+
 PLANTED = ("needle_depths", "distractor_names", "distractor_depths", "distractor_texts", "distractor_answers")
 """Columns that hold one value for each needle or distractor."""
-LENGTH_TOLERANCE, DEPTH_TOLERANCE = 8, 0.01
-"""Tokens that a prompt may have less than asked (never more), and by how much of the haystack a depth may differ."""
 ASKED = ("length", "depth", "question")
 """Columns of Chroma's files by which rows are joined."""
 
@@ -67,16 +67,14 @@ class NeedleParameters(Parameters):
     """How many of each needle's distractors are planted, at random sentence boundaries and within the length; several numbers are compared."""
     repeats: int = Field(1, ge=1, le=10_000)
     """Haystacks of each length, each from another place of the corpus."""
-    topic: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=400)]], Field(min_length=1), BeforeValidator(_as_list)
-    ] = ["essays"]
-    """The corpus that the haystack is made of: essays, science, or a folder or file of yours (plain text, Markdown, source code), from the
-    folder where snakemake is started; several are compared."""
+    topic: Annotated[list[str], BeforeValidator(_as_list)] = ["essays"]
+    """The text that the haystack is made of, or a list: essays, science, generated (also generated_zh, generated_ar: about a million tokens
+    without a repeated sentence), or a folder or file of text, Markdown or source code, from the data folder or the working folder."""
     max_repetitions: float | None = Field(None, ge=1)
-    """How often the corpus may stand in a haystack (its tokens over those of its distinct pieces); longer haystacks are refused."""
-    off_target: Literal["refuse", "mark"] = "refuse"
-    """What happens to a prompt that is not as asked (length within 8 tokens and never over, needles whole and once, depths within 1 %):
-    the build is refused, or the sample is marked (`on_target`) and is in no mean and no curve."""
+    """How often a haystack's text may repeat; above it the samples are refused. Without it repeats are reported only."""
+    off_target: Literal["fail", "mark"] = "fail"
+    """What becomes of a sample that is over 8 tokens too short or a planted text over 1 % from its depth: the build fails, or the sample is
+    marked (`on_target` false) and stays out of all metrics."""
     order: Annotated[list[Literal["original", "shuffled"]], BeforeValidator(_as_list)] = ["original"]
     """Whether the haystack's sentences keep their order: original, shuffled, or a list of both."""
     answer_tokens: int = Field(256, gt=0)
@@ -111,7 +109,8 @@ class NeedleInAHaystack(Task):
         p = self.parameters
         if self._reads_tables:
             return [data / name for name in (p.prompts_csv, p.answers_csv) if name]
-        return [data / p.needle_file, *(path for topic in p.topic for path in document_paths(corpus_path(topic, data)))]
+        folders = [corpus_path(topic, data) for topic in p.topic]
+        return [data / p.needle_file, *(path for folder in folders if folder is not None for path in document_paths(folder))]
 
     def samples(self, context: SampleContext) -> list[Sample]:
         p = self.parameters
@@ -121,9 +120,15 @@ class NeedleInAHaystack(Task):
         similarity = {}
         if p.similarity_model:
             similarity = measured_similarity([needle for group in groups for needle in group], p.similarity_model)
-        samples = []
+        samples: list[Sample] = []
+        warned: set[tuple[str, int]] = set()
+        names = [safe_name(topic) for topic in p.topic]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"topic = {p.topic}: two of them have the same name in samples ({', '.join(names)}); rename one.")
         for topic in p.topic:
-            pool = SentencePool(read_documents(corpus_path(topic, context.data)), context.tokenizer)
+            documents = topic_documents(topic, context.data)
+            _refuse_planted(documents, groups, topic)
+            pool = SentencePool(documents, context.tokenizer)
             for order, repeat, group, length in product(p.order, range(p.repeats), groups, p.lengths):
                 # one haystack for all depths and distractors, another for each length: what one text happens to say is no trend
                 rng = context.rng("haystack", topic, order, repeat, group[0].name, length)
@@ -131,6 +136,10 @@ class NeedleInAHaystack(Task):
                 for planted, depth in product(p.distractors, p.depths):
                     plan = _Plan(context, group, planted, length, depth, order, topic, repeat)
                     samples.append(self._sample(context, pool, sentences, plan, similarity))
+                repetitions = samples[-1].condition["repetitions"]
+                if repetitions and repetitions > 1 and (topic, length) not in warned:
+                    warned.add((topic, length))
+                    _log.warning("topic %s at %d tokens: the haystack's text repeats %.1f times", topic, length, repetitions)
         return samples
 
     def _groups(self, sets: Mapping[str, NeedleSet], path: Path) -> list[tuple[NeedleSet, ...]]:
@@ -167,12 +176,7 @@ class NeedleInAHaystack(Task):
                     f"length {plan.length} is too short for the prompt of {plan.name!r} with {plan.planted} distractors; "
                     "ask for more tokens."
                 )
-        wrong = self._off_target(plan, haystack) if haystack else ""
-        if wrong and self.parameters.off_target == "refuse":
-            raise ConfigError(
-                f"sample {plan.sample_id!r} is not as asked: {wrong}. Ask for other lengths or depths, give texts with more and shorter "
-                "sentences, or set `off_target: mark`."
-            )
+        on_target = self._on_target(haystack, plan) if haystack else None
         depths = [100 * depth for depth in haystack.depths] if haystack else []
         size = len(plan.group)
         measured = [similarity[needle.name] for needle in plan.group if needle.name in similarity]
@@ -195,9 +199,9 @@ class NeedleInAHaystack(Task):
                 "order": plan.order,
                 "topic": plan.topic,
                 "repeat": plan.repeat,
-                "actual_depth": depths[0] if depths else None,
+                "on_target": on_target,
                 "repetitions": haystack.repetitions if haystack else None,
-                "on_target": not wrong if haystack else None,
+                "actual_depth": depths[0] if depths else None,
                 "needle_depths": depths[:size],
                 "distractor_names": [distractor.name for distractor in plan.distractors],
                 "distractor_depths": depths[size:],
@@ -207,23 +211,25 @@ class NeedleInAHaystack(Task):
             },
         )
 
-    def _off_target(self, plan: _Plan, haystack: Haystack) -> str:
-        """What of a finished prompt is not as it was asked; empty if all is."""
-        if not plan.length - LENGTH_TOLERANCE <= haystack.prompt_tokens <= plan.length:
-            return f"it has {haystack.prompt_tokens:,} tokens, asked were {plan.length:,}"
-        for needle in plan.group:
-            if (times := haystack.text.count(needle.needle)) != 1:
-                return f"the needle of {needle.name!r} stands in it {times} times"
-        for insertion, depth in zip(plan.insertions(), haystack.depths, strict=True):
-            if abs(depth - insertion.depth) > DEPTH_TOLERANCE + 1e-9:
-                return f"{insertion.text[:40]!r}... stands at {100 * depth:.1f} %, asked was {100 * insertion.depth:.1f} %"
-        most = self.parameters.max_repetitions
-        if most is not None and haystack.repetitions > most + 1e-9:
+    def _on_target(self, haystack: Haystack, plan: _Plan) -> bool:
+        """Whether the sample is what was asked.
+
+        Raises:
+            ConfigError: if it is not and `off_target` is fail, or its text repeats more than `max_repetitions`.
+        """
+        p = self.parameters
+        if p.max_repetitions is not None and haystack.repetitions > p.max_repetitions:
             raise ConfigError(
-                f"length {plan.length:,}: the texts of topic {plan.topic!r} would stand in the haystack {haystack.repetitions:.1f} times, and "
-                f"max_repetitions is {most:g}. Give more text, or ask for shorter prompts."
+                f"max_repetitions = {p.max_repetitions:g}: at {plan.length} tokens the text of topic {plan.topic!r} repeats "
+                f"{haystack.repetitions:.1f} times; ask for shorter lengths, or take a longer text (topic: generated)."
             )
-        return ""
+        faults = verify(haystack, plan.insertions(), plan.length, plan.messages(haystack.text), plan.context.tokenizer)
+        if faults and (p.off_target == "fail" or haystack.prompt_tokens > plan.length):
+            raise ConfigError(
+                f"sample {plan.sample_id} is not what was asked: {'; '.join(faults)}. Ask for longer prompts or another topic, or set "
+                "off_target: mark, which keeps such samples out of the metrics."
+            )
+        return not faults
 
     def _samples_from_table(self, context: SampleContext) -> list[Sample]:
         """Chroma's prompts, or an earlier run's rows where there are no prompts."""
@@ -254,9 +260,9 @@ class NeedleInAHaystack(Task):
                         "needle": None,
                         "question": row["question"],
                         **dict.fromkeys(("similarity", "measured_similarity", "distractors", "order", "topic", "repeat")),
-                        "actual_depth": None,
-                        "repetitions": None,
                         "on_target": None,
+                        "repetitions": None,
+                        "actual_depth": None,
                         **{name: [] for name in PLANTED},
                         "prefix_group": None,
                     },
@@ -285,10 +291,9 @@ class NeedleInAHaystack(Task):
         """Adds, where there are several needles, `needle_score`: each needle's own, by needle and length, and by its own depth."""
         import pandas as pd
 
-        from contextrot.scoring import aggregate
+        from contextrot.scoring import aggregate, on_target
 
-        if "on_target" in scores:
-            scores = scores[scores["on_target"].ne(False)]
+        scores = on_target(scores)
         found = super().metrics(scores)
         if not self._several_needles:
             return found
@@ -306,6 +311,17 @@ class NeedleInAHaystack(Task):
             "distractor_confusion": max(self.parameters.distractors) > 0 and not self._reads_tables,
         }
         return [name for name in self.figures if shown.get(name, True)]
+
+
+def _refuse_planted(documents: list[list[str]], groups: list[tuple[NeedleSet, ...]], topic: str) -> None:
+    """Raises ConfigError if a needle or distractor stands in the text already."""
+    text = "\n".join("".join(document) for document in documents)
+    for needle in (needle for group in groups for needle in group):
+        for planted in (needle.needle, *(distractor.text for distractor in needle.distractors)):
+            if planted in text:
+                raise ConfigError(
+                    f"needles: {planted[:60]!r} of {needle.name!r} stands in topic {topic!r} already; take another topic."
+                )
 
 
 def by_needle(scores: pd.DataFrame) -> pd.DataFrame:
@@ -353,8 +369,7 @@ class _Plan:
     @property
     def sample_id(self) -> str:
         which = f"{self.name}-{self.length:07d}-{self.depth:05.1f}"
-        topic = re.sub(r"[^A-Za-z0-9_.-]+", "_", self.topic).strip("_")
-        return f"{which}-d{self.planted}-{self.order}-{topic}-{self.repeat}"
+        return f"{which}-d{self.planted}-{self.order}-{safe_name(self.topic)}-{self.repeat}"
 
     @cached_property
     def _drawn(self) -> list[tuple[Distractor, float]]:
@@ -374,17 +389,19 @@ class _Plan:
         """The needles, spread from the depth on, then the distractors."""
         depths = spread(self.depth, len(self.group))
         needles = [Insertion(needle.needle, depth / 100) for needle, depth in zip(self.group, depths, strict=True)]
-        return needles + [Insertion(distractor.text, depth) for distractor, depth in self._drawn]
+        return needles + [Insertion(distractor.text, depth, exact=False) for distractor, depth in self._drawn]
 
     def questions(self) -> str:
         return "\n".join(needle.question for needle in self.group)
 
     def messages(self, haystack: str) -> list[dict[str, str]]:
+        language = self.group[0].language
+        one, several, label = prompts.needle_templates(language)
         if len(self.group) == 1:
-            content = prompts.NEEDLE_IN_A_HAYSTACK.format(haystack=haystack, question=self.questions())
+            content = one.format(haystack=haystack, question=self.questions())
         else:
-            questions = "\n".join(f"Question {i}: {needle.question}" for i, needle in enumerate(self.group, 1))
-            content = prompts.NEEDLES_IN_A_HAYSTACK.format(haystack=haystack, questions=questions)
+            questions = "\n".join(f"{label} {i}: {needle.question}" for i, needle in enumerate(self.group, 1))
+            content = several.format(haystack=haystack, questions=questions)
         return [{"role": "user", "content": content}]
 
 

@@ -1,0 +1,73 @@
+"""Topics, languages and repeats of haystacks."""
+
+from functools import partial
+
+import pytest
+
+from contextrot.errors import ConfigError
+from contextrot.needles import read_needles
+from contextrot.random_streams import generator_for
+from contextrot.tasks import SampleContext, load
+
+
+def build(tokenizer, data, **parameters):
+    task = load("niah")
+    context = SampleContext(tokenizer, 200_000, 64, data, partial(generator_for, 1))
+    return task(task.Parameters(**{"lengths": [900], "depths": [0, 50, 100]} | parameters)).samples(context)
+
+
+@pytest.mark.parametrize("language", ["zh", "ar"])
+def test_needles_and_prompts_of_other_languages_stand_in_text_of_theirs(o200k, data, language):
+    file = f"tasks/needles_{language}.yaml"
+    names = list(read_needles(data / file))
+    samples = build(o200k, data, needle_file=file, needles=names, topic=f"generated_{language}", distractors=[2])
+    for sample in samples:
+        assert sample.condition["on_target"] is True
+        assert o200k.count_chat(sample.messages) == sample.prompt_tokens
+        assert abs(sample.condition["actual_depth"] - sample.condition["depth"]) <= 1
+        assert "Read the document" not in sample.messages[0]["content"]
+    if language == "zh":
+        assert "。 " not in samples[0].messages[0]["content"]
+
+
+def test_a_topic_may_be_a_file_of_code_whose_lines_stay(o200k, data, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("\n".join(f"def f{i}(x):\n    return x + {i}\n" for i in range(500)))
+    sample = build(o200k, data, topic=str(path))[0]
+    assert "\n    return x + " in sample.messages[0]["content"]
+    assert "/" not in sample.sample_id
+
+
+def test_a_text_that_repeats_is_reported_and_refused_where_asked(o200k, data, tmp_path):
+    (tmp_path / "short.txt").write_text("A boat came home late. Nobody saw it arrive.")
+    assert build(o200k, data, topic=str(tmp_path))[0].condition["repetitions"] > 10
+    with pytest.raises(ConfigError, match="repeats"):
+        build(o200k, data, topic=str(tmp_path), max_repetitions=1)
+    assert build(o200k, data, lengths=[150_000], depths=[50], topic="generated")[0].condition["repetitions"] == 1
+
+
+def test_eight_english_questions_ship(data):
+    assert len({needle.question for needle in read_needles(data / "tasks/needles.yaml").values()}) == 8
+
+
+def test_a_needle_that_stands_in_the_text_is_refused(o200k, data, tmp_path):
+    needle = read_needles(data / "tasks/needles.yaml")["writing_advice_high"].needle
+    (tmp_path / "a.txt").write_text(f"One. {needle} Two.")
+    with pytest.raises(ConfigError, match="already"):
+        build(o200k, data, topic=str(tmp_path))
+
+
+def test_a_sample_off_its_target_fails_the_build_or_is_marked_and_stays_out_of_metrics(o200k, data, monkeypatch):
+    import pandas as pd
+
+    monkeypatch.setattr("contextrot.tasks.niah.verify", lambda *_: ["depth 50.0 % asked, 42.0 % realised"])
+    with pytest.raises(ConfigError, match=r"not what was asked: depth 50.0 % asked, 42.0 % realised.*off_target: mark"):
+        build(o200k, data)
+    assert [sample.condition["on_target"] for sample in build(o200k, data, off_target="mark")] == [False] * 3
+    task = load("niah")(load("niah").Parameters())
+    rows = [
+        {"on_target": on, "score": score, "outcome": "answered", "length": 900, "depth": 50, "needle": "a", "similarity": "high"}
+        | {"distractors": 0, "order": "original", "topic": "essays", "repeat": 0, "unjudged": False}
+        for on, score in ((True, 1.0), (None, 1.0), (False, 0.0))
+    ]
+    assert set(task.metrics(pd.DataFrame(rows))["n"]) == {2}

@@ -1,0 +1,146 @@
+"""What the judge `match` knows of each language: how words are folded and stemmed, and which small words say nothing by themselves.
+
+Only what comparing short answers needs. A language without an entry is compared by its words as they are written.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache, lru_cache
+
+import regex
+import snowballstemmer
+
+SPACELESS = r"\p{Han}\p{Hiragana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+"""Scripts that put no spaces between words, as a character class; katakana runs are words."""
+
+_ALONE = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
+_ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي", "ـ": None})
+_OPTIONAL_MARKS = regex.compile(
+    r"[\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u0591-\u05bd\u05bf-\u05c7\u093c\u200b-\u200f\u2060\ufeff]"
+)
+_NASAL = regex.compile(r"[ङञणनम]्(?=[क-घच-झट-ढत-धप-भ])")
+_LATIN_MARK = regex.compile(r"(?<=\p{Latin})\p{Mn}+")
+_UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue"}
+
+STOP_WORDS = {
+    "en": "the a an of and to in is was it for on with at by from that this you your i my he she they his her their its we our are "
+    "were be been as or us me him them there these those into inside onto under over so has have had did do does just also very about "
+    "which who what where when how am will would should can could one's",
+    "de": "der die das den dem des ein eine einen einem einer eines und ist war im in zu zum zur von vom mit auf an am bei es sie er "
+    "ich man wir ihr sein seine nach aus für um dass laut sich hat haben wurde wird wie wo wer was welche welchen",
+    "fr": "le la les un une des du de et est à au aux en dans il elle que qui pour sur par avec ce cette était",
+    "es": "el la los las un una de del y es en a al que por para con se su era lo está",
+    "it": "il lo la i gli le un una di del della e è in a al che per con si su era nel",
+    "pt": "o a os as um uma de do da e é em no na que por para com se era ao",
+    "nl": "de het een en is was in van op te dat die voor met zijn aan er",
+    "ru": "и в во на не с со к по из у о об это он она оно они был была было были за от до",
+    "ar": "في من علي الي عن هو هي ان انه انها هذا هذه ذلك التي الذي عام سنه كان كانت لها داخل قد",
+    "hi": "में के का की को से है हैं था थे थी पर ने वाला वाले वाली वह यह उसे इसे इसमें और कि हो ही तो भी सन",
+    "zh": "的 了 在 是 有 个 里 那 这 着 吗 呢 于 位 由 也 就 和",
+    "ja": "の に は が を で も",
+}
+_STEMMED = {"en": "english", "de": "german", "fr": "french", "es": "spanish", "it": "italian", "pt": "portuguese", "nl": "dutch", "ru": "russian"}  # fmt: skip
+_IRREGULAR = {
+    form: verb
+    for verb, forms in {
+        "write": "wrote written", "lead": "led", "go": "went gone", "buy": "bought", "keep": "kept", "tell": "told", "say": "said",
+        "give": "gave given", "take": "took taken", "meet": "met", "make": "made", "find": "found", "leave": "left", "sell": "sold",
+        "build": "built", "teach": "taught", "think": "thought", "draw": "drew drawn", "sing": "sang sung", "drink": "drank drunk",
+        "eat": "ate eaten", "drive": "drove driven", "ride": "rode ridden", "begin": "began begun", "break": "broke broken",
+        "bring": "brought", "catch": "caught", "choose": "chose chosen", "come": "came", "fall": "fell fallen", "feel": "felt",
+        "fly": "flew flown", "forget": "forgot forgotten", "get": "got gotten", "grow": "grew grown", "hear": "heard", "hide": "hid hidden",
+        "hold": "held", "know": "knew known", "lose": "lost", "pay": "paid", "run": "ran", "see": "saw seen", "send": "sent",
+        "shake": "shook shaken", "sit": "sat", "sleep": "slept", "speak": "spoke spoken", "spend": "spent", "stand": "stood",
+        "steal": "stole stolen", "swim": "swam swum", "throw": "threw thrown", "wake": "woke woken", "wear": "wore worn", "win": "won",
+        "burn": "burnt", "learn": "learnt", "dream": "dreamt", "child": "children", "man": "men", "woman": "women", "foot": "feet",
+        "tooth": "teeth", "mouse": "mice", "knife": "knives", "leaf": "leaves", "gray": "grey",
+    }.items()
+    for form in forms.split()
+}  # fmt: skip
+_ARABIC_PREFIX = regex.compile(r"^(?:[وف]?[بك]?ال|[وف]?لل|[وفبلك](?=\p{L}{4}))(?=\p{L}{3})")
+_ZU = regex.compile(r"^(ab|an|auf|aus|bei|ein|los|mit|nach|vor|weg|zu|zurueck|zuruck)zu(?=\p{L}{3})")
+
+
+def fold(text: str) -> str:
+    """A text in the form in which it is compared: NFKC, case folded, digits 0 to 9, optional marks gone.
+
+    Combining marks stay where they make another letter (Devanagari, Thai); Latin accents, Arabic and Hebrew vowel signs, the nukta and
+    tatweel go, and letters that Arabic writes in several ways become one. Umlauts stay, since they may also be written "ae" (see `forms`).
+    """
+    text = unicodedata.normalize("NFKC", text.replace("½", " 1/2").replace("¼", " 1/4").replace("¾", " 3/4")).casefold()
+    if text.isascii():
+        return text
+    text = text.translate(_ALONE).replace("’", "'").replace("‘", "'").replace("٫", ".").replace("٬", ",").replace("٪", "%")
+    text = "".join(str(unicodedata.decimal(c)) if not c.isascii() and c.isdecimal() else c for c in text)
+    kept = {umlaut: chr(0xE000 + i) for i, umlaut in enumerate(_UMLAUTS)}
+    for umlaut, private in kept.items():
+        text = text.replace(umlaut, private)
+    text = _LATIN_MARK.sub("", _OPTIONAL_MARKS.sub("", unicodedata.normalize("NFD", text)))
+    text = _NASAL.sub("ं", unicodedata.normalize("NFC", text).translate(_ARABIC).replace("ँ", "ं"))
+    for umlaut, private in kept.items():
+        text = text.replace(private, umlaut)
+    return text
+
+
+_STOPS = {language: frozenset(fold(words).split()) for language, words in STOP_WORDS.items()}
+
+
+def language_of(text: str) -> str:
+    """The language of a folded text, by its script and, for Latin script, by its commonest small words; English if nothing says otherwise."""
+    for pattern, language in (
+        (r"[\p{Hiragana}\p{Katakana}]", "ja"),
+        (r"\p{Han}", "zh"),
+        (r"\p{Arabic}", "ar"),
+        (r"\p{Devanagari}", "hi"),
+    ):
+        if regex.search(pattern, text):
+            return language
+    if regex.search(r"\p{Cyrillic}", text):
+        return "ru"
+    words = regex.findall(r"\p{L}+", text)
+    # the small words that several languages share say nothing
+    counts = {language: sum(word in _distinctive(language) for word in words) for language in _STEMMED if language != "ru"}
+    if any(umlaut in text for umlaut in _UMLAUTS):
+        counts["de"] += 1
+    best = max(counts, key=lambda language: (counts[language], language == "en"))
+    return best if counts[best] else "en"
+
+
+@cache
+def _distinctive(language: str) -> frozenset[str]:
+    return frozenset(word for word in _STOPS[language] if sum(word in words for words in _STOPS.values()) == 1)
+
+
+def is_small(word: str, language: str) -> bool:
+    """Whether a word says nothing by itself."""
+    return word in _STOPS.get(language, ())
+
+
+@lru_cache(65_536)
+def forms(word: str, language: str) -> frozenset[str]:
+    """All forms of a word by which it may equal another: as written, without umlauts, without prefixes, its stem."""
+    if language == "ar":
+        return frozenset({word, _ARABIC_PREFIX.sub("", word)})
+    if language == "hi":
+        singular = regex.sub(r"(?<=..)(?:ियां|ियों)$", "ी", word)
+        singular = regex.sub(r"(?<=..)(?:ों|ें)$", "", singular)
+        return frozenset({word, regex.sub(r"(?<=..)[ाेो]$", "ा", singular)})
+    plain = word
+    for umlaut, two in _UMLAUTS.items():
+        plain = plain.replace(umlaut, umlaut and {"ä": "a", "ö": "o", "ü": "u"}[umlaut])
+        word = word.replace(umlaut, two)
+    found = {word, plain}
+    if language == "en":
+        found = {_IRREGULAR.get(word, word)}
+        found = {regex.sub(r"(?<=\p{L}{3})our$", "or", one) for one in found}
+    if language == "de":
+        found |= {_ZU.sub(r"\1", one) for one in found}
+    if language in _STEMMED:
+        found |= {_stemmer(language).stemWord(one) for one in found}
+    return frozenset(found)
+
+
+@cache
+def _stemmer(language: str):
+    return snowballstemmer.stemmer(_STEMMED[language])

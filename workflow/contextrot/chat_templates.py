@@ -1,0 +1,157 @@
+"""Chats rendered by a model's own template, as its server renders them; templates are others' code and run sandboxed.
+
+`transformers serve` and vLLM tokenise the rendered text and add nothing, so a template that writes the beginning-of-sequence token
+has it once and one that does not has none. llama.cpp adds that token where the text does not begin with it (see gguf_tokenizer).
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from contextrot.errors import ConfigError, ContextRotError, DataError
+
+Message = dict[str, str]
+SYSTEM_MARK = "zqsystemqz"
+ROUND_TRIP = "Über 1,024 naïve  words .\n\n\t“你好” नमस्ते 🙂 don't , do n't ?\r\nEnd "
+FUEL = 20_000_000
+"""Steps that a template may take; one that takes more (a loop without end) is refused."""
+
+log = logging.getLogger(__name__)
+
+
+class TemplatedTokenizer(ABC):
+    """A tokenizer with a chat template.
+
+    Attributes:
+        exact: counts equal the server's.
+        name: as the config names it, for messages.
+    """
+
+    exact = True
+    name: str
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text, without special tokens."""
+
+    @abstractmethod
+    def decode(self, ids: list[int]) -> str:
+        """Text of token ids."""
+
+    @abstractmethod
+    def _render(self, messages: list[Message]) -> str:
+        """The template's text; any exception means that it refuses."""
+
+    @cached_property
+    def lossless(self) -> bool:
+        """Whether decoding gives back what was encoded; where not, text must be cut as text, not as tokens."""
+        return self.decode(self.encode(ROUND_TRIP)) == ROUND_TRIP
+
+    @cached_property
+    def takes_system(self) -> bool:
+        """Whether the template has a place for a system message: some refuse one, some leave it out without a word."""
+        try:
+            text = self._render([{"role": "system", "content": SYSTEM_MARK}, {"role": "user", "content": "x"}])
+        except ContextRotError:
+            raise
+        except Exception:
+            return False
+        return SYSTEM_MARK in text.lower()
+
+    def as_sent(self, messages: list[Message]) -> list[Message]:
+        """The messages as they are to be sent: where the template takes no system message, its text leads the first prompt."""
+        if not messages or messages[0]["role"] != "system" or self.takes_system:
+            return messages
+        size = next((i for i, m in enumerate(messages) if m["role"] != "system"), len(messages))
+        if size == len(messages) or messages[size]["role"] != "user":
+            raise DataError(
+                f"the chat template of {self.name!r} takes no system message, and no prompt follows it that its text could lead."
+            )
+        lead = "\n\n".join(message["content"] for message in messages[:size])
+        return [{**messages[size], "content": f"{lead}\n\n{messages[size]['content']}"}, *messages[size + 1 :]]
+
+    def render_chat(self, messages: list[Message]) -> str:
+        """The chat as one text, ending where the answer begins.
+
+        Raises:
+            DataError: if the template refuses it.
+        """
+        sent = self.as_sent(messages)
+        try:
+            return self._render(sent)
+        except ContextRotError:
+            raise
+        except Exception as error:
+            raise self._refusal(sent, error) from error
+
+    def _refusal(self, messages: list[Message], error: Exception) -> DataError:
+        """The error for a chat that the template does not take, with its own reason."""
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        roles = ", ".join(message["role"] for message in messages[:8]) + (", ..." if len(messages) > 8 else "")
+        return DataError(
+            f"the chat template of {self.name!r} refuses a chat of the roles {roles}: {reason[:300]} Its server would refuse it too: "
+            "use a model or `chat_template` that takes such chats, or leave out the experiment."
+        )
+
+    def count_chat(self, messages: list[Message]) -> int:
+        """Tokens of the chat as the server renders it, the start of the answer included."""
+        return len(self.encode(self.render_chat(messages)))
+
+
+class TemplateRenderer:
+    """Renders one template by minijinja, from which it cannot reach Python; what minijinja does not know, transformers renders in
+    its sandbox.
+
+    Args:
+        values: names that the template may use, such as bos_token.
+    """
+
+    def __init__(self, template: str, values: dict[str, Any]) -> None:
+        from minijinja import Environment
+
+        self._template = template
+        self._environment = Environment(trim_blocks=True, lstrip_blocks=True)  # as in transformers
+        self._environment.fuel = FUEL
+        self._environment.remove_filter("tojson")  # which is another one there
+        self._values = {"tools": None, "documents": None, "add_generation_prompt": True} | values
+
+    def render(self, messages: list[Message]) -> str:
+        """The chat as one text.
+
+        Raises:
+            Exception: of the template's own making, or of a language that neither knows.
+        """
+        from minijinja import TemplateError
+
+        try:
+            return self._environment.render_str(self._template, messages=messages, **self._values)
+        except TemplateError as error:
+            if getattr(error, "kind", "") == "OutOfFuel":
+                raise
+            from transformers.utils.chat_template_utils import render_jinja_template
+
+            return render_jinja_template(conversations=[messages], chat_template=self._template, **self._values)[0][0]
+
+
+def read_template(path: str) -> str:
+    """The text of a template's file.
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"chat_template = {path!r} cannot be read: {error}. Name a file with a Jinja template.") from error
+
+
+def without_template(name: str) -> DataError:
+    """The error for a tokenizer that has no chat template."""
+    return DataError(
+        f"the tokenizer of {name!r} has no chat template. Name a chat model, another `tokenizer`, or a file with the template that the "
+        "server uses as the model's `chat_template`."
+    )
