@@ -31,6 +31,7 @@ rule estimate_cost:
 rule cost_estimate:
     input:
         f"results/{project.settings.tier}/cost_estimate.md",
+        checks_of_hosted(project.settings.tier),
     log:
         "logs/cost_estimate.log",
     localrule: True

@@ -1,8 +1,12 @@
 # What rules look up for their wildcards, stage by stage: inputs, params, targets. (Snakemake's linter keeps functions apart from rules.)
 
+import json
+
 from contextrot.captions import experiment_facts, figure_facts, result_labels
 from contextrot.comparison import COMPARISON_FIGURES, comparison_facts, comparisons, entries_of, length_column
 from contextrot.errors import unknown
+from contextrot.secrets import public
+from contextrot.settings import ON_THE_WIRE
 
 # samples
 
@@ -28,7 +32,14 @@ ANSWERING = ["engine", "name", "revision", "base_url", "provider", "sampling", "
 
 def answering_settings(wildcards):
     """What of a model's settings changes its answers; a change of concurrency or price asks nothing again."""
-    return model_of(wildcards).model_dump_json(include={*ANSWERING, "engine_options"})
+    return answering(model_of(wildcards))
+
+
+def answering(model):
+    """As text without secrets: Snakemake keeps it in its own records."""
+    asked = {name: value for name, value in model.request.items() if name not in ON_THE_WIRE}
+    settings = model.model_dump(mode="json", include={*ANSWERING, "engine_options"}) | ({"request": asked} if asked else {})
+    return json.dumps(public(settings), ensure_ascii=False, separators=(",", ":"))
 
 
 def engine_threads(model):
@@ -84,8 +95,7 @@ def judging_model(wildcards):
 def judging_settings(wildcards):
     """The judge, and what of its model's settings changes its answers."""
     model = judging_model(wildcards)
-    answering = model.model_dump_json(include={*ANSWERING, "engine_options"}) if model else ""
-    return judge_of(wildcards).model_dump_json() + answering
+    return judge_of(wildcards).model_dump_json() + (answering(model) if model else "")
 
 
 def judging_code(wildcards):
@@ -165,6 +175,10 @@ SERVING = [name for name, block in project.experiments.items() if block.task == 
 SERVING_MODES = ["aggregated", "disaggregated"]
 MEASURED = folder_of(experiment=SERVING or ["no experiment"])
 NOT_MEASURED = {"title", "price", "overrides", "shards"}
+
+
+def measured_settings(wildcards):
+    return json.dumps(public(model_of(wildcards).model_dump(mode="json", exclude=NOT_MEASURED)), separators=(",", ":"))
 
 
 def parity_samples(wildcards):
@@ -319,3 +333,10 @@ def config_of_tier(wildcards):
 
 def samples_of_tier(wildcards):
     return [f"results/{wildcards.tier}/{model}/{experiment}/samples.parquet" for model, experiment in selection()]
+
+
+def checks_of_hosted(tier):
+    """The check of the models, where a provider is among them: what cannot be asked is told before it is paid for."""
+    judging = [project.settings.judges[judge].model for name in project.selected_experiments for judge in project.judges_of(name)]
+    asked = {*project.selected_models, *judging} - {None}
+    return [f"results/{tier}/model_check.md"] if any(project.models[name].hosted for name in asked) else []

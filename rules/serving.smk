@@ -32,7 +32,7 @@ rule measure_mode:
     params:
         version=lambda wildcards: task_of(wildcards).version,
         parameters=lambda wildcards: task_of(wildcards).parameters.model_dump_json(),
-        model=lambda wildcards: model_of(wildcards).model_dump_json(exclude=NOT_MEASURED),
+        model=measured_settings,
     message:
         "Measuring {wildcards.model} {wildcards.mode}: {wildcards.experiment} ({wildcards.tier})"
     script:

@@ -71,7 +71,7 @@ class ScriptedServer:
         most_at_once: the most requests that were under way at one time.
     """
 
-    def __init__(self, script: Script = lambda prompt, before: Act(), log: Path | None = None) -> None:
+    def __init__(self, script: Script = lambda prompt, before: Act(), log: Path | None = None, port: int = 0) -> None:
         self.script = script
         self.prompts: list[str] = []
         self.requests: list[dict[str, Any]] = []
@@ -83,7 +83,7 @@ class ScriptedServer:
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self.port = 0
+        self.port = port
 
     @property
     def url(self) -> str:
@@ -107,7 +107,7 @@ class ScriptedServer:
         self._loop.call_soon(self._loop.stop)
 
     def _run(self) -> None:
-        server = self._loop.run_until_complete(self._loop.create_server(lambda: _Connection(self), "127.0.0.1", 0))
+        server = self._loop.run_until_complete(self._loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port))
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
@@ -116,6 +116,8 @@ class ScriptedServer:
     def act(self, request: dict[str, Any], authorization: str | None) -> Act:
         """Logs a request, and gives what the script says."""
         prompt = request["messages"][-1]["content"]
+        if isinstance(prompt, list):  # Anthropic's form
+            prompt = "".join(part.get("text", "") for part in prompt)
         before = self.counts[prompt]
         self.counts[prompt] += 1
         self.prompts.append(prompt)
@@ -199,10 +201,21 @@ def _events(act: Act, model: str) -> bytes:
     deltas += [{"reasoning_content": act.reasoning}] if act.reasoning else []
     deltas += [{"refusal": act.refusal}] if act.refusal else []
     deltas += [{"content": part} for part in (act.text[:half], act.text[half:]) if part]
-    chunks = [{"model": model, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks = [
+        {
+            "id": "1",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": model,
+            "choices": [{"index": 0, "delta": delta, "finish_reason": None}],
+        }
+        for delta in deltas
+    ]
     if not act.unfinished:
-        chunks.append({"model": model, "choices": [{"index": 0, "delta": {}, "finish_reason": act.finish}]})
-        chunks.append({"model": model, "choices": [], "usage": act.usage})
+        chunks.append(
+            {"id": "1", "created": 1, "model": model, "choices": [{"index": 0, "delta": {}, "finish_reason": act.finish}]}
+        )
+        chunks.append({"id": "1", "created": 1, "model": model, "choices": [], "usage": act.usage})
     lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
     return "".join(lines if act.unfinished else [*lines, "data: [DONE]\n\n"]).encode()
 

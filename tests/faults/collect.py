@@ -8,8 +8,16 @@ from pathlib import Path
 
 from contextrot.inference import collect_responses
 from contextrot.reporting import reporting_errors
-from contextrot.settings import ModelSettings, Settings
+from contextrot.settings import ModelSettings, Price, Settings
 from contextrot.tasks import Parameters, Task
+
+
+def prices(given: str | None) -> Price | None:
+    """The prices of input and output tokens, USD a million."""
+    if given is None:
+        return None
+    prompt, completion = map(float, given.split())
+    return Price(input_usd_per_million_tokens=prompt, output_usd_per_million_tokens=completion)
 
 
 def main(folder: str, url: str, concurrency: str) -> None:
@@ -17,6 +25,7 @@ def main(folder: str, url: str, concurrency: str) -> None:
 
     With OPENAI_API_KEY it goes through litellm as to OpenAI, at OPENAI_BASE_URL.
     """
+    budget = os.environ.get("TEST_BUDGET")
     hosted = "OPENAI_API_KEY" in os.environ
     experiment = Path(folder) / "test" / "m" / "e"
     model = ModelSettings(
@@ -28,6 +37,7 @@ def main(folder: str, url: str, concurrency: str) -> None:
         max_output_tokens=50,
         concurrency=int(concurrency),
         tokens_per_minute=10**9,
+        price=prices(os.environ.get("TEST_PRICE")),
         tokenizer="tiktoken:o200k_base",
         api_key_env="MY_TEST_KEY" if "MY_TEST_KEY" in os.environ else None,
     )
@@ -38,7 +48,12 @@ def main(folder: str, url: str, concurrency: str) -> None:
             task=Task(Parameters()),
             model_name="m",
             model=model,
-            settings=Settings(request_store=os.environ.get("TEST_STORE", f"{folder}/store"), max_attempts=3),
+            settings=Settings(
+                request_store=os.environ.get("TEST_STORE", f"{folder}/store"),
+                max_attempts=3,
+                retry_deadline_seconds=float(os.environ.get("TEST_DEADLINE", 60)),
+                budget_usd=None if budget is None else float(budget),
+            ),
             experiment="e",
             shard=1,
             shards=1,

@@ -221,7 +221,7 @@ def test_the_key_is_in_no_file_and_no_output(tmp_path, status):
     write_questions(tmp_path, 5, turns=2)
     script = lambda *_: Act() if status == 200 else error(status, f"Incorrect API key provided: {KEY}")  # noqa: E731
     with ScriptedServer(script) as server:
-        job = start(tmp_path, server.url, MY_TEST_KEY=KEY)
+        job = start(tmp_path, server.url, MY_TEST_KEY=KEY, TEST_DEADLINE="0.5")
         output, _ = job.communicate(timeout=120)
         assert set(server.authorizations) == {f"Bearer {KEY}"}
     assert job.returncode == (0 if status == 200 else 1)

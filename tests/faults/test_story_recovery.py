@@ -87,7 +87,7 @@ def run(tmp_path, monkeypatch):
     model = ModelSettings(
         engine="external", base_url="http://unused/v1", name="tiny", window=WINDOW, max_output_tokens=40, concurrency=2
     )
-    settings = Settings(request_store=str(tmp_path / "store"), max_attempts=2, retry_deadline_seconds=30)
+    settings = Settings(request_store=str(tmp_path / "store"), max_attempts=2, retry_deadline_seconds=0.2)
 
     def run(serve, **parameters):
         parameters = {"file": "stories.yaml", "sequences": 1, "margin_tokens": 10, **parameters}
@@ -117,7 +117,8 @@ def test_a_window_that_fills_is_managed_so_that_the_server_never_says_400(http, 
     server = ScriptedServer(http, LONG)
     rows = run(served_by(server), sequences=2, repeats=2)
     assert [row.outcome for row, _ in rows] == ["answered"] * 12
-    assert set(server.statuses) == {200} and len(server.requests) == 12
+    assert set(server.statuses) == {200}
+    assert len(server.requests) == 10, "what both sequences begin with is asked once"
     assert all(row.prompt_tokens == columns["tokens_after"] for row, columns in rows), "our count is the server's"
     assert all(columns["context_changed"] == float(row.turn == 2) for row, columns in rows)
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import logging
 import os
+import random
 import stat
 import threading
 import time
 
+import pandas as pd
 import pytest
 
 from contextrot.cache import STORE_THREADS, RequestStore, StoreWriter, describe_store, request_key, weights_fingerprint
 from contextrot.errors import StoreError
-from contextrot.records import Response
+from contextrot.records import Response, read_responses, write_responses
 
 KEY = request_key({"q": 1})
 
@@ -32,7 +35,7 @@ def test_an_answer_comes_back_without_sample_and_turn_and_marked_cached(store):
     store.put(KEY, {"model": "m"}, answer(text="naïve \ud800 ✓"))
     found = store.get(KEY)
     assert (found.sample_id, found.turn, found.cached) == ("", 0, True)
-    assert (found.text, found.attempts, found.total_seconds, found.cost_usd) == ("naïve \ud800 ✓", 2, 0.5, None)
+    assert (found.text, found.attempts, found.total_seconds, found.cost_usd) == ("naïve \ufffd ✓", 2, 0.5, None)
 
 
 def test_the_file_is_json_named_by_its_key(store):
@@ -191,3 +194,98 @@ def test_answers_that_wait_when_a_run_is_stopped_are_kept(store):
 
     asyncio.run(main())
     assert all(store.get(key) for key in keys)
+
+
+MUTATIONS = [
+    None, True, False, 0, -1, 1, 1.5, 1e30, -1e30, 10**30, float("nan"), float("inf"), "", "7", "\ud83d", "x\ud83d", [], [1], {}, {"a": 1},
+    "answered", "failed", "over_window", "{broken", "x" * 10_000, [[[[]]]], "\0", "\u202e", {"content": [{"type": "text"}]},
+]  # fmt: skip
+
+
+def mutated(rng, record):
+    """A record as a file: one to three of its values, its structure or its bytes changed."""
+    record = json.loads(json.dumps(record))
+    way = rng.random()
+    if way < 0.75:
+        for _ in range(rng.randint(1, 3)):
+            holder = rng.choice([record, record["response"], record["response"], record["response"]])
+            if not isinstance(holder, dict):
+                continue
+            name = rng.choice([*holder, "surplus"])
+            if rng.random() < 0.15:
+                holder.pop(name, None)
+            else:
+                holder[name] = copy.deepcopy(rng.choice(MUTATIONS))
+            if not isinstance(record.get("response"), dict):
+                break
+        return json.dumps(record, ensure_ascii=rng.random() < 0.5).encode("utf-8", "surrogatepass")
+    content = bytearray(json.dumps(record).encode())
+    if way < 0.85:
+        for _ in range(rng.randint(1, 5)):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        return bytes(content)
+    if way < 0.9:
+        return bytes(content[: rng.randrange(len(content))])
+    nested = rng.choice([b"[", b'{"a":'])
+    return rng.choice(
+        [nested * 100_000, b"[" * 100_000 + b"]" * 100_000, b"", b"null", b"[]", b"\xff\xfe", b"9" * 9000, bytes(content) * 2]
+    )
+
+
+def test_2000_mutated_records_are_each_a_miss_with_a_warning_or_read_so_that_they_can_be_written(store, tmp_path, caplog):
+    rng = random.Random(11)
+    whole = answer(
+        text="yes", reasoning="so", finish_reason="stop", prompt_tokens=30, completion_tokens=4, cached_tokens=2, reasoning_tokens=1,
+        first_token_seconds=0.2, cost_usd=0.01, engine="external", model="m", details='{"logprobs": []}',
+    )  # fmt: skip
+    store.put(KEY, {"model": "m"}, whole)
+    path, read = store.path(KEY), []
+    record = json.loads(path.read_text())
+    for _ in range(2000):
+        path.write_bytes(mutated(rng, record))
+        caplog.clear()
+        store.damaged.clear()
+        found = store.get(KEY)
+        assert (found is None) == ("cannot be read and is asked again" in caplog.text)
+        read += [found] if found else []
+    assert 100 < len(read) < 1900
+    write_responses(tmp_path / "r.parquet", read)
+    assert read_responses(tmp_path / "r.parquet") == read
+    pd.DataFrame(map(vars, read)).to_csv(tmp_path / "r.csv")
+    assert all(json.loads(found.details) is not None for found in read if found.details)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "zero", "loop", "folder", "nowhere", "huge"])
+def test_what_is_no_regular_file_or_too_large_is_a_miss_and_no_hang(store, kind, caplog):
+    path = store.path(KEY)
+    path.parent.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "huge":
+        path.touch()
+        os.truncate(path, 100 << 30)
+    else:
+        path.symlink_to({"zero": "/dev/zero", "loop": path, "nowhere": "/nowhere/at/all"}[kind])
+    assert store.get(KEY) is None
+    assert store.size()[0] == 1
+    if kind != "folder":
+        store.put(KEY, {}, answer())
+        assert store.get(KEY).text == "yes"
+    if kind not in ("folder", "nowhere"):
+        assert "is asked again" in caplog.text
+
+
+def test_a_link_to_an_answer_is_an_answer(store, tmp_path):
+    store.put(KEY, {}, answer())
+    store.path(KEY).rename(tmp_path / "elsewhere.json")
+    store.path(KEY).symlink_to(tmp_path / "elsewhere.json")
+    assert store.get(KEY).text == "yes"
+
+
+def test_whole_numbers_written_as_fractions_are_read(store):
+    store.put(KEY, {}, answer(prompt_tokens=30))
+    path = store.path(KEY)
+    path.write_text(path.read_text().replace('"prompt_tokens": 30', '"prompt_tokens": 30.0'))
+    assert store.get(KEY).prompt_tokens == 30

@@ -13,8 +13,8 @@ from contextrot.client import classify
 from contextrot.engines import Endpoint
 from contextrot.errors import EngineError, RequestError
 from contextrot.records import Response, read_responses, write_responses
+from contextrot.reply import Reply
 from contextrot.settings import ModelSettings
-from contextrot.transport import Reply
 from tests.client_session import Session
 from tests.scripted_server import Act, error
 
@@ -82,6 +82,21 @@ def test_a_fault_that_passes_is_tried_again(session, fault):
         (error(503), "server"),
         (error(504), "timeout"),
         (Act(reset=True), "connection"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_fault_that_stays_is_a_failed_row_once_its_deadline_is_over_and_never_an_answer(session, fault, kind):
+    s = session(lambda *_: fault, max_attempts=1, retry_deadline_seconds=0.1)
+    [r] = s.ask("q")
+    assert (r.outcome, r.text, r.error_type) == ("failed", None, kind)
+    assert r.attempts == len(s.server.prompts) > 2
+    assert r.error_message
+    assert s.store.size() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
         (Act(cut=True), "cut_stream"),
         (Act(unfinished=True), "cut_stream"),
         (Act(body=b"{", headers=SSE | {"Content-Type": "application/json"}), "malformed"),
@@ -89,7 +104,7 @@ def test_a_fault_that_passes_is_tried_again(session, fault):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_fault_that_stays_is_a_failed_row_after_all_attempts_and_never_an_answer(session, fault, kind):
+def test_what_is_no_answer_is_a_failed_row_after_all_attempts_and_never_an_answer(session, fault, kind):
     s = session(lambda *_: fault, max_attempts=3)
     [r] = s.ask("q")
     assert (r.outcome, r.text, r.error_type, r.attempts) == ("failed", None, kind, 3)
@@ -111,8 +126,8 @@ def test_a_slow_first_byte_is_waited_for_and_measured(session):
 
 def test_a_refused_connection_is_a_failed_row(tmp_path):
     model = ModelSettings(engine="external", name="m", base_url="http://127.0.0.1:9/v1", window=9, max_output_tokens=9)
-    [r] = Session(tmp_path, model, max_attempts=2).ask("q")
-    assert (r.outcome, r.error_type, r.attempts) == ("failed", "connection", 2)
+    [r] = Session(tmp_path, model, retry_deadline_seconds=0.05).ask("q")
+    assert (r.outcome, r.error_type) == ("failed", "connection")
 
 
 def test_no_attempt_after_the_deadline(session):
@@ -216,13 +231,51 @@ def test_an_answer_of_another_model_is_a_failed_row(session):
     assert s.store.size()[0] == 0
 
 
+def test_another_member_of_the_family_is_no_answer_of_the_model(session):
+    s = session(lambda *_: Act(model="gpt-4.1-mini-2025-04-14"), model={"name": "gpt-4.1"}, max_attempts=1)
+    [r] = s.ask("q")
+    assert (r.outcome, r.error_type) == ("failed", "wrong_model")
+
+
+def test_a_change_of_who_answers_behind_a_router_is_said_once(session, caplog):
+    s = session()
+    s.ask("q")
+    for upstream in (None, "A", "A", "B", "A", "B"):
+        s.client._note_upstream(upstream)
+    assert [record.message for record in caplog.records if "answered by" in record.message] == [
+        "m: now answered by B, before by A; pin one with `request: {provider: {order: [...], allow_fallbacks: false}}`"
+    ]
+
+
+def test_what_the_family_refuses_is_said_once_in_the_log(session, caplog):
+    s = session(model={"name": "gpt-5"})
+    s.ask("q", "r", "s")
+    assert caplog.text.count("temperature: 0 is left out") == 1
+    assert all("temperature" not in request and request["max_completion_tokens"] == 50 for request in s.server.requests)
+
+
+def test_a_server_is_asked_for_whole_answers_if_config_says_so(session):
+    s = session(model={"request": {"stream": False}})
+    [r] = s.ask("q")
+    assert (r.text, r.first_token_seconds, s.server.requests[0]["stream"]) == ("yes", None, False)
+    s.model.request["stream"] = True
+    [again] = s.ask("q")
+    assert again.cached
+
+
+def test_a_server_that_refuses_a_part_of_the_request_gets_a_hint_of_what_to_set(session):
+    s = session(lambda *_: error(400, "Unknown parameter: 'stream_options'."))
+    [r] = s.ask("q")
+    assert r.error_type == "bad_request" and "`request: {stream_options: null}`" in r.error_message
+
+
 def test_a_version_in_the_servers_name_is_the_same_model(session):
     [r] = session(lambda *_: Act(model="m-2026-01-01")).ask("q")
     assert (r.outcome, r.model) == ("answered", "m-2026-01-01")
 
 
 def test_many_failures_in_a_row_stop_the_job(session):
-    s = session(lambda *_: error(500), model={"concurrency": 1}, max_attempts=1)
+    s = session(lambda *_: Act(body=b"no answer"), model={"concurrency": 1}, max_attempts=1)
     results = s.ask(*[f"q{i}" for i in range(30)])
     stopped = [e for e in results if isinstance(e, RequestError)]
     assert "20 requests in a row failed" in str(stopped[0])
@@ -259,7 +312,7 @@ def test_characters_that_a_stream_cut_in_two_are_put_together_and_can_be_written
 
 
 def test_the_key_is_sent_but_taken_out_of_errors(session):
-    s = session(lambda *_: error(500, "Incorrect key sk-secret-123 given"), key="sk-secret-123", max_attempts=1)
+    s = session(lambda *_: error(500, "Incorrect key sk-secret-123 given"), key="sk-secret-123", retry_deadline_seconds=1e-9)
     [r] = s.ask("q")
     assert s.server.authorizations == ["Bearer sk-secret-123"]
     assert r.error_message == "Incorrect key [key] given"

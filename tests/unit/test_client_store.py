@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from contextrot.client import Client, NotInStore, model_identity, request_body
+from contextrot.chat_request import ChatRequests
+from contextrot.client import Client, NotInStore, model_identity
 from contextrot.errors import RequestError
 from contextrot.settings import ModelSettings, Price
 from contextrot.usage import Ledger
@@ -83,7 +84,7 @@ def _key(change):
 
     values = {"engine": "external", "name": "m", "base_url": "http://x/v1", "window": 100, "max_output_tokens": 10, **change}
     model = ModelSettings(**values)
-    return request_key({**model_identity(model), "body": request_body(model, [{"role": "user", "content": "q"}], 10, {})})
+    return request_key({**model_identity(model), "body": ChatRequests(model).body([{"role": "user", "content": "q"}], 10, {})})
 
 
 def test_a_retrained_local_model_is_another_model(tmp_path):
@@ -121,7 +122,7 @@ def test_a_budget_without_a_price_is_an_error(tmp_path):
 
 
 def test_a_cost_without_a_price_is_unknown_not_zero(session):
-    s = session()
+    s = session(model={"provider": "hosted_vllm"})
     [r] = s.ask("q")
     assert r.cost_usd is None
     s.usage.write()

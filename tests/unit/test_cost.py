@@ -47,11 +47,29 @@ def test_cached_tokens_cost_as_others_without_a_price_of_their_own():
 
 @pytest.mark.parametrize(
     "values",
-    [{"name": "no-such-model"}, {"provider": "openrouter"}, {"provider": None, "base_url": "http://localhost:11434/v1"}],
+    [{"name": "no-such-model"}, {"provider": "openrouter"}, {"provider": None, "base_url": "http://gpu-server:8000/v1"}],
     ids=str,
 )
 def test_an_unknown_price_is_unknown(values):
     assert pricing_of(model(**values)) is None
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "user:pw@localhost"])
+def test_a_server_of_this_machine_bills_nothing(host):
+    assert pricing_of(model(provider=None, base_url=f"http://{host}:8080/v1")) is FREE
+
+
+def test_a_provider_behind_a_proxy_of_this_machine_bills_as_ever():
+    assert pricing_of(model(base_url="http://localhost:4000")) == pricing_of(model())
+    assert pricing_of(model(base_url="http://localhost:4000")).cost(10**6, 0) > 0
+
+
+def test_a_provider_is_known_by_its_openai_compatible_address():
+    assert pricing_of(model(provider=None, base_url="https://api.openai.com/v1")) == pricing_of(model())
+
+
+def test_ollama_bills_nothing():
+    assert pricing_of(model(provider="ollama")) is FREE
 
 
 def test_a_server_of_ours_bills_nothing():

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from contextrot import engines
+from contextrot import engines, inference
 from contextrot.errors import RequestError, StoreError
 from contextrot.inference import ask_samples, collect_responses
 from contextrot.prices import FREE
@@ -85,6 +85,13 @@ def test_a_later_prompt_follows_the_answer_before_it(tmp_path):
     with Run(tmp_path, lambda prompt, before: Act(text=f"re: {prompt}")) as run:
         run([sample("a", later=["and?"])])
         assert [m["content"] for m in run.server.requests[1]["messages"]] == ["question a", "re: question a", "and?"]
+
+
+def test_the_next_turn_s_history_holds_the_answer_without_its_thought(tmp_path):
+    with Run(tmp_path, lambda prompt, before: Act(text="Is it Rome?</think>\nParis.")) as run:
+        rows = run([sample("a", later=["and?"])])
+    assert [m["content"].strip() for m in run.server.requests[1]["messages"]] == ["question a", "Paris.", "and?"]
+    assert [(r.text.strip(), r.reasoning) for r in rows] == [("Paris.", "Is it Rome?")] * 2
 
 
 @pytest.mark.parametrize(
@@ -256,3 +263,10 @@ def test_a_sample_table_gives_the_samples_as_they_were_written(tmp_path):
     for name in ("sample_id", "prompt_tokens", "fits_window", "later_prompts", "depth", "prefix_group"):
         assert column(table.select(some), name) == column([samples[index] for index in some], name)
     assert column(table, "depth")[1:3] == [0.1, 0.2] and set(column(table, "prefix_group")) == {None}
+
+
+@pytest.mark.parametrize(("limit", "said"), [(None, True), (10**9, False)])
+def test_the_default_limit_of_a_server_at_a_url_is_said_at_the_start(limit, said, capsys):
+    block = {"engine": "external", "name": "m", "base_url": "http://127.0.0.1:1/v1", "window": 100, "max_output_tokens": 5}
+    inference.announce_default_limit("m niah", ModelSettings(**block, tokens_per_minute=limit))
+    assert ("at most 50,000 tokens a minute" in capsys.readouterr().err) == said

@@ -95,7 +95,7 @@ def context(tmp_path, server):
     (tmp_path / "models.yaml").write_text(yaml.safe_dump({"critic": {**model, "window": 8192, "max_output_tokens": 512}}))
     config = {
         "models": [], "model_definitions": "models.yaml", "experiment_definitions": "experiments.yaml",
-        "request_store": str(tmp_path / "store"), "max_attempts": 1,
+        "request_store": str(tmp_path / "store"), "max_attempts": 1, "retry_deadline_seconds": 1e-9,
     }  # fmt: skip
 
     def build(task=None):

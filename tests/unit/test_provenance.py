@@ -3,9 +3,9 @@ import subprocess
 
 import pytest
 
-from contextrot import provenance
 from contextrot.provenance import git_state, responses_summary, run_metadata, sample_count
 from contextrot.records import Response, write_responses
+from contextrot.secrets import public
 from contextrot.settings import ModelSettings, Project
 
 MODELS = """
@@ -80,7 +80,7 @@ def test_metadata_hold_named_variables_and_no_secret(project, monkeypatch):
 
 def test_an_option_of_the_engine_that_is_a_key_is_not_shown():
     options = {"api_key": "hunter2", "max_tokens": 5, "extra_args": ["--api-key", "hunter3", "--port", "1"]}
-    shown = provenance._public(options)
+    shown = public(options)
     assert shown == {"api_key": "(not shown)", "max_tokens": 5, "extra_args": ["--api-key", "(not shown)", "--port", "1"]}
 
 
@@ -131,3 +131,9 @@ def test_metadata_say_whether_shared_prefixes_are_computed_once(project, engine,
     project.models["m"] = ModelSettings(**settings, **where)
     project.settings.models = ["m"]
     assert run_metadata(project, "test")["models"]["m"]["prefix_reuse"] is expected
+
+
+def test_what_is_left_out_of_requests_stands_in_the_metadata(project):
+    project.models["hosted"].name = "gpt-5"
+    [change] = run_metadata(project, "test")["models"]["hosted"]["request_changes"]
+    assert "temperature: 0 is left out" in change

@@ -17,8 +17,8 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 1_000_000.0
-        monkeypatch.setattr(ratelimit.time, "time", lambda: self.now)
-        monkeypatch.setattr(ratelimit.asyncio, "sleep", self.sleep)
+        monkeypatch.setattr(time, "time", lambda: self.now)
+        monkeypatch.setattr(asyncio, "sleep", self.sleep)
 
     async def sleep(self, seconds):
         self.now += seconds

@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -46,7 +47,7 @@ def test_counts_and_text_are_the_servers(threaded):
     assert (timing.prompt_tokens, timing.completion_tokens, timing.cached_tokens) == (10, 4, 8)
     assert timing.text == "t0 t1 t2 t3 "
     assert 0 < timing.ttft_seconds <= timing.end_to_end_seconds <= seconds
-    assert len(timing.itl_seconds) == 4
+    assert len(timing.itl_seconds) == 3
 
 
 def test_the_request_asks_for_a_stream_with_counts_and_carries_its_name(threaded):
@@ -73,6 +74,33 @@ def test_an_answer_of_one_token_has_no_tpot_and_keeps_any_limit():
     assert timing.tpot_seconds is None
     assert timing.meets(1.0, 0.001)
     assert not timing.meets(0.9, None)
+
+
+def test_the_chunk_that_only_names_the_role_is_no_first_token(threaded):
+    def handle(_):
+        def body():
+            lines = events(tokens=2).split("\n\n")
+            yield lines[0] + "\n\n"
+            time.sleep(0.2)
+            yield "\n\n".join(lines[1:])
+
+        return HttpResponse(body(), content_type="text/event-stream")
+
+    threaded.expect_request("/v1/chat/completions").respond_with_handler(handle)
+    [timing], _ = run_load(endpoint(threaded), samples(), 1, {})
+    assert timing.ttft_seconds >= 0.2
+
+
+def test_data_without_a_space_and_other_line_ends_are_read(threaded):
+    serve(threaded, events().replace("data: ", "data:").replace("\n", "\r\n"))
+    [timing], _ = run_load(endpoint(threaded), samples(), 1, {})
+    assert timing.completion_tokens == 4
+
+
+def test_an_answer_without_text_is_named(threaded):
+    serve(threaded, events(tokens=0))
+    with pytest.raises(RequestError, match="without a single token"):
+        run_load(endpoint(threaded), samples(), 1, {})
 
 
 def test_a_cut_stream_fails_the_measurement(threaded):

@@ -18,7 +18,7 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_t
 class Instance:
     """A stand-in for one vLLM instance that keeps what it was asked."""
 
-    def __init__(self, server, prompt_tokens=100, cached=96, stream=False, transfer=None):
+    def __init__(self, server, prompt_tokens=100, cached=96, transfer=None, separator="data: "):
         self.server, self.asked = server, []
         usage = {"prompt_tokens": prompt_tokens, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": cached}}
         metrics = 'vllm:cache_config_info{a="x",block_size="32",hash_block_size="7"} 1.0\n'
@@ -29,7 +29,7 @@ class Instance:
             self.asked.append(json.loads(request.data))
             if self.asked[-1].get("stream"):
                 chunks = [{"choices": [{"delta": {"content": "hi"}}]}, {"choices": [], "usage": usage}]
-                text = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+                text = "".join(f"{separator}{json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
                 return HttpResponse(text, content_type="text/event-stream")
             choice = {"message": {"content": "hi"}, "finish_reason": "length"}
             whole = {"choices": [choice], "usage": usage, "kv_transfer_params": transfer}
@@ -130,6 +130,13 @@ def test_a_stream_passes_through_whole(two, tmp_path):
         text = ask(running.url, {**BODY, "stream": True})
     assert text.endswith("data: [DONE]\n\n")
     assert decode.asked[0]["stream_options"] == {"include_usage": True}
+
+
+def test_counts_in_a_stream_without_spaces_after_the_colon_are_found(two, tmp_path):
+    prefill, decode = Instance(two[0]), Instance(two[1], separator="data:")
+    with proxy(tmp_path, prefill, decode) as running:
+        ask(running.url, {**BODY, "stream": True})
+        assert records(running.url)[0]["loaded"]
 
 
 def test_nixl_hands_the_prefills_parameters_to_decode(two, tmp_path):

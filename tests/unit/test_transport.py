@@ -9,7 +9,8 @@ import pytest
 
 from contextrot.engines import Endpoint
 from contextrot.faults import Failure
-from contextrot.transport import DirectTransport, LitellmTransport, begun, failure_of, transport_for
+from contextrot.meaning import failure_of
+from contextrot.transport import DirectTransport, LitellmTransport, transport_for
 from tests.scripted_server import Act, ScriptedServer, error
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -139,42 +140,3 @@ def test_a_prompt_longer_than_the_sockets_buffers_arrives_whole():
     reply, server = send(Act(text="yes"), DirectTransport, {**BODY, "messages": [{"role": "user", "content": words}]})
     assert reply.text == "yes"
     assert server.prompts == [words]
-
-
-def test_a_begun_coroutine_goes_on_where_it_waits_and_takes_errors_there():
-    steps = []
-
-    async def work(gate):
-        steps.append("begun")
-        try:
-            steps.append(await gate)
-            await asyncio.sleep(0)
-            steps.append("ended")
-        except asyncio.CancelledError:
-            steps.append("cancelled")
-            raise
-
-    async def at_once():
-        steps.append("at once")
-
-    async def main():
-        done = begun(at_once())
-        assert steps == ["at once"]
-        await done
-        for answer in ("opened", None):
-            gate = asyncio.get_running_loop().create_future()
-            steps.clear()
-            task = asyncio.create_task(begun(work(gate)))
-            assert steps == ["begun"]
-            await asyncio.sleep(0)
-            if answer:
-                gate.set_result(answer)
-                await task
-                assert steps == ["begun", "opened", "ended"]
-            else:
-                task.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await task
-                assert steps == ["begun", "cancelled"]
-
-    asyncio.run(main())

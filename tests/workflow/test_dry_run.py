@@ -42,6 +42,13 @@ def test_selection_by_comma_lists(snakemake):
     assert set(re.findall(r"results/test/(\w+)/(\w+)/scores", done.stdout)) == {("embedded", "niah")}
 
 
+def test_the_models_are_checked_by_name_and_beside_the_cost_of_hosted_ones(snakemake):
+    assert job_counts(snakemake("-n", "check_models").stdout) == {"check_models": 1, "total": 1}
+    options = ["-n", "cost_estimate", "--config", "experiments=niah"]
+    assert "check_models_of_tier" in job_counts(snakemake(*options, "models=gpt-4.1").stdout)
+    assert "check_models_of_tier" not in job_counts(snakemake(*options, "models=embedded").stdout)
+
+
 def test_a_second_copy_of_a_task_is_one_module_and_one_block(root, snakemake, tmp_path, monkeypatch):
     """The workflow is copied with one more module and one more block; nothing else changes."""
     import shutil

@@ -15,7 +15,6 @@ import itertools
 import json
 import logging
 import os
-import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,13 +23,16 @@ from pathlib import Path
 from typing import Any
 
 from contextrot.errors import StoreError
-from contextrot.records import OUTCOMES, Response
+from contextrot.records import Response
+from contextrot.regular_files import read_regular
+from contextrot.stored_answers import checked
 
 FORMAT = "contextrot response 1"
 STORE_THREADS, AT_ONCE = 16, 4
 """Threads that write answers, and how many one of them is given at a time."""
+LARGEST_ANSWER = 1 << 26
+"""Bytes of a stored answer; what is larger is none of ours."""
 _NOT_STORED = ("sample_id", "turn", "cached")
-_REPEATED = ("outcome", "finish_reason", "engine", "model")
 _FIELDS = [f.name for f in fields(Response) if f.name not in _NOT_STORED]
 _SCALARS = (str, int, type(None))
 _SAMPLED_BYTES = 1 << 20
@@ -97,16 +99,13 @@ class RequestStore:
     def get(self, key: str) -> Response | None:
         """The stored answer, with `cached` set and without sample and turn; None if there is none that can be read."""
         try:
-            with open(self._name(key), "rb") as file:
-                record = json.loads(file.read())
-            if record["format"] != FORMAT or record["key"] != key or record["response"]["outcome"] not in OUTCOMES:
+            record = json.loads(read_regular(self._name(key), LARGEST_ANSWER))
+            if record["format"] != FORMAT or record["key"] != key:
                 raise ValueError("it is not an answer of this store")
-            values = {name: value for name, value in record["response"].items() if name in _FIELDS}
-            values |= {name: sys.intern(values[name]) for name in _REPEATED if values.get(name)}  # 100,000 rows share one text
-            return Response(sample_id="", turn=0, cached=True, **values)
+            return Response(sample_id="", turn=0, cached=True, **checked(record["response"]))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
             path = self.path(key)
             if path not in self.damaged:
                 self.damaged.add(path)
@@ -145,7 +144,7 @@ class RequestStore:
 
     def size(self) -> tuple[int, int]:
         """Number of stored answers, and their bytes on the disk."""
-        sizes = [path.stat().st_size for path in self.folder.glob("??/*.json")]
+        sizes = [path.lstat().st_size for path in self.folder.glob("??/*.json")]
         return len(sizes), sum(sizes)
 
 

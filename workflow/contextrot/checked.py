@@ -10,6 +10,7 @@ from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
+from contextrot import secrets
 from contextrot.errors import ConfigError, unknown
 from contextrot.files.values import plain
 
@@ -87,7 +88,8 @@ def validate(kind: type[BaseModel], values: Mapping[str, Any], where: str) -> An
                 lines.append(f"{where}: {key!r} is missing.")
             else:
                 message = re.sub(r"^Value error, ", "", problem["msg"])
-                lines.append(f"{where}: {key} = {shown(problem['input'])} is not accepted: {message}.")
+                given = secrets.public({key: problem["input"]})[key]
+                lines.append(f"{where}: {key} = {shown(given)} is not accepted: {message}.")
         raise ConfigError("\n".join(lines)) from None
 
 

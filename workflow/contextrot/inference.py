@@ -8,16 +8,20 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 
 from contextrot.cache import STORE_THREADS, RequestStore
-from contextrot.client import Client, NotInStore
+from contextrot.canaries import LengthGuard, choose_canaries, stale_answers
+from contextrot.client import Client, NotInStore, rate_limits_of
 from contextrot.cost import estimate_experiment
 from contextrot.engines import recorded, shared, simulated
 from contextrot.errors import ContextRotError, RequestError, StoreError
+from contextrot.input_cut import counts_exactly
+from contextrot.length_audit import Count
 from contextrot.prices import pricing_of
 from contextrot.progress import Progress
 from contextrot.records import Response, Sample, write_responses
@@ -39,9 +43,11 @@ log = logging.getLogger(__name__)
 class SampleAsker(Asker):
     """One sample's line to the model, over a client."""
 
-    def __init__(self, client: Client, sample: Sample, options: dict[str, Any], tokenizer: ModelTokenizer) -> None:
+    def __init__(
+        self, client: Client, sample: Sample, options: dict[str, Any], tokenizer: ModelTokenizer, asking: Asking | None = None
+    ) -> None:
         super().__init__(sample, client.model.window)
-        self._client, self._options, self._tokenizer = client, options, tokenizer
+        self._client, self._options, self._tokenizer, self._asking = client, options, tokenizer, asking
         self._last: Response | None = None
 
     @property
@@ -56,9 +62,18 @@ class SampleAsker(Asker):
         messages = request.messages
         if messages and messages[0]["role"] == "system":
             messages = self.tokenizer.as_sent(messages)
-        response = await self._client.ask(messages, request.max_output_tokens, options, prompt_tokens, request.repeat)
+        asked = (messages, request.max_output_tokens, options, prompt_tokens, request.repeat)
+        fresh = self._asking is not None and self.sample.sample_id in self._asking.again
+        response = await self._client.ask(*asked, use_store=not fresh)
+        response.built_tokens = prompt_tokens
+        guard = self._asking and self._asking.guard
+        if guard and guard.to_be_asked_again(response):
+            response = await self._client.ask(*asked, use_store=False)
+            response.built_tokens = prompt_tokens
         response.sample_id, response.turn = self.sample.sample_id, request.turn
         self._last = response
+        if guard:
+            guard.hear(response.sample_id, response)
         return response
 
     async def reset(self) -> None:
@@ -77,6 +92,19 @@ class ModelTokenizer:
         if self._loaded is None:
             self._loaded = tokenizer_of(self._model)
         return self._loaded
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What holds for the samples that an engine is asked.
+
+    Attributes:
+        again: ids of the samples whose stored answers will not do.
+        guard: hears the canaries; None where nothing is audited before the gathering.
+    """
+
+    again: set[str]
+    guard: LengthGuard | None = None
 
 
 def collect_responses(
@@ -136,7 +164,14 @@ def collect_responses(
 
 
 def ask_samples(
-    samples: Sequence[Sample], task: Task, model: ModelSettings, settings: Settings, usage: Ledger, log_path: Path, name: str
+    samples: Sequence[Sample],
+    task: Task,
+    model: ModelSettings,
+    settings: Settings,
+    usage: Ledger,
+    log_path: Path,
+    name: str,
+    canaries: bool = True,
 ) -> dict[str, list[Response]]:
     """Asks all samples, from the store first and then from one engine; the responses of each sample, by its id.
 
@@ -147,6 +182,10 @@ def ask_samples(
         usage: counts tokens, money and rows.
         log_path: of the engine's server.
         name: shown in the progress.
+        canaries: whether the job stops early if the server cuts prompts.
+
+    Raises:
+        RequestError: if no further request makes sense; if the server cuts prompts and settings.allow_input_cut is off.
     """
     if model.engine == "recorded":
         return recorded.answers(samples, task, model)
@@ -166,6 +205,10 @@ def ask_samples(
         offline = Client(None, model, settings, store, usage)
         rest = (_selected(samples, order), tokenizer, answers, progress)
         run_loop(_converse_all(offline, task, *rest, until_missing=not model.hosted))
+        exact = counts_exactly(model)
+        again, whole, stale = (set(), [], []) if settings.allow_input_cut else stale_answers(answers, exact)
+        for sample_id in again:
+            usage.rows_done -= len(answers.pop(sample_id))
         known = {index for index, sample_id in enumerate(column(samples, "sample_id")) if sample_id in answers}
         missing = [index for index in order if index not in known]
         log.info("%s: %d of %d samples need no engine", name, len(answers), len(samples))
@@ -173,13 +216,46 @@ def ask_samples(
             if model.hosted:
                 light = samples.without_messages() if isinstance(samples, SampleTable) else samples
                 _announce_cost(name, model, [sample for index, sample in enumerate(light) if index not in known])
+            announce_default_limit(name, model)
             with shared.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)
-                rest = (task, _selected(samples, missing), tokenizer, answers, progress)
+                first = choose_canaries(samples, missing) if canaries and model.engine == "external" else []
+                guard = _guard(name, model, settings, column(samples, "sample_id"), first, whole, stale) if canaries else None
+                ordered = [*first, *(index for index in missing if index not in first)]
+                rest = (task, _selected(samples, ordered), tokenizer, answers, progress, Asking(again, guard))
                 run_loop(_ask_missing(Client(endpoint, model, settings, store, usage), *rest))
     if store.damaged:
         log.warning("%s: %d files of the request store could not be read; they were asked again", name, len(store.damaged))
     return answers
+
+
+def _guard(
+    name: str,
+    model: ModelSettings,
+    settings: Settings,
+    names: Sequence[str],
+    first: Sequence[int],
+    whole: Sequence[Count],
+    stale: Sequence[Count],
+) -> LengthGuard:
+    return LengthGuard(
+        name,
+        [names[index] for index in first],
+        exact=counts_exactly(model),
+        allow=settings.allow_input_cut,
+        base_url=model.base_url,
+        known=whole,
+        stale=stale,
+    )
+
+
+def announce_default_limit(name: str, model: ModelSettings) -> None:
+    """Says the limit of a server at a URL that has none in config, as it can be what a run waits for."""
+    if model.engine == "external" and not model.hosted and model.tokens_per_minute is None:
+        limit, _ = rate_limits_of(model)
+        line = f"{name}: at most {limit:,} tokens a minute, the default for a server at a URL; `tokens_per_minute` of the model sets another"
+        log.info("%s", line)
+        print(line, file=sys.stderr)
 
 
 def _announce_cost(name: str, model: ModelSettings, samples: Sequence[Sample]) -> None:
@@ -209,6 +285,7 @@ async def _converse_all(
     tokenizer: ModelTokenizer,
     answers: dict[str, list[Response]],
     progress: Progress,
+    asking: Asking | None = None,
     until_missing: bool = False,
 ) -> None:
     """Holds the conversations side by side, each begun in the given order, and adds their responses to `answers`.
@@ -224,9 +301,16 @@ async def _converse_all(
             if not sample.messages:
                 message = "has a recorded answer but no prompt, so only engine `recorded` can answer it."
                 raise RequestError(f"sample {sample.sample_id!r} {message}")
-            ask = SampleAsker(client, sample, task.request_options(sample), tokenizer)
+            ask = SampleAsker(client, sample, task.request_options(sample), tokenizer, asking)
+            guard = asking and asking.guard
+            if guard:
+                await guard.wait(sample.sample_id)
+                if client.stopped:
+                    return
             try:
                 responses = await task.converse(sample, ask)
+                if guard:
+                    guard.done(sample.sample_id)
             except NotInStore:
                 if until_missing:
                     return
@@ -234,6 +318,9 @@ async def _converse_all(
             except ContextRotError as error:
                 client.stopped = client.stopped or error
                 raise
+            finally:
+                if guard:
+                    guard.leave(sample.sample_id)
             answers[sample.sample_id] = responses
             progress.advance(len(responses), sum(response.outcome == "failed" for response in responses))
 

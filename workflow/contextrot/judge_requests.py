@@ -11,9 +11,12 @@ from typing import Any
 
 from contextrot.errors import RequestError
 from contextrot.inference import ask_samples
+from contextrot.input_cut import counts_exactly, mark_cut, tell_audit
 from contextrot.judging import JudgingContext
 from contextrot.prices import pricing_of
 from contextrot.records import Response, Sample
+from contextrot.sampling import tokenizer_of
+from contextrot.settings import ModelSettings
 from contextrot.tasks import Asker, Parameters, Task
 from contextrot.usage import Ledger
 
@@ -33,7 +36,7 @@ class AskForReply(Task):
         if reading_of(first, self.parse) is not None or first.outcome in ("failed", "over_window"):
             return [first]
         again = [*sample.messages[:-1], {"role": "user", "content": f"{sample.messages[-1]['content']}\n\n{self.reminder}"}]
-        return [first, await ask(again, 1)]
+        return [first, await ask(again, 1, prompt_tokens=ask.tokenizer.count_chat(again))]
 
 
 def reading_of(response: Response, parse: Parse) -> Any:
@@ -56,20 +59,23 @@ def ask_judge(
         EngineError: if the judge's server cannot be started.
     """
     model, settings = context.project.models[context.settings.model], context.project.settings
+    tokenizer = tokenizer_of(model)
     samples = [
         Sample(
             sample_id=name,
             messages=[{"role": "user", "content": prompt}],
             references=[],
             max_output_tokens=min(reply_tokens, model.max_output_tokens),
-            prompt_tokens=None,
+            prompt_tokens=tokenizer.count_chat([{"role": "user", "content": prompt}]),
         )
         for name, prompt in prompts.items()
     ]
     part = f"judge-{context.name}"
     usage = Ledger(context.folder, part, context.settings.model, pricing_of(model), settings.budget_usd, len(samples))
     try:
-        replies = ask_samples(samples, AskForReply(parse, reminder), model, settings, usage, context.log_path, part)
+        replies = ask_samples(
+            samples, AskForReply(parse, reminder), model, settings, usage, context.log_path, part, canaries=False
+        )
         if not settings.allow_failed:
             _check(context.name, replies)
     except BaseException:
@@ -78,7 +84,24 @@ def ask_judge(
         raise
     usage.stage = "done"
     usage.write()
-    return replies
+    return _without_cut(part, replies, model)
+
+
+def _without_cut(part: str, replies: dict[str, list[Response]], model: ModelSettings) -> dict[str, list[Response]]:
+    """The replies, those to prompts that the judge's server cut as `input_cut`: they say nothing of the answer. Told on the terminal."""
+    rows = [reply for of_prompt in replies.values() for reply in of_prompt]
+    marked, audit = mark_cut(rows, [None] * len(rows), counts_exactly(model))
+    so = "This judge has seen only a part of those answers, which are left unjudged."
+    tell_audit(part, audit, model.base_url, so)
+    left = iter(marked)
+    return {name: [next(left) for _ in of_prompt] for name, of_prompt in replies.items()}
+
+
+def words_of(reply: Response) -> str:
+    """What a reply says, or why it says nothing."""
+    if reply.outcome == "input_cut":
+        return f"the judge's prompt was cut: {reply.error_message}"
+    return reply.text or reply.outcome
 
 
 def _check(judge: str, replies: dict[str, Sequence[Response]]) -> None:

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contextrot import judges
-from contextrot.records import Sample, read_responses, read_samples, write_judgements
+from contextrot.records import Response, Sample, read_responses, read_samples, write_judgements
 
 if TYPE_CHECKING:
     from contextrot.settings import JudgeSettings, Project
     from contextrot.tasks import Task
 
 JUDGED_OUTCOMES = ("answered", "truncated")
-"""Outcomes with a text to judge; the others count as not right without asking a judge."""
+"""Outcomes that may have a text to judge; what has none counts as not right without asking a judge."""
+
+
+def is_judged(response: Response) -> bool:
+    """Whether there is a text for a judge: the limit may have cut an answer before its first word, within a thought."""
+    return response.outcome in JUDGED_OUTCOMES and bool((response.text or "").strip())
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def judge_responses(samples_path: Path, responses_path: Path, output: Path, cont
     pairs = [
         Pair(samples[response.sample_id], response.turn, item, reference, response.text or "")
         for response in read_responses(responses_path)
-        if response.outcome in JUDGED_OUTCOMES
+        if is_judged(response)
         for item, reference in enumerate(samples[response.sample_id].references)
     ]
     write_judgements(

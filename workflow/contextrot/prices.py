@@ -7,10 +7,12 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from contextrot.settings import ModelSettings
+from contextrot.settings import OWN_PROVIDERS, ModelSettings
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,23 @@ class Pricing:
         return (prompt_tokens - cached) * rate.prompt + cached * rate.cached + completion_tokens * rate.completion
 
 
+HOSTS = {
+    "api.openai.com": "openai",
+    "api.anthropic.com": "anthropic",
+    "openrouter.ai": "openrouter",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral",
+    "api.deepseek.com": "deepseek",
+    "api.together.xyz": "together_ai",
+    "api.x.ai": "xai",
+    "generativelanguage.googleapis.com": "gemini",
+}
+"""Providers by the host of their OpenAI-compatible addresses."""
 FREE = Pricing(((0, Rate(0.0, 0.0, 0.0)),))
 
 
 def pricing_of(model: ModelSettings) -> Pricing | None:
-    """The model's prices; None where they are unknown. Servers that this workflow starts bill nothing."""
+    """The model's prices; None where they are unknown. Servers that this workflow starts, and those of this machine, bill nothing."""
     if model.price is not None:
         prompt = model.price.input_usd_per_million_tokens / 1e6
         cached = model.price.cached_input_usd_per_million_tokens
@@ -47,13 +61,39 @@ def pricing_of(model: ModelSettings) -> Pricing | None:
         return Pricing(((0, Rate(prompt, prompt if cached is None else cached / 1e6, completion)),))
     if model.engine != "external":
         return FREE
-    if model.base_url is not None:
+    if model.provider in OWN_PROVIDERS or (model.provider is None and on_this_machine(model.base_url)):
+        return FREE
+    entry = table_entry(model)
+    return _from_table(entry) if entry else None
+
+
+def on_this_machine(base_url: str | None) -> bool:
+    """Whether an address is this machine's own."""
+    host = (urlsplit(base_url).hostname or "") if base_url else ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def table_entry(model: ModelSettings) -> dict[str, Any] | None:
+    """What litellm's table says of a hosted model: prices, window, what it supports; None for one that it does not know."""
+    provider = model.provider or HOSTS.get((urlsplit(model.base_url).hostname or "") if model.base_url else "")
+    if model.engine != "external" or provider is None:
         return None
     table = _litellm_table()
-    entry = table.get(f"{model.provider}/{model.name}")
-    if entry is None and (table.get(model.name) or {}).get("litellm_provider") == model.provider:
+    entry = table.get(f"{provider}/{model.name}")
+    if entry is None and str((table.get(model.name) or {}).get("litellm_provider")).startswith(provider):
         entry = table[model.name]
-    return _from_table(entry) if entry else None
+    return entry
+
+
+def family_entry(model: ModelSettings) -> dict[str, Any]:
+    """As `table_entry`, or else what the table says of the same name wherever it is served: what it takes, not what it costs."""
+    return table_entry(model) or _litellm_table().get(model.name.rpartition("/")[2]) or {}
 
 
 def _from_table(entry: dict[str, Any]) -> Pricing | None:

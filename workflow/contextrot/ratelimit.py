@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import os
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+
+from contextrot.clock import Clock
 
 BURST_SECONDS = 0.25  # idle time that may be caught up; larger bursts make providers answer 429
 LEASE_SECONDS = 0.05  # of the limits, taken at a time from the shared file
+LONGEST_DEBT_SECONDS = 7 * 86_400  # what the shared file says of later times is no place in a queue
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +32,19 @@ class TokenBucket:
     Args:
         tokens_per_minute, requests_per_minute: limits; None for none.
         shared: file through which jobs on one model share the limits; None for this process alone.
+        clock, sleep: the time, and how it is waited for.
     """
 
     def __init__(
-        self, tokens_per_minute: float | None = None, requests_per_minute: float | None = None, shared: Path | None = None
+        self,
+        tokens_per_minute: float | None = None,
+        requests_per_minute: float | None = None,
+        shared: Path | None = None,
+        clock: Clock | None = None,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
+        self._clock = clock or Clock()
+        self._sleep = sleep or self._clock.sleep
         self._rates = {"tokens": (tokens_per_minute or 0) / 60, "requests": (requests_per_minute or 0) / 60}
         self._limited = any(self._rates.values())
         self._shared = shared if self._limited else None
@@ -56,11 +67,11 @@ class TokenBucket:
         async with self._turn:
             seconds = self._take(tokens)
             if seconds > 0:
-                await asyncio.sleep(seconds)
+                await self._sleep(seconds)
 
     def _take(self, tokens: int) -> float:
         """Takes the place of one request, from the lease or from the queue; seconds until it comes up."""
-        now = time.time()
+        now = self._clock.now()
         wanted = {kind: amount for kind, amount in (("tokens", tokens), ("requests", 1)) if self._rates[kind]}
         debts = {"tokens": self._spent_tokens, "requests": 0}
         self._spent_tokens = 0
@@ -88,10 +99,10 @@ class TokenBucket:
         self._spent_tokens += tokens
 
     def pause(self, seconds: float) -> None:
-        """Holds all requests back, as the server asked for."""
+        """Holds all requests back, those of other jobs too: the server asked for it, or is down."""
         self._lease_until = 0.0
         with self._state() as free_at:
-            free_at["pause"] = max(free_at.get("pause", 0), time.time() + seconds)
+            free_at["pause"] = max(free_at.get("pause", 0), self._clock.now() + seconds)
 
     @contextmanager
     def _state(self) -> Iterator[dict[str, float]]:
@@ -113,16 +124,27 @@ class TokenBucket:
             yield self._free_at
             return
         try:
-            try:
-                free_at = dict(json.loads(os.pread(self._file, 4096, 0)))
-            except (ValueError, TypeError):
-                free_at = {}
+            free_at = self._read()
             yield free_at
             content = json.dumps(free_at).encode()
-            os.pwrite(self._file, content, 0)
-            os.ftruncate(self._file, len(content))
+            with suppress(OSError):  # a full disk: the limit holds for this job alone
+                os.pwrite(self._file, content, 0)
+                os.ftruncate(self._file, len(content))
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _read(self) -> dict[str, float]:
+        """What the shared file says, as far as it can be true."""
+        try:
+            found = dict(json.loads(os.pread(self._file, 4096, 0)))
+        except (ValueError, TypeError, OSError, RecursionError):
+            return {}
+        latest = self._clock.now() + LONGEST_DEBT_SECONDS
+        return {
+            kind: value
+            for kind, value in found.items()
+            if isinstance(value, (int, float)) and math.isfinite(value) and value < latest
+        }
 
     def close(self) -> None:
         """Closes the shared file."""
@@ -138,9 +160,11 @@ class AdaptiveConcurrency:
 
     Args:
         most: the limit that is never exceeded.
+        clock: the time.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
         self.most = most
         self.limit = float(most)
         self.active = 0
@@ -197,7 +221,7 @@ class AdaptiveConcurrency:
     def rejected(self, sent_at: float) -> None:
         """A 429 to a request sent at that time (time.monotonic); those sent before the last cut count once."""
         if sent_at > self._last_cut:
-            self._last_cut = time.monotonic()
+            self._last_cut = self._clock.monotonic()
             self.limit = max(1.0, self.limit / 2)
 
     def answered(self) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contextrot import secrets
 from contextrot.errors import DataError, StoreError
 
 if TYPE_CHECKING:
@@ -66,11 +67,13 @@ class Response:
         text: the answer; None if there was none. An error is never stored here.
         reasoning: what a thinking model thought, where the server tells.
         finish_reason: as the server gave it.
+        built_tokens: length of the rendered prompt by the tokenizer that built it, None where nobody counted it.
         prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens: as the *server* counted them.
         first_token_seconds, total_seconds: from sending the successful request; as first measured if cached.
         attempts: requests made for this answer.
         cached: whether it came from the request store.
         cost_usd: None if the price is unknown.
+        cost_at_most: set if the server's counts were missing or impossible, so that the cost is the worst case.
         engine, model: the engine, and the model as the server names it.
         upstream: who answered behind a router such as OpenRouter, where it tells.
         error_type, error_message: the last error of a failed row.
@@ -83,6 +86,7 @@ class Response:
     text: str | None = None
     reasoning: str | None = None
     finish_reason: str | None = None
+    built_tokens: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
@@ -92,6 +96,7 @@ class Response:
     attempts: int = 0
     cached: bool = False
     cost_usd: float | None = None
+    cost_at_most: bool | None = None
     engine: str | None = None
     model: str | None = None
     upstream: str | None = None
@@ -147,7 +152,8 @@ def write_atomically(path: str | Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes UTF-8 text atomically."""
+    """Writes UTF-8 text atomically, without secrets."""
+    text = secrets.clean(text, partly=False)
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 

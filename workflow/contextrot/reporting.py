@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from contextrot import secrets
 from contextrot.errors import ContextRotError
 
 
@@ -19,16 +20,19 @@ def reporting_errors(log_path: str | Path) -> Iterator[None]:
     SIGTERM becomes an orderly exit, so that servers are stopped and temporary files removed.
     """
     Path(log_path).parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        filename=log_path, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"
-    )
+    secrets.learn_environment()
+    if not logging.root.handlers:
+        handler = logging.FileHandler(log_path)
+        handler.setFormatter(secrets.CleanFormatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+    sys.excepthook = secrets.print_clean_traceback
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except ContextRotError as error:
         logging.error("%s", error)
-        print(f"\nERROR: {error}\n", file=sys.stderr)
+        print(secrets.clean(f"\nERROR: {error}\n"), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         logging.error("interrupted")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contextrot.errors import DataError
+from contextrot.judging import is_judged
 from contextrot.records import OUTCOMES, SCORED_OUTCOMES, Response, read_judgements, read_responses, read_samples, write_table
 from contextrot.stats import mean_interval
 
@@ -53,7 +54,7 @@ def score_responses(
             "turn": response.turn,
             **sample.condition,
             "target_tokens": sample.target_tokens,
-            "prompt_tokens": sample.prompt_tokens,
+            "prompt_tokens": response.built_tokens if response.turn else sample.prompt_tokens,
             "server_prompt_tokens": response.prompt_tokens,
             "completion_tokens": response.completion_tokens,
             "total_seconds": response.total_seconds,
@@ -67,7 +68,7 @@ def score_responses(
             for judge, by_answer in zip(judges, verdicts, strict=True):
                 keys = [(sample.sample_id, response.turn, item) for item in range(len(sample.references))]
                 missing = [key for key in keys if key not in by_answer]
-                if missing and response.outcome in ("answered", "truncated"):
+                if missing and is_judged(response):
                     raise DataError(f"judge {judge!r} has not judged {missing[0][0]!r}; delete its file and run again.")
                 given.append([by_answer.get(key, False) for key in keys])
                 known = [v for v in given[-1] if v is not None]

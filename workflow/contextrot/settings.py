@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
 
-from contextrot import engines, judges, rubrics, tasks
+from contextrot import engines, judges, rubrics, secrets, tasks
 from contextrot.checked import Checked, shown, validate
 from contextrot.errors import ConfigError, unknown
 from contextrot.files import read_yaml
@@ -29,6 +29,17 @@ def _comma_list(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _pair_or_none(marks: list[str]) -> list[str]:
+    if len(marks) not in (0, 2):
+        raise ValueError('give an opening and a closing mark, such as ["<think>", "</think>"], or [] for none')
+    return marks
+
+
+LIMIT_VALUE = "{limit}"
+ON_THE_WIRE = ("stream", "stream_options")
+"""Parts of a request that change how an answer comes, not what it says: no part of its key."""
+OWN_PROVIDERS = ("ollama", "ollama_chat")
+"""Providers that are servers of one's own."""
 NameList = Annotated[list[Name], BeforeValidator(_comma_list)]
 
 
@@ -51,6 +62,7 @@ class ModelSettings(Section):
     """One model: one block in config/models.yaml."""
 
     checked_later = frozenset({"engine_options", "overrides"})
+    may_be_empty = frozenset({"thinking_marks"})
 
     title: str | None = None
     """Name shown in figures and tables; the block's own name without it."""
@@ -72,10 +84,14 @@ class ModelSettings(Section):
     """Room for thinking beside the answer's own limit, tokens."""
     reasoning_effort: str | None = None
     """Passed to thinking models: low, medium, high."""
+    thinking_marks: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(_pair_or_none)] | None = None
+    """Opening and closing mark of thoughts in the text, such as ["<think>", "</think>"]; those of the common families without it; [] takes
+    no thought out of the text."""
     base_url: str | None = None
     """For `external`: URL of an OpenAI-compatible server that already runs, such as http://127.0.0.1:11434/v1."""
     provider: str | None = None
-    """For `external` without base_url: a provider that litellm knows: openai, anthropic, gemini, openrouter."""
+    """For `external`: a provider that litellm knows (openai, anthropic, gemini, openrouter, azure, bedrock), with `base_url` at that
+    address; or `ollama`, which asks for the whole `window` in each request."""
     api_key_env: str | None = None
     """Name of the environment variable that holds the key; the key itself never stands in a config file."""
     tokens_per_minute: int | None = Field(None, gt=0)
@@ -88,6 +104,10 @@ class ModelSettings(Section):
     """A request without an answer after this time is tried again."""
     sampling: dict[str, Any] = Field(default_factory=lambda: {"temperature": 0})
     """Sampling parameters of every request: temperature, top_p, seed, ... as the OpenAI API names them."""
+    request: dict[str, Any] = Field(default_factory=dict)
+    """Parts of every request, which win over all others: a value changes one, null removes it, "{limit}" is the answer's limit. So
+    `{max_tokens: null, max_completion_tokens: "{limit}"}` renames it, `{stream: false}` asks for whole answers, `{stream_options: null}`
+    is for servers that refuse them, `{provider: {order: [...]}}` pins OpenRouter's upstream."""
     price: Price | None = None
     """Price where litellm's table has none, or another."""
     engine_options: dict[str, Any] = Field(default_factory=dict)
@@ -99,6 +119,27 @@ class ModelSettings(Section):
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Parameters of a task or experiment for this model alone, by its name; may hold `tiers`."""
 
+    @field_validator("api_key_env")
+    @classmethod
+    def _is_a_variable(cls, name: str | None) -> str | None:
+        if name is not None and (not re.fullmatch(r"[A-Za-z_]\w*", name) or (len(name) >= 20 and "_" not in name)):
+            secrets.learn(name)
+            raise ValueError(
+                "it is the name of an environment variable, such as MY_API_KEY; the key itself never stands in a config file"
+            )
+        return name
+
+    @field_validator("request")
+    @classmethod
+    def _of_one_answer(cls, request: dict[str, Any]) -> dict[str, Any]:
+        if fixed := {"model", "messages", "n"} & request.keys():
+            raise ValueError(f"{', '.join(sorted(fixed))} cannot be set: the model's `name` and the samples say it")
+        if not isinstance(request.get("stream"), bool | None):
+            if str(request["stream"]).lower() not in ("true", "false"):
+                raise ValueError("stream is true or false")
+            request = {**request, "stream": str(request["stream"]).lower() == "true"}
+        return request
+
     @property
     def has_weights(self) -> bool:
         """Whether the model's weights can be loaded here, so that its layers can be looked at."""
@@ -107,7 +148,7 @@ class ModelSettings(Section):
     @property
     def hosted(self) -> bool:
         """Whether a provider elsewhere answers, and bills."""
-        return self.engine == "external" and self.base_url is None
+        return self.engine == "external" and self.provider not in OWN_PROVIDERS and (self.base_url is None or bool(self.provider))
 
 
 class ExperimentSettings(Section):
@@ -180,15 +221,17 @@ class Settings(Section):
     request_store: str = ".cache/responses"
     """Folder of the request store."""
     budget_usd: float | None = Field(None, ge=0)
-    """Requests stop, cleanly and resumably, before a model's experiment has cost more than this."""
+    """Requests stop, cleanly and resumably, before a model's experiment has cost more than this, over all runs; what brought no answer but may have been billed counts at its worst."""
     max_attempts: int = Field(5, ge=1)
-    """Attempts for one request, the first included."""
+    """Attempts for one request that bring something that is no answer (not in the protocol's form, cut off, without a choice); waiting for a server is none."""
     retry_deadline_seconds: float = Field(1800, gt=0)
-    """No request is tried again after this time."""
+    """How long one request is tried, from its first sending, while the server asks to wait, is down or does not answer."""
     hidden_states: HiddenStateSettings = HiddenStateSettings()
     """How the layers of local models are looked at."""
     allow_failed: bool = False
     """Whether rows that failed after all attempts may go on to the scores (counted apart) instead of failing the job."""
+    allow_input_cut: bool = False
+    """Whether a server that cuts prompts is asked all of them nevertheless; their answers are marked and count in no mean."""
     model_definitions: str = "config/models.yaml"
     """File of the models, from the workflow's own folder."""
     experiment_definitions: str = "config/experiments.yaml"
@@ -221,6 +264,12 @@ class Project:
             name: validate(ExperimentSettings, block, f"experiment {name!r} in {s.experiment_definitions}")
             for name, block in definitions.items()
         }
+        for model in self.models.values():
+            secrets.learn_address(model.base_url)
+            headers = model.engine_options.get("headers")
+            secrets.learn_headers(
+                {name: value for name, value in headers.items() if isinstance(value, str)} if isinstance(headers, dict) else {}
+            )
         if s.tier not in s.tiers:
             raise unknown("tier", s.tier, s.tiers, "config/config.yaml or --config tier=")
         for name in s.models:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from contextrot.errors import DataError
+from contextrot.input_cut import mark_cut
+from contextrot.length_audit import LengthAudit
 from contextrot.records import Response, Sample, read_responses, read_samples, write_responses
 from contextrot.sample_table import column
 
@@ -63,8 +65,14 @@ def asking_order(samples: Sequence[Sample]) -> list[int]:
     return order[fits[order]].tolist()
 
 
-def gather_responses(samples_path: Path, shard_paths: Sequence[Path], output: Path) -> None:
-    """Writes the responses of all shards as one file, in the samples' order.
+def gather_responses(samples_path: Path, shard_paths: Sequence[Path], output: Path, exact: bool = True) -> LengthAudit:
+    """Writes the responses of all shards as one file, in the samples' order, those to cut prompts as `input_cut`.
+
+    Args:
+        exact: whether the samples were built by the model's own tokenizer.
+
+    Returns:
+        What the server's counts say of the prompts' lengths.
 
     Raises:
         DataError: if a row is missing, doubled, or answers no sample.
@@ -79,7 +87,7 @@ def gather_responses(samples_path: Path, shard_paths: Sequence[Path], output: Pa
                     "delete the files of the shards and run again (nothing is asked again)."
                 )
             turns[response.turn] = response
-    rows = []
+    rows, built = [], []
     for sample in read_samples(samples_path, columns=["later_prompts"]):
         turns = found.pop(sample.sample_id, {})
         expected = range(1 + len(sample.later_prompts))
@@ -89,6 +97,9 @@ def gather_responses(samples_path: Path, shard_paths: Sequence[Path], output: Pa
                 f"of the shards beside {shard_paths[0]} and run again (nothing is asked again)."
             )
         rows += [turns[turn] for turn in expected]
+        built += [sample.prompt_tokens, *(None for _ in sample.later_prompts)]
     if found:
         raise DataError(f"sample {next(iter(found))!r} is answered but not asked in {samples_path}; delete the shards' files.")
+    rows, audit = mark_cut(rows, built, exact)
     write_responses(output, rows)
+    return audit

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot.html_table import html_table
+from contextrot.input_cut import counts_exactly, what_to_set
+from contextrot.length_audit import Count, audit_counts
 from contextrot.provenance import by_experiment, responses_summary
 from contextrot.random_streams import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
@@ -16,10 +18,10 @@ from contextrot.scoring import select
 if TYPE_CHECKING:
     import pandas as pd
 
-    from contextrot.settings import Project
+    from contextrot.settings import ModelSettings, Project
 
 EMBEDDED = "models/embedded"
-NO_ANSWER = ("truncated", "refused", "empty", "over_window", "failed")
+NO_ANSWER = ("truncated", "refused", "empty", "over_window", "input_cut", "ended_otherwise", "failed")
 
 
 def note_of(project: Project, model: str) -> str:
@@ -69,6 +71,7 @@ def summarize_experiment(project: Project, model: str, experiment: str, files: M
         responses = responses_summary(files["responses.parquet"])
         row |= {name: responses[name] for name in ("answers", "cost_usd", "request_seconds")}
         row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
+    row |= _lengths(project.models[model], files.get("scores.parquet"))
     if "samples.parquet" in files:
         import pyarrow.parquet as pq
 
@@ -108,6 +111,7 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
                 "Effective length (RULER)": _effective(row, "ruler"),
                 "Effective length (NoLiMa)": _effective(row, "nolima"),
                 "Not answered": _failures(row),
+                "Lengths": _verified(row),
                 "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown" if row["hosted"] else "not billed"),
                 "Time of requests": _known(row["request_seconds"], "{}", "unknown", duration),
             }
@@ -121,12 +125,17 @@ def write_summary(
     """Writes the summary in three forms: for programs, for a README or paper, and for the report."""
     summary = summarize_tier(project, files)
     table = readable(summary)
-    notes = sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not _missing(row["note"])})
+    cut = [_cut_note(project, row) for row in summary.to_dict("records") if row["input_cut"] and not _missing(row["input_cut"])]
+    notes = cut + sorted(
+        {f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not _missing(row["note"])}
+    )
     about = [
         f"Tier {tier}: {project.settings.tiers[tier]}.",
         "Mean scores from 0 to 1 with 95 % intervals (Wilson's for right or wrong, Gaffke's for other scores); n is the number of "
         "answers that count, and an answer that was cut, refused or empty counts as given. "
         "Requests over the model's window are never sent.",
+        "Lengths are verified where the server's own count of each prompt agrees with ours; an answer to a prompt that the server cut "
+        "(input cut) or with an unknown end (ended otherwise) counts nowhere.",
         "Effective length: where the curve of scores falls below 0.856 (RULER) or below 85 % of the score at the shortest length "
         "(NoLiMa), with a bootstrap interval that claims no more than the measured lengths can tell.",
     ]
@@ -183,6 +192,50 @@ def _effective_lengths(seed: int, model: str, experiment: str, scores_path: Path
         for name in DEFINITIONS
         for suffix, part in (("", "crossing"), ("_low", "low"), ("_high", "high"), ("_status", "status"))
     }
+
+
+def _lengths(model: ModelSettings, scores_path: Path | None) -> dict[str, Any]:
+    """How many prompts have the server's count beside ours, how many were sent, and what the server adds or keeps."""
+    names = ("lengths_sent", "lengths_verified", "surplus_tokens", "kept_tokens", "estimated_lengths")
+    found: dict[str, Any] = dict.fromkeys(names)
+    if scores_path is not None:
+        import pandas as pd
+
+        columns = ["outcome", "prompt_tokens", "server_prompt_tokens"]
+        scores = pd.read_parquet(scores_path)
+        if set(columns) <= set(scores):
+            scores = scores[scores["outcome"].isin((*SCORED_OUTCOMES, "input_cut"))]
+            pairs = scores[["prompt_tokens", "server_prompt_tokens"]].astype(float).fillna(0).astype(int).itertuples(index=False)
+            exact = counts_exactly(model)
+            audit = audit_counts([Count(*pair) if min(pair) > 0 else None for pair in pairs], exact)
+            kept = scores.loc[scores["outcome"] == "input_cut", "server_prompt_tokens"].max()
+            kept = None if _missing(kept) else int(kept)
+            values = (len(scores), audit.verified, audit.surplus_tokens, kept, not exact or audit.another_tokenizer)
+            found = dict(zip(names, values, strict=True))
+    return found
+
+
+def _verified(row: dict[str, Any]) -> str:
+    """Whether the server's counts agree with ours, in words."""
+    sent, verified, surplus = (row[name] for name in ("lengths_sent", "lengths_verified", "surplus_tokens"))
+    if _missing(sent) or not sent:
+        return ""
+    if not verified:
+        return "not verified: the server counts no prompt tokens"
+    text = "verified" if verified == sent else f"{verified:.0f} of {sent:.0f} verified"
+    text += " (estimates)" if row["estimated_lengths"] else ""
+    text += f", {row['input_cut']:.0f} cut" if row["input_cut"] and not _missing(row["input_cut"]) else ""
+    return text if _missing(surplus) else f"{text}, the server adds {surplus:,.0f} tokens"
+
+
+def _cut_note(project: Project, row: dict[str, Any]) -> str:
+    kept = None if _missing(row["kept_tokens"]) else int(row["kept_tokens"])
+    counted = "" if kept is None else f" (it counted {kept:,} tokens at most)"
+    advice = what_to_set(project.models[row["model"]].base_url, kept)
+    return (
+        f"{row['model_title']}, {row['experiment_title']}: the server cut the prompts of {row['input_cut']:.0f} of "
+        f"{row['answers']:.0f} answers{counted}; they count nowhere. {advice}"
+    )
 
 
 def _effective(row: dict[str, Any], name: str) -> str:

@@ -2,14 +2,15 @@
 
 Every job (a shard of the inference, a judge) has a *part*, `.usage/{part}.json` in the experiment's folder; the dashboard and
 its JSON twin are the sum of the parts. Totals are of the answers, whoever asked for them first: an answer from the
-request store counts with the tokens and the cost that it once had, so that a resumed run shows the same totals.
+request store counts with the tokens and the cost that it once had, so that a resumed run shows the same totals. What requests without an
+answer may have cost is added at its worst. The budget is kept by the job's `spending.Account`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
+import math
 import os
 import time
 from contextlib import suppress
@@ -17,12 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from contextrot.errors import RequestError, StoreError
+from contextrot.money import bills, picos, usd
 from contextrot.prices import Pricing
 from contextrot.records import Response, write_text
+from contextrot.regular_files import read_regular
+from contextrot.spending import Account
 
 CALLS_BETWEEN_WRITES = 10
 SECONDS_BETWEEN_WRITES = 1.0  # a server that answers a thousand times a second needs no thousand dashboards
-_LARGEST_DASHBOARD = 1 << 20
+_LARGEST_DASHBOARD = _LARGEST_PART = 1 << 20
 _COUNTS = (
     "calls",
     "from_store",
@@ -33,6 +37,7 @@ _COUNTS = (
     "run_calls",
     "run_tokens",
 )
+_NUMBERS = (*_COUNTS, "known_cost_usd", "started", "updated")
 _RULE = "=" * 80
 HOST = os.uname().nodename
 
@@ -49,6 +54,9 @@ class Ledger:
         pricing: None if the price is unknown.
         budget_usd: this job's share of the budget; None for none.
         rows: number of rows (sample x turn) that the job will write, for progress; None if unknown.
+
+    Attributes:
+        account: what the requests have cost.
     """
 
     def __init__(
@@ -68,37 +76,23 @@ class Ledger:
         self.folder, self.part, self.model, self.pricing, self.budget_usd = Path(folder), part, model, pricing, budget_usd
         self.rows, self.rows_done, self.rows_failed = rows, 0, 0
         self.counts = dict.fromkeys(_COUNTS, 0)
-        self.spent_usd = 0.0
-        self.reserved_usd = 0.0
+        self.account = Account(None if budget_usd is None else picos(budget_usd))
+        self._answers_usd = 0.0
         self.stage = "running"
         self._seen: set[int] = set()
         self._begin = time.time()
         self._written_at = 0.0
-        self._released = asyncio.Condition()
 
-    async def reserve(self, worst_usd: float) -> None:
-        """Sets aside what a request may cost at most; waits for requests under way if only they stand in the way.
+    @property
+    def spent_usd(self) -> float:
+        """Cost of all answers, as far as known, and what was perhaps billed for none."""
+        return self._answers_usd + usd(self.account.unknown)
 
-        Raises:
-            RequestError: if the request might exceed the budget.
-        """
-        if self.budget_usd is not None:
-            while self.spent_usd + self.reserved_usd + worst_usd > self.budget_usd:
-                if not self.reserved_usd:
-                    raise RequestError(
-                        f"budget_usd is used up: {self.spent_usd:.4f} of {self.budget_usd:.4f} USD are spent, and the next request "
-                        f"may cost {worst_usd:.4f}. All finished answers are kept; raise budget_usd and run the same command to go on."
-                    )
-                async with self._released:
-                    await self._released.wait()
-        self.reserved_usd += worst_usd
-
-    async def release(self, worst_usd: float) -> None:
-        """Gives back what was set aside, after the answer was recorded."""
-        self.reserved_usd = max(0.0, self.reserved_usd - worst_usd)
-        if self.budget_usd is not None:
-            async with self._released:
-                self._released.notify_all()
+    def keep_account(self, root: Path) -> None:
+        """Keeps the account in the ledger below `root`, if the model bills anything."""
+        if bills(self.pricing):
+            tier, model, experiment = ("", "", "", *self.folder.parts)[-3:]
+            self.account.keep_in(root, tier, model, experiment, self.part)
 
     def record(self, key: str, response: Response) -> None:
         """Counts one answer, once per key of the request store; every few calls the dashboard is written."""
@@ -114,18 +108,22 @@ class Ledger:
         if response.cost_usd is None:
             counts["calls_of_unknown_cost"] += 1
         else:
-            self.spent_usd += response.cost_usd
+            self._answers_usd += response.cost_usd
         if response.cached:
             counts["from_store"] += 1
+            if self.pricing is not None:
+                self.account.stored(key, picos(self._cost(response)))
         else:
             counts["run_calls"] += 1
             counts["run_tokens"] += tokens
             if counts["run_calls"] % CALLS_BETWEEN_WRITES == 0 and time.time() - self._written_at >= SECONDS_BETWEEN_WRITES:
                 self.write()
 
-    def lost(self, usd: float) -> None:
-        """Counts what a provider may have billed for a request whose answer never came."""
-        self.spent_usd += usd
+    def _cost(self, response: Response) -> float:
+        """What a stored answer cost; by today's price if there was none then."""
+        if response.cost_usd is not None:
+            return response.cost_usd
+        return self.pricing.cost(response.prompt_tokens or 0, response.completion_tokens or 0)
 
     def write(self) -> None:
         """Writes this job's part, the dashboard and its JSON twin."""
@@ -168,11 +166,20 @@ def read_parts(folder: str | Path) -> list[dict[str, Any]]:
     """The parts of an experiment, sorted by name; what cannot be read is left out."""
     parts = []
     for path in sorted(Path(folder).glob(".usage/*.json")):
-        with suppress(OSError, ValueError):
-            part = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(part, dict) and {"model", "started", "stage", *_COUNTS} <= set(part):
+        with suppress(OSError, ValueError, RecursionError):
+            part = json.loads(read_regular(str(path), _LARGEST_PART))
+            if (
+                isinstance(part, dict)
+                and isinstance(part.get("model"), str)
+                and "stage" in part
+                and all(map(_is_number, map(part.get, _NUMBERS)))
+            ):
                 parts.append(part)
     return parts
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def summarize(folder: str | Path) -> dict[str, Any]:

@@ -1,9 +1,14 @@
-"""Puts the responses of all shards into one file, and sums what they used."""
+"""Puts the responses of all shards into one file, audits the prompts' lengths, and sums what was used."""
 
+from contextrot.input_cut import counts_exactly, tell_audit
 from contextrot.reporting import reporting_errors
+from contextrot.settings import Project
 from contextrot.shards import gather_responses
 from contextrot.usage import write_dashboard
 
 with reporting_errors(snakemake.log[0]):
-    gather_responses(snakemake.input.samples, snakemake.input.shards, snakemake.output.responses)
-    write_dashboard(snakemake.output.responses, len(snakemake.input.shards))
+    names, files = snakemake.wildcards, snakemake.input
+    model = Project(snakemake.config).models[names.model]
+    audit = gather_responses(files.samples, files.shards, snakemake.output.responses, counts_exactly(model))
+    write_dashboard(snakemake.output.responses, len(files.shards))
+    tell_audit(f"{names.model} {names.experiment}", audit, model.base_url)

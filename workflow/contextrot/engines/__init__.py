@@ -10,8 +10,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
-from contextrot import modules
+from contextrot import modules, secrets
 
 if TYPE_CHECKING:
     from contextrot.settings import ModelSettings
@@ -28,6 +29,8 @@ class Endpoint:
         base_url: URL up to `/v1`, None for a provider that litellm knows.
         answers_as: the model's name in the server's answers, where it is another than `model`.
         api_key: from the environment; never written or shown.
+        headers: further ones of each request; never written or shown.
+        query: of each request's address; never written or shown.
         most_at_once: requests that it may get at once; None without a limit.
         extra_body: fields added to each request (such as chat_template_kwargs).
         reset: clears the engine's state (prefix and KV cache), or restarts the server; called between attempts.
@@ -41,11 +44,30 @@ class Endpoint:
     base_url: str | None = None
     answers_as: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    query: dict[str, str] = field(default_factory=dict, repr=False)
     most_at_once: int | None = None
     extra_body: dict[str, Any] = field(default_factory=dict)
     reset: Callable[[], None] = lambda: None
     alive: Callable[[], None] = lambda: None
     details: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        secrets.learn(self.api_key)
+        secrets.learn_headers(self.headers)
+        secrets.learn_address(self.base_url)
+
+    @property
+    def request_headers(self) -> dict[str, str]:
+        """All headers of a request that say who asks."""
+        own = {name.lower() for name in self.headers}
+        key = {"Authorization": f"Bearer {self.api_key}"} if self.api_key and "authorization" not in own else {}
+        return {**key, **self.headers}
+
+    def url(self, path: str) -> str:
+        """The address of something below `base_url`."""
+        query = f"?{urlencode(self.query)}" if self.query else ""
+        return f"{self.base_url}/{path}{query}"
 
 
 def names() -> tuple[str, ...]:

@@ -1,22 +1,25 @@
-"""Engine `external`: a server that already runs (any OpenAI-compatible URL), or a provider that litellm knows.
+"""Engine `external`: a server that already runs (any OpenAI-compatible URL, or Ollama), or a provider that litellm knows.
 
 Keys come from the environment or from `.env` in the folder where snakemake was started; they are written nowhere.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from dotenv import dotenv_values
 from pydantic import Field
 
+from contextrot import secrets
 from contextrot.engines import Endpoint
 from contextrot.errors import ConfigError
-from contextrot.settings import ModelSettings, Section, validate
+from contextrot.provider_environment import INSTEAD_OF_KEY, filled_in, hand_over, variable
+from contextrot.settings import OWN_PROVIDERS, ModelSettings, Section, validate
 
 KEY_VARIABLES = {
     "openai": "OPENAI_API_KEY",
@@ -28,9 +31,13 @@ KEY_VARIABLES = {
     "deepseek": "DEEPSEEK_API_KEY",
     "together_ai": "TOGETHERAI_API_KEY",
     "xai": "XAI_API_KEY",
+    "azure": "AZURE_API_KEY",
 }
-NO_KEY = ("bedrock", "vertex_ai", "ollama", "ollama_chat")
-OPERATIONAL_OPTIONS = frozenset({"answers_as"})
+NO_KEY = ("bedrock", "vertex_ai", "sagemaker", "sagemaker_chat", "hosted_vllm", *OWN_PROVIDERS)
+"""Providers that are let in by other means than one key, or need none."""
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+OLLAMA_URL = "http://127.0.0.1:11434"
+OPERATIONAL_OPTIONS = frozenset({"answers_as", "headers"})
 
 
 class Options(Section):
@@ -39,7 +46,9 @@ class Options(Section):
     answers_as: str | None = None
     """The model's name in the server's answers, where it is another than `name`."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
-    """Fields added to each request, such as chat_template_kwargs."""
+    """Fields added to each request, such as chat_template_kwargs; `request` of the model's block can do the same and more."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Headers of each request; `${VARIABLE}` in a value is taken from the environment or `.env`. Written nowhere."""
 
 
 @contextmanager
@@ -47,27 +56,56 @@ def serve(model: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
     """The endpoint of a server or provider elsewhere; nothing is started.
 
     Raises:
-        ConfigError: if neither or both of base_url and provider are set, or the key is missing.
+        ConfigError: if neither base_url nor provider is set, the URL is none, or the key is missing.
+    """
+    yield endpoint_of(model)
+
+
+def endpoint_of(model: ModelSettings) -> Endpoint:
+    """Where a model's requests go, with the credentials of its address turned into headers.
+
+    Raises:
+        ConfigError: as `serve`.
     """
     options: Options = validate(Options, model.engine_options, "engine_options of engine 'external'")
-    if (model.base_url is None) == (model.provider is None):
+    if model.base_url is None and model.provider is None:
         raise ConfigError(
-            f"model {model.name!r} with engine 'external' needs exactly one of `base_url` (a server that runs, such as "
-            "http://127.0.0.1:11434/v1) and `provider` (such as openai, anthropic, gemini, openrouter)."
+            f"model {model.name!r} with engine 'external' needs `base_url` (a server that runs, such as "
+            "http://127.0.0.1:8080/v1) or `provider` (such as openai, anthropic, gemini, openrouter, ollama), or both."
         )
-    if model.base_url is not None and not model.base_url.startswith(("http://", "https://")):
+    hand_over(model.provider)
+    base_url = model.base_url
+    if model.provider in OWN_PROVIDERS:
+        base_url = _ollama_url(base_url)
+    if base_url is None and model.provider == "openrouter":
+        base_url = os.environ.get("OPENROUTER_API_BASE") or OPENROUTER_URL
+    if base_url is None and model.provider == "azure" and not os.environ.get("AZURE_API_BASE"):
         raise ConfigError(
-            f"base_url = {model.base_url!r} of model {model.name!r} is not a URL; it begins with http:// or https://."
+            f"model {model.name!r} needs the address of your Azure resource: set `base_url` to it, or AZURE_API_BASE "
+            "(environment or .env), and AZURE_API_VERSION where a version is needed."
         )
-    yield Endpoint(
+    headers = {name: filled_in(name, value) for name, value in options.headers.items()}
+    query: dict[str, str] = {}
+    if base_url is not None:
+        base_url, login, query = _address(model.name, base_url)
+        headers = {**login, **headers}
+        if model.provider not in (None, *OWN_PROVIDERS) and set(query) - {"api-version"}:
+            raise ConfigError(
+                f"the address of model {model.name!r} has a query ({', '.join(sorted(query))}), which a `provider` is not sent; "
+                "leave it out and give what it says as `engine_options.headers`, or leave out `provider`."
+            )
+    public_url = base_url and secrets.without_credentials(base_url)
+    return Endpoint(
         engine="external",
         model=model.name,
-        provider=model.provider or "hosted_vllm",
-        base_url=model.base_url.rstrip("/") if model.base_url else None,
+        provider="ollama" if model.provider in OWN_PROVIDERS else model.provider or "hosted_vllm",
+        base_url=base_url,
         answers_as=options.answers_as,
         api_key=api_key(model),
+        headers=headers,
+        query=query,
         extra_body=options.extra_body,
-        details={"base_url": model.base_url} if model.base_url else {"provider": model.provider},
+        details={name: value for name, value in (("base_url", public_url), ("provider", model.provider)) if value},
     )
 
 
@@ -77,15 +115,53 @@ def api_key(model: ModelSettings) -> str | None:
     Raises:
         ConfigError: naming the variable, if it is needed and not set.
     """
-    variable = model.api_key_env
-    if variable is None and model.base_url is None and model.provider not in NO_KEY:
-        variable = KEY_VARIABLES.get(model.provider, f"{model.provider.upper()}_API_KEY")
-    if variable is None:
+    name = model.api_key_env
+    needed = name is not None or (model.base_url is None and model.provider not in NO_KEY)
+    if name is None and model.provider not in (None, *NO_KEY):
+        name = KEY_VARIABLES.get(model.provider, f"{model.provider.upper()}_API_KEY")
+    if name is None:
         return None
-    key = os.environ.get(variable) or dotenv_values(".env").get(variable)
-    if not key:
+    key = variable(name)
+    if key is None and needed and model.api_key_env is None and any(map(variable, INSTEAD_OF_KEY.get(model.provider, ()))):
+        return None
+    if key is None and needed:
         raise ConfigError(
-            f"model {model.name!r} needs an API key: set the environment variable {variable}, "
-            f"or write {variable}=... into .env in the folder where snakemake is started."
+            f"model {model.name!r} needs an API key: set the environment variable {name}, "
+            f"or write {name}=... into .env in the folder where snakemake is started."
         )
     return key
+
+
+def _address(name: str, base_url: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """A base_url without user, password and query; the header that they make; the query.
+
+    Raises:
+        ConfigError: if it is no URL.
+    """
+    secrets.learn_address(base_url)
+    parts = urlsplit(base_url.strip())
+    try:
+        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ConfigError(
+            f"base_url = {secrets.without_credentials(base_url)!r} of model {name!r} is not a URL; "
+            "it begins with http:// or https://, and a password in it has no `/`, `@` or `:` (write them as %2F, %40, %3A)."
+        )
+    user, password, _ = secrets.address_credentials(base_url)
+    login = {}
+    if user is not None:
+        token = base64.b64encode(f"{user}:{password or ''}".encode()).decode()
+        secrets.learn(token)
+        login = {"Authorization": f"Basic {token}"}
+    plain = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+    return plain, login, dict(parse_qsl(parts.query, keep_blank_values=True))
+
+
+def _ollama_url(base_url: str | None) -> str:
+    """Ollama's own address, without the `/v1` of its other interface; from OLLAMA_HOST where config names none."""
+    url = base_url or os.environ.get("OLLAMA_API_BASE") or os.environ.get("OLLAMA_HOST") or OLLAMA_URL
+    if "://" not in url:
+        url = f"http://{url}" if ":" in url else f"http://{url}:11434"
+    return url.rstrip("/").removesuffix("/v1").removesuffix("/api").replace("//0.0.0.0", "//127.0.0.1")

@@ -15,6 +15,7 @@ from contextrot.errors import EngineError
 from contextrot.records import Response, Sample
 from contextrot.settings import ModelSettings, project_root
 from contextrot.tasks import Task
+from contextrot.thoughts import Thoughts
 
 
 class Options(BaseModel):
@@ -38,11 +39,11 @@ def answers(samples: Sequence[Sample], task: Task, model: ModelSettings) -> dict
         DataError: if their file is missing or not in its format.
     """
     recorded = task.recorded_answers(project_root() / "data")
-    found = {}
+    found, thoughts = {}, Thoughts.of(model)
     for sample in samples:
         name = sample.sample_id
         if name in recorded:
-            found[name] = [recorded[name].response(name, "recorded", model.name)]
+            found[name] = [thoughts.without(recorded[name].response(name, "recorded", model.name))]
         else:
             message = "the file of recorded answers has no row for this sample"
             found[name] = [

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_TOKEN_TICKS = 9
 NOT_RUN = {"facecolor": "#F2F2F2", "edgecolor": "#9A9A9A", "hatch": "////", "linewidth": 0}
+INPUT_CUT = {"facecolor": "#FBE3D6", "edgecolor": "#D55E00", "hatch": "....", "linewidth": 0}
 OVER_WINDOW = {"facecolor": "#D0D0D0", "edgecolor": "#4D4D4D", "hatch": "xxxx", "linewidth": 0}
 
 
@@ -161,10 +162,12 @@ def heatmap(
     column_format: Callable[[Any], str] = token_label,
     limits: tuple[float, float] = (0, 1),
     color_bar: bool = True,
+    input_cut: pd.DataFrame | None = None,
 ) -> None:
     """Cells of a table as colours with their values; the first row is on top.
 
-    A cell without a value is hatched: one way where nothing was run or counted, another where the prompt exceeds the window.
+    A cell without a value is hatched: one way where nothing was run or counted, another where the prompt exceeds the window, a third
+    where the server cut it; where it cut some of a cell's prompts, the cell has a corner of that kind.
 
     Args:
         value: rows x columns -> mean; index and columns are the conditions, missing where not run.
@@ -172,17 +175,21 @@ def heatmap(
         over_window: as `value`, true where the prompt does not fit the window.
         row_format, column_format: conditions to tick labels.
         limits: values of the colour scale's ends.
+        input_cut: as `value`, true where the server cut prompts.
     """
     import numpy as np
-    from matplotlib.patches import Patch, Rectangle
+    from matplotlib.patches import Patch, Polygon, Rectangle
 
     values = value.to_numpy(float)  # (rows, columns)
     rows, columns = values.shape
     counts = None if n is None else n.reindex(index=value.index, columns=value.columns).fillna(0).to_numpy(float)
-    beyond = np.zeros(values.shape, bool)
-    if over_window is not None:
-        known = over_window.reindex(index=value.index, columns=value.columns)
-        beyond = known.eq(True).to_numpy(bool) & np.isnan(values)
+    cut, beyond = (
+        np.zeros(values.shape, bool)
+        if table is None
+        else table.reindex(index=value.index, columns=value.columns).eq(True).to_numpy(bool)
+        for table in (input_cut, over_window)
+    )
+    beyond = beyond & np.isnan(values) & ~cut
     mesh = ax.pcolormesh(np.ma.masked_invalid(values), vmin=limits[0], vmax=limits[1], edgecolors="white", linewidth=0.5)
     ax.set_facecolor("none")
     ax.grid(False)
@@ -200,10 +207,14 @@ def heatmap(
     for row, column in np.ndindex(rows, columns):
         cell = values[row, column]
         if np.isnan(cell):
-            ax.add_patch(Rectangle((column, row), 1, 1, **(OVER_WINDOW if beyond[row, column] else NOT_RUN)))
+            kind = INPUT_CUT if cut[row, column] else OVER_WINDOW if beyond[row, column] else NOT_RUN
+            ax.add_patch(Rectangle((column, row), 1, 1, **kind))
         elif columns <= 14:
             text = f"{cell:.2f}" if same_n or counts is None else f"{cell:.2f}\nn={counts[row, column]:.0f}"
             ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", size=size, color=_ink(mesh.to_rgba(cell)))
+        if cut[row, column] and not np.isnan(cell):
+            corner = [(column + 0.7, row), (column + 1, row), (column + 1, row + 0.45)]
+            ax.add_patch(Polygon(corner, **(INPUT_CUT | {"hatch": None})))
     if color_bar:
         label = value_label
         if counted:
@@ -212,14 +223,17 @@ def heatmap(
     hatched = [
         Patch(**kind, label=name)
         for kind, name, shown in (
-            (NOT_RUN, "not run", (np.isnan(values) & ~beyond).any()),
+            (NOT_RUN, "not run", (np.isnan(values) & ~beyond & ~cut).any()),
             (OVER_WINDOW, "over the model's window", beyond.any()),
+            (INPUT_CUT, "cut by the server", cut.any()),
         )
         if shown
     ]
     if hatched:
         below = _below(ax, 42 if columns > 8 else 28)
-        ax.legend(handles=hatched, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=2, borderaxespad=0)
+        place = {"loc": "upper left", "bbox_to_anchor": (0, 0), "bbox_transform": below, "borderaxespad": 0}
+        beside = 1 if len(hatched) > 2 else 2  # wider than the cells it would squeeze them
+        ax.legend(handles=hatched, ncols=beside, columnspacing=1, handlelength=1.6, **place)
 
 
 def bars_with_interval(

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 CONDITIONS = ("similarity", "distractors", "order", "topic")
 """What may differ between the samples of one experiment beside needle, length, depth and repeat."""
 
+REASONS = {"input_cut": "cut by the server", "over_window": "over the window"}
+"""Outcome -> why a length has no value."""
+NO_REASON = "no answer counts"
+
 FATES = {
     "right": "#009E73",
     "followed a distractor": "#D55E00",
@@ -30,12 +34,14 @@ def draw_heatmap(context: FigureContext) -> Figure:
     cells, label = select(context.metrics, "needle_score", "length", "depth"), "needles found (share)"
     if cells.empty:
         cells, label = select(context.metrics, "score", "length", "depth"), "right answers (share)"
-    cells = cells.assign(never_sent=cells["over_window"] > 0)
-    table = {column: cells.pivot(index="depth", columns="length", values=column) for column in ("value", "n", "never_sent")}
+    cells = cells.assign(never_sent=cells["over_window"] > 0, cut=cells["input_cut"] > 0)
+    table = {
+        column: cells.pivot(index="depth", columns="length", values=column) for column in ("value", "n", "never_sent", "cut")
+    }
     figure, axes = new_figure(context, panel_height=max(2.7, 0.9 + 0.22 * len(table["value"])))
     heatmap(
         axes, table["value"], table["n"], table["never_sent"], "needle depth (%)", "prompt length (tokens)", label,
-        row_format="{:g}".format,
+        row_format="{:g}".format, input_cut=table["cut"],
     )  # fmt: skip
     _say_repetition(axes, context)
     return figure
@@ -94,7 +100,9 @@ def _lines_by_length(context: FigureContext, lines: dict[str, Any], label: str) 
     for length in lengths:
         at = [line[line["length"] == length] for line in lines.values()]
         if all(rows["value"].isna().all() for rows in at):
-            reason = "over the window" if any((rows["over_window"] > 0).any() for rows in at) else "no answer counts"
+            reason = next(
+                (words for outcome, words in REASONS.items() if any((rows[outcome] > 0).any() for rows in at)), NO_REASON
+            )
             axes.text(length, 0.5, reason, rotation=90, ha="center", va="center", size=6, color="#777777")
     legend_below(figure, axes)
     _say_repetition(axes, context)

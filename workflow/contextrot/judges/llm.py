@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contextrot.judge_requests import ask_judge, reading_of
+from contextrot.judge_requests import ask_judge, reading_of, words_of
 from contextrot.judging import JudgingContext, Pair
 from contextrot.records import Judgement, Response
 from contextrot.rubrics import REMINDER, judge_prompt
@@ -46,6 +46,6 @@ def _name(pair: Pair) -> str:
 
 def _judgement(judge: str, pair: Pair, replies: list[Response]) -> Judgement:
     verdict = reading_of(replies[-1], parse_verdict)
-    words = " | ".join((reply.text or reply.outcome)[:_SHOWN_CHARACTERS] for reply in replies)
+    words = " | ".join(words_of(reply)[:_SHOWN_CHARACTERS] for reply in replies)
     explanation = words if verdict is not None else f"no verdict: {words}"
     return Judgement(pair.sample.sample_id, pair.turn, pair.item, judge, verdict, explanation)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, StrictInt, ValidationError, create_m
 from pydantic import Field as Limits
 
 from contextrot.errors import ConfigError
-from contextrot.judge_requests import ask_judge, reading_of
+from contextrot.judge_requests import ask_judge, reading_of, words_of
 from contextrot.judging import JudgingContext, Pair
 from contextrot.records import Judgement, Response
 from contextrot.rubrics import fence
@@ -119,6 +119,6 @@ def _judgement(judge: str, pair: Pair, last: Response) -> Judgement:
         pair.item,
         judge,
         None if rating is None else rating >= PASSING_RATING,
-        f"rated {rating} of 5" if rating else f"no ratings: {(last.text or last.outcome)[:200]}",
+        f"rated {rating} of 5" if rating else f"no ratings: {words_of(last)[:200]}",
         rating,
     )

@@ -1,14 +1,14 @@
 """Sends prompts to an endpoint, so many at once, and times every token as vLLM's serving benchmark does.
 
 Source of the definitions: vLLM, benchmarks/lib/endpoint_request_func.py and benchmarks/serve.py. The first token is the first
-chunk of the stream with a choice; a request ends with its last such chunk, not with the chunk of the token counts.
+chunk of the stream that brings text, thought or a tool call (not one that only names the role, which servers send before they compute); a request ends with
+the last chunk that has a choice, not with the chunk of the token counts.
 TPOT = (end - first token) / (output tokens - 1), with the server's count of output tokens.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,11 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from contextrot.engines import Endpoint
 from contextrot.errors import RequestError
+from contextrot.event_stream import EventReader
+from contextrot.faults import Failure
 from contextrot.records import Sample
+from contextrot.reply import Reply
+from contextrot.reply_form import whole_characters
 
 
 @dataclass
@@ -113,7 +117,7 @@ async def _raise_if_stopped(endpoint: Endpoint) -> None:
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:
-    return {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+    return endpoint.request_headers
 
 
 async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, options: dict[str, Any]) -> Timing:
@@ -127,44 +131,41 @@ async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, opti
         **options,
     }
     start = last = time.perf_counter()
-    first, gaps, texts, usage, finish, ended, rest = None, [], [], None, None, False, b""
-    url = f"{endpoint.base_url}/chat/completions"
-    async with session.post(url, json=body, headers={"X-Request-Id": sample.sample_id}) as answer:
+    first, gaps, reply, reader, ended = None, [], Reply(), EventReader(), False
+    url = endpoint.url("chat/completions")
+    async with session.post(url, json=body, headers={"X-Request-Id": sample.sample_id}, allow_redirects=False) as answer:
         if answer.status != 200:
             raise RequestError(f"the engine answered {answer.status} to {sample.sample_id!r}: {(await answer.text())[:400]}")
-        async for part in answer.content.iter_any():
-            now = time.perf_counter()
-            *lines, rest = (rest + part).split(b"\n")
-            for line in lines:
-                if not line.startswith(b"data: "):
-                    continue
-                if line[6:].strip() == b"[DONE]":
-                    ended = True
-                    continue
-                chunk = json.loads(line[6:])
-                if "error" in chunk:
-                    raise RequestError(f"the engine broke off {sample.sample_id!r}: {chunk['error']}")
-                usage = chunk.get("usage") or usage
-                for choice in chunk.get("choices") or []:
-                    if first is None:
-                        first = now
-                    else:
+        try:
+            async for part in answer.content.iter_any():
+                now = time.perf_counter()
+                for event in reader.feed(part):
+                    if event.chunk is None:
+                        ended = True
+                    elif reply.add(event.chunk, now - start, event.name) and first is None:
+                        first = last = now
+                    elif first is not None and event.chunk.get("choices"):
                         gaps.append(now - last)
-                    last = now
-                    delta = choice.get("delta") or {}
-                    texts.append(delta.get("content") or delta.get("reasoning") or delta.get("reasoning_content") or "")
-                    finish = choice.get("finish_reason") or finish
-    if first is None or usage is None or not ended:
+                        last = now
+            for event in reader.end():
+                ended = ended or event.chunk is None
+                if event.chunk is not None:
+                    reply.add(event.chunk, time.perf_counter() - start, event.name)
+        except Failure as failure:
+            raise RequestError(f"the engine broke off {sample.sample_id!r}: {failure.message}") from failure
+    if ended and first is None:
+        raise RequestError(f"the engine answered {sample.sample_id!r} without a single token of text: there is nothing to time.")
+    if not ended or reply.prompt_tokens is None or reply.completion_tokens is None:
         raise RequestError(f"the stream of {sample.sample_id!r} was cut, or has no token counts (stream_options.include_usage).")
     return Timing(
         sample_id=sample.sample_id,
         start=start,
         ttft_seconds=first - start,
         end_to_end_seconds=last - start,
-        prompt_tokens=usage["prompt_tokens"],
-        completion_tokens=usage["completion_tokens"],
-        cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
-        text="".join(texts),
-        finish_reason=finish,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        cached_tokens=reply.cached_tokens,
+        text=whole_characters(reply.reasoning + reply.text),
+        finish_reason=reply.finish_reason,
         itl_seconds=gaps,
     )

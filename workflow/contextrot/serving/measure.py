@@ -61,8 +61,10 @@ def measure_mode(
     samples = read_samples(samples_path)
     parity = [s for s in read_samples(parity_path) if s.fits_window] if parity_path else []
     with serve(settings, log_path) as endpoint:
-        if endpoint.base_url is None and settings.engine != "simulated":
-            raise ConfigError(f"task 'serving' measures a server with a URL; {settings.name!r} has none.")
+        if (endpoint.base_url is None or endpoint.provider != "hosted_vllm") and settings.engine != "simulated":
+            raise ConfigError(
+                f"task 'serving' measures a server with an OpenAI-compatible URL; {settings.name!r} has none (`base_url` without `provider`)."
+            )
         run = _Run(endpoint, task, settings, mode)
         run.warm_up([s for s in samples if s.condition["phase"] == "warmup" and s.fits_window])
         run.measure([s for s in samples if s.condition["phase"] == "measured"])

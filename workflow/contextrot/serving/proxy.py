@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import re
 import time
 import urllib.request
@@ -16,6 +15,10 @@ from typing import Any
 from uuid import uuid4
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
+
+from contextrot.event_stream import EventReader, whole_object
+from contextrot.faults import Failure
+from contextrot.reply import Reply
 
 NIXL_PREFILL = {
     "do_remote_decode": True,
@@ -86,26 +89,25 @@ class Proxy:
                     return web.Response(status=answer.status, body=await answer.read(), content_type="application/json")
                 if body.get("stream"):
                     return await self._stream(request, answer, record)
-                content = await answer.read()
-                whole = json.loads(content)
-                failure = self._check(record, whole.get("usage") or {})
+                content, counts = await answer.read(), Reply()
+                counts.add({"usage": whole_object(content).get("usage")}, 0.0)
+                failure = self._check(record, counts)
                 return failure or web.Response(body=content, content_type="application/json")
-        except (ClientError, OSError) as error:
+        except (ClientError, OSError, Failure) as error:
             return _failure(f"an instance of the pair does not answer: {error}")
 
     async def _stream(self, request: web.Request, answer: Any, record: dict[str, Any]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        rest, usage = b"", {}
+        reader, counts = EventReader(), Reply()
         try:
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    if b'"usage"' in line and line.startswith(b"data: {"):
-                        usage = json.loads(line[6:]).get("usage") or usage
-            complete = self._check(record, usage) is None
-        except (ClientError, OSError) as error:
+            async for part in answer.content.iter_any():
+                await response.write(part)
+                for event in reader.feed(part):
+                    if event.chunk is not None and event.chunk.get("usage"):
+                        counts.add({"usage": event.chunk["usage"]}, 0.0)
+            complete = self._check(record, counts) is None
+        except (ClientError, OSError, Failure) as error:
             print(f"the decode instance broke off: {error}", flush=True)
             complete = False
         if complete:
@@ -115,9 +117,8 @@ class Proxy:
             request.transport.abort()
         return response
 
-    def _check(self, record: dict[str, Any], usage: dict[str, Any]) -> web.Response | None:
-        prompt_tokens = usage.get("prompt_tokens")
-        cached_tokens = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+    def _check(self, record: dict[str, Any], counts: Reply) -> web.Response | None:
+        prompt_tokens, cached_tokens = counts.prompt_tokens, counts.cached_tokens
         record |= {"prompt_tokens": prompt_tokens, "loaded_tokens": cached_tokens, "block_size": self.block_size}
         record["expected_tokens"] = None if prompt_tokens is None else expected_tokens(prompt_tokens, self.block_size)
         loaded = None not in (prompt_tokens, cached_tokens) and enough_loaded(

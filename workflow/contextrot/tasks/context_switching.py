@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, field_validator
 
 from contextrot import histories
-from contextrot.records import Response, Sample
+from contextrot.records import SCORED_OUTCOMES, Response, Sample
 from contextrot.task_sets import Reference, TaskSet, TaskSetSettings, load_task_set, settings_of
 from contextrot.tasks import Parameters, SampleContext, StateRequest, Task
 
@@ -139,7 +139,7 @@ class ContextSwitching(Task):
             c = sample.condition
             base_id = sample_id(c["target"], NO_HISTORY, 0, c["item"])
             zero_shot = responses.get(base_id)
-            answer = (zero_shot.text or "").strip() if zero_shot else ""
+            answer = (zero_shot.text or "").strip() if zero_shot and zero_shot.outcome in SCORED_OUTCOMES else ""
             requests.append(StateRequest(sample.sample_id, base_id, list(c["labels"]), answer or None, base_id))
         return requests
 

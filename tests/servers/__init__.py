@@ -1,0 +1,1 @@
+"""Servers that answer as those of one family do, each behaviour with its source."""

@@ -1,0 +1,339 @@
+"""The door: odd replies are read, unreadable ones are Malformed, and whatever passes can be written."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import random
+
+import pytest
+
+from contextrot import faults
+from contextrot.client import classify
+from contextrot.event_stream import EventReader, whole_object
+from contextrot.records import Response, read_responses, write_responses
+from contextrot.reply import Reply
+from contextrot.reply_form import count_of
+from tests.servers import dialects
+from tests.unit.test_wire_errors import send
+
+LONE = "\ud83d"
+
+
+def added(*chunks):
+    reply = Reply()
+    for chunk in chunks:
+        reply.add(chunk, 0.5)
+    return reply
+
+
+def delta(**values):
+    return added({"choices": [{"delta": values}]})
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "thought"),
+    [
+        ("yes", "yes", ""),
+        (None, "", ""),
+        ([], "", ""),
+        ([{"type": "text", "text": "y"}, {"type": "text", "text": "es"}], "yes", ""),
+        (["y", {"type": "output_text", "text": "es"}], "yes", ""),
+        # Mistral, docs.mistral.ai/capabilities/reasoning
+        ([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "yes"}], "yes", "hm"),
+        # Anthropic, docs.anthropic.com/en/docs/build-with-claude/extended-thinking
+        ([{"type": "thinking", "thinking": "hm", "signature": "x"}, {"type": "redacted_thinking", "data": "x"}], "", "hm"),
+        ([{"type": "image_url", "image_url": {"url": "x"}}], "", ""),
+        ({"type": "text", "text": "yes"}, "yes", ""),
+    ],
+)
+def test_content_is_text_or_parts(content, text, thought):
+    reply = delta(content=content)
+    assert (reply.text, reply.reasoning) == (text, thought)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"reasoning_content": "hm"},
+        {"reasoning": "hm"},
+        {"reasoning": {"content": "hm"}},
+        {"reasoning": {"summary": [{"type": "summary_text", "text": "hm"}]}},
+        {"reasoning_content": ["h", "m"]},
+        # OpenRouter, openrouter.ai/docs/use-cases/reasoning-tokens: the same thought in two fields
+        {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}, {"type": "reasoning.encrypted", "data": "x"}]},
+    ],
+)
+def test_a_thought_has_many_names_and_forms(values):
+    assert delta(content="", **values).reasoning == "hm"
+
+
+@pytest.mark.parametrize("content", [7, True, 1.5, [7], [[["a"] * 3] * 2, 1], {"text": 7}])
+def test_content_that_is_no_text_is_malformed(content):
+    with pytest.raises(faults.Malformed):
+        delta(content=content)
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [(7, 7), (7.0, 7), ("7", 7), (0, 0), (-1, None), (7.5, None), (True, None), (math.nan, None), (math.inf, None), (1e30, None),
+     (10**30, None), ("7.5", None), ("", None), ("٧", None), ("9" * 30, None), (None, None), ([7], None), ({}, None)],
+)  # fmt: skip
+def test_a_count_is_a_whole_number_or_unknown(value, count):
+    assert count_of(value) == count
+
+
+@pytest.mark.parametrize(
+    ("chunk", "counts"),
+    [
+        ({"usage": {"prompt_tokens": 7, "completion_tokens": "2", "prompt_tokens_details": {"cached_tokens": 4.0},
+                    "completion_tokens_details": {"reasoning_tokens": 1}}}, (7, 2, 4, 1)),
+        # Anthropic: what was read from the cache, or written to it, is counted beside
+        ({"usage": {"input_tokens": 5, "cache_read_input_tokens": 90, "cache_creation_input_tokens": 5, "output_tokens": 2}}, (100, 2, 90, None)),
+        ({"usage": {"input_tokens": 7, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 4}}}, (7, 2, 4, None)),
+        ({"usage": {"prompt_tokens": 7, "completion_tokens": 2, "prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 3}}, (7, 2, 4, None)),
+        ({"usage": {"prompt_tokens": 7, "completion_tokens": 2, "cached_tokens": 4}}, (7, 2, 4, None)),
+        ({"prompt_eval_count": 7, "eval_count": 2}, (7, 2, None, None)),
+        ({"usageMetadata": {"promptTokenCount": 7, "candidatesTokenCount": 2, "thoughtsTokenCount": 3}}, (7, 5, None, 3)),
+        ({"x_groq": {"usage": {"prompt_tokens": 7, "completion_tokens": 2}}}, (7, 2, None, None)),
+        ({"timings": {"prompt_n": 3, "cache_n": 4, "predicted_n": 2}}, (7, 2, 4, None)),
+        ({"usage": None}, (None, None, None, None)),
+        ({"usage": "many"}, (None, None, None, None)),
+        ({"usage": {"prompt_tokens": -7, "completion_tokens": True, "prompt_tokens_details": [1]}}, (None, None, None, None)),
+    ],
+)  # fmt: skip
+def test_counts_in_the_words_of_each_server(chunk, counts):
+    reply = added(chunk)
+    assert (reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.reasoning_tokens) == counts
+
+
+def test_a_later_chunk_without_a_count_does_not_forget_an_earlier_one():
+    reply = added({"usage": {"input_tokens": 7}}, {"usage": {"output_tokens": 2}}, {"usage": None})
+    assert (reply.prompt_tokens, reply.completion_tokens) == (7, 2)
+
+
+def test_impossible_counts_are_unknown_in_the_end():
+    done = {"choices": [{"delta": {"content": "yes"}, "finish_reason": "stop"}]}
+    reply = added(done, {"usage": {"prompt_tokens": 0, "completion_tokens": 0}}).finish()
+    assert (reply.prompt_tokens, reply.completion_tokens) == (None, None)
+    reply = added(
+        done, {"usage": {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 8}}}
+    ).finish()
+    assert (reply.prompt_tokens, reply.cached_tokens) == (7, None)
+
+
+@pytest.mark.parametrize("choices", [None, [], [None], {}, "", [{}], [[]]])
+def test_choices_may_be_missing(choices):
+    assert added({"choices": choices}).text == ""
+
+
+@pytest.mark.parametrize("choices", [7, "text", [7], [["a"]], [{"delta": 7}], [{"delta": "a"}]])
+def test_choices_that_are_none_are_malformed(choices):
+    with pytest.raises(faults.Malformed):
+        added({"choices": choices})
+
+
+@pytest.mark.parametrize(
+    ("end", "read"), [("stop", "stop"), ("", None), ("null", None), (None, None), (7, "7"), ({"type": "length"}, "length")]
+)
+def test_an_end_is_any_text(end, read):
+    assert added({"choices": [{"delta": {}, "finish_reason": end}]}).finish_reason == read
+
+
+def test_only_the_first_choice_is_the_answer():
+    first, second = {"index": 0, "delta": {"content": "yes"}}, {"index": 1, "delta": {"content": "no"}}
+    assert added({"choices": [first, second]}).text == "yes"
+
+
+def test_a_stream_that_closes_with_the_whole_message_is_not_read_twice():
+    closing = {"choices": [{"message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}]}
+    assert added({"choices": [{"delta": {"content": "yes"}}]}, closing).text == "yes"
+
+
+@pytest.mark.parametrize("values", [{"content": ""}, {"role": "assistant"}, {}, {"content": None}, {"reasoning_content": ""}])
+def test_the_first_token_is_none_that_brings_nothing(values):
+    assert delta(**values).first_token_seconds is None
+
+
+@pytest.mark.parametrize(
+    "values", [{"content": "a"}, {"reasoning": "a"}, {"refusal": "a"}, {"tool_calls": [{"index": 0, "function": {"name": "f"}}]}]
+)
+def test_the_first_token_may_be_text_thought_refusal_or_a_tool_call(values):
+    assert delta(**values).first_token_seconds == 0.5
+
+
+def test_halves_of_a_character_are_put_together_and_a_lone_half_is_replaced():
+    reply = added(
+        {"choices": [{"delta": {"content": "\ud83c"}}]},
+        {"choices": [{"delta": {"content": "\udf89" + LONE}, "finish_reason": "stop"}]},
+    )
+    assert reply.finish().text == "🎉\ufffd"
+
+
+def test_log_probabilities_are_plain():
+    token = {
+        "token": "a" + LONE,
+        "logprob": -math.inf,
+        "bytes": [97],
+        "top_logprobs": [{"token": "b", "logprob": math.nan}, 7, {"x": 1}],
+        "id": 3,
+    }
+    reply = added({"choices": [{"delta": {"content": "a"}, "logprobs": {"content": [token, None, "x"]}}]})
+    assert reply.logprobs == [
+        {"token": "a\ufffd", "logprob": -9999.0, "bytes": [97], "top_logprobs": [{"token": "b", "logprob": None}]}
+    ]
+    assert added({"choices": [{"delta": {}, "logprobs": ["a"]}]}).logprobs == []
+
+
+def test_a_text_without_end_is_malformed(monkeypatch):
+    monkeypatch.setattr("contextrot.reply.LARGEST_TEXT_CHARACTERS", 100)
+    with pytest.raises(faults.Malformed, match="longer"):
+        added(*[{"choices": [{"delta": {"content": "x" * 60}}]}] * 2)
+
+
+@pytest.mark.parametrize("error", [None, "", {}, [], False])
+def test_an_error_field_that_says_nothing_is_no_error(error):
+    assert added({"error": error, "choices": [{"delta": {"content": "yes"}}]}).text == "yes"
+
+
+@pytest.mark.parametrize("error", [{"message": "x"}, "x", [{"message": "x"}], True, 7, {"code": "rate_limit_exceeded"}])
+def test_an_error_is_never_an_answer(error):
+    with pytest.raises(faults.Failure):
+        added({"error": error, "choices": [{"delta": {"content": "yes"}, "finish_reason": "stop"}]})
+
+
+ODD = [None, True, 0, -1, 7.0, 1e30, 10**30, math.nan, math.inf, "", "7", "null", LONE, "\x00", "x" * 5000, [], {}, [[]], {"a": {}}, [None], ["a"],
+       {"text": "a"}, {"type": "text", "text": LONE}, [{"type": "thinking", "thinking": "t"}]]  # fmt: skip
+GOOD = [
+    {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "provider": "Together", "system_fingerprint": "f",
+     "choices": [{"index": 0, "delta": {"role": "assistant", "content": "yes", "reasoning_content": "hm", "refusal": None,
+                                        "tool_calls": None, "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+                  "logprobs": {"content": [{"token": "y", "logprob": -0.1, "bytes": [121], "top_logprobs": [{"token": "y", "logprob": -0.1}]}]},
+                  "finish_reason": "stop"}],
+     "usage": {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4},
+               "completion_tokens_details": {"reasoning_tokens": 1}}},
+    {"model": "m", "choices": [{"message": {"role": "assistant", "content": [{"type": "text", "text": "yes"}]}, "finish_reason": "stop"}],
+     "usage": {"input_tokens": 7, "output_tokens": 2, "cache_read_input_tokens": 4}, "timings": {"prompt_n": 3, "cache_n": 4, "predicted_n": 2}},
+    {"error": {"message": "prompt is too long: 201130 tokens > 200000 maximum", "type": "invalid_request_error", "code": 400,
+               "details": [{"@type": "x", "retryDelay": "3s"}], "metadata": {"raw": '{"error": {"message": "x"}}', "headers": {"Retry-After": "1"}}}},
+]  # fmt: skip
+
+
+def places(value, path=()):
+    """The paths of all values inside of a JSON value."""
+    found = [path] if path else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        found += places(inner, (*path, key))
+    return found
+
+
+def mutated(rng):
+    """A good body with one to three values replaced, removed or moved; sometimes its text is damaged."""
+    body = copy.deepcopy(rng.choice(GOOD))
+    for _ in range(rng.randint(1, 3)):
+        paths = places(body)
+        if not paths:
+            break
+        *way, last = rng.choice(paths)
+        holder = body
+        for key in way:
+            holder = holder[key]
+        action = rng.random()
+        if action < 0.7:
+            holder[last] = copy.deepcopy(rng.choice(ODD))
+        elif action < 0.85:
+            del holder[last]
+        elif isinstance(holder, dict):
+            holder[rng.choice(["error", "content", "choices", "usage", "delta", "message", "code"])] = holder[last]
+    text = json.dumps(body).encode()
+    if rng.random() < 0.2:
+        text = bytearray(text)
+        for _ in range(rng.randint(1, 4)):
+            text[rng.randrange(len(text))] = rng.randrange(256)
+        text = bytes(text[: rng.randrange(1, len(text) + 1)] if rng.random() < 0.5 else text)
+    return text
+
+
+def fits(reply, row):
+    """A response with all of the reply, as the client makes it."""
+    outcome, text, reasoning = classify(reply)
+    return Response(
+        f"s{row}", 0, outcome, text, reasoning, reply.finish_reason, reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens,
+        reply.reasoning_tokens, reply.first_token_seconds, reply.total_seconds, model=reply.model, upstream=reply.upstream,
+        details=json.dumps({"logprobs": reply.logprobs}, ensure_ascii=False, allow_nan=False),
+    )  # fmt: skip
+
+
+def test_20_000_damaged_bodies_are_read_or_refused_and_all_that_is_read_can_be_written(tmp_path):
+    rng, responses, refused = random.Random(18), [], 0
+    for row in range(20_000):
+        body, reply, streamed = mutated(rng), Reply(), row % 2
+        try:
+            if streamed:
+                reader = EventReader()
+                for event in [*reader.feed(b"data: " + body + b"\n\n"), *reader.end()]:
+                    if event.chunk is not None:
+                        reply.add(event.chunk, 0.1, event.name)
+            else:
+                reply.add(whole_object(body), 0.1)
+            reply.finish()
+        except faults.Failure as failure:
+            refused += 1
+            failure.message.encode()
+            assert failure.retry_after is None or 0 <= failure.retry_after < 1e6
+            continue
+        responses.append(fits(reply, row))
+    assert refused > 5_000
+    assert len(responses) > 5_000
+    write_responses(tmp_path / "responses.parquet", responses)
+    assert [r.text for r in read_responses(tmp_path / "responses.parquet")] == [r.text for r in responses]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_bodies_over_the_wire_are_a_reply_or_a_failure():
+    import asyncio
+
+    from contextrot.engines import Endpoint
+    from contextrot.transport import DirectTransport, LitellmTransport
+    from tests.servers.dialects import SSE
+    from tests.servers.wire import Said, WireServer
+    from tests.unit.test_wire_errors import BODY
+
+    rng = random.Random(27)
+    bodies = [mutated(rng) for _ in range(300)]
+
+    def said(number):
+        body, form = bodies[number % len(bodies)], number % 3
+        if form == 0:
+            return Said(rng.choice([200, 200, 200, 400, 429, 503]), body)
+        return Said(200, b"data: " + body + b"\n\n" + (b"data: [DONE]\n\n" if form == 1 else b""), SSE)
+
+    async def run(url, kind, count):
+        transport = kind(Endpoint("external", "m", "openai", url, api_key="sk-test"))
+        found = []
+        for _ in range(count):
+            try:
+                found.append(await transport.send(BODY, 20))
+            except faults.Failure as failure:
+                found.append(failure)
+        await transport.close()
+        return found
+
+    for kind, count in ((DirectTransport, 300), (LitellmTransport, 60)):
+        with WireServer(said) as server:
+            found = asyncio.run(run(server.url, kind, count))
+        assert len(found) == count
+        for row, reply in enumerate(found):
+            if isinstance(reply, Reply):
+                fits(reply, row)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_stream_by_another_content_type_is_read():
+    said = dialects.openai()
+    said.headers = {"Content-Type": "text/plain"}
+    reply, _ = send(said)
+    assert (reply.text, reply.first_token_seconds) == ("yes", None)

@@ -1,0 +1,34 @@
+"""Files that anybody may have put where we read: only regular ones, and only up to a size, so that none hangs or fills the memory."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+
+def read_regular(path: str, most_bytes: int, offset: int = 0) -> bytes:
+    """The content of a regular file from an offset on.
+
+    Raises:
+        ValueError: for a pipe, a device, a folder, or a file that is larger.
+        OSError: if it cannot be opened or read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is no regular file")
+        left = status.st_size - offset
+        if left > most_bytes:
+            raise ValueError(f"it has more than {most_bytes:,} bytes")
+        if offset:
+            os.lseek(handle, offset, os.SEEK_SET)
+        data = os.read(handle, max(left, 0))
+        if len(data) < left:  # one call gives 2 GiB at most, and less on some network file systems
+            parts = [data]
+            while (left := left - len(parts[-1])) > 0 and parts[-1]:
+                parts.append(os.read(handle, left))
+            data = b"".join(parts)
+        return data
+    finally:
+        os.close(handle)
