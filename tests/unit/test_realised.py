@@ -117,10 +117,11 @@ def test_what_is_not_as_asked_is_named(pools):
     assert "stands 0 times" in verify(haystack, [Insertion("Other.", 0.5)], 600, messages(haystack.text), tokenizer)[0]
 
 
-def test_generated_text_repeats_no_sentence():
+def test_generated_text_repeats_hardly_a_sentence():
     for topic in ("generated", "generated_zh", "generated_ar"):
         sentences = [sentence for document in generated_documents(topic) for sentence in document]
-        assert len(sentences) == len(set(sentences)) == 50_000
+        assert len(sentences) >= 60_000
+        assert len(sentences) - len(set(sentences)) < 0.001 * len(sentences)
 
 
 def test_a_folder_without_text_says_what_is_read(tmp_path):
