@@ -261,8 +261,9 @@ def fits(reply, row):
     """A response with all of the reply, as the client makes it."""
     outcome, text, reasoning = classify(reply)
     return Response(
-        f"s{row}", 0, outcome, text, reasoning, reply.finish_reason, reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens,
-        reply.reasoning_tokens, reply.first_token_seconds, reply.total_seconds, model=reply.model, upstream=reply.upstream,
+        f"s{row}", 0, outcome, text, reasoning, reply.finish_reason, prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens, cached_tokens=reply.cached_tokens, reasoning_tokens=reply.reasoning_tokens,
+        first_token_seconds=reply.first_token_seconds, total_seconds=reply.total_seconds, model=reply.model, upstream=reply.upstream,
         details=json.dumps({"logprobs": reply.logprobs}, ensure_ascii=False, allow_nan=False),
     )  # fmt: skip
 

@@ -149,7 +149,7 @@ def _collect(folder, script, caplog, monkeypatch, **model):
         values = {"engine": "external", "name": "m", "window": 1000, "max_output_tokens": 20, "tokens_per_minute": 10**9}
         address = f"http://{USER}:canary%20pass%3Aword%401@127.0.0.1:{server.port}/v1?{'' if 'provider' in model else f'api_key={QUERY}&'}api-version=1"
         values |= {"base_url": address, "engine_options": {"headers": {"X-Mine": "Token ${MY_HEADER}"}}} | model
-        settings = Settings(request_store=str(folder / "store"), max_attempts=1)
+        settings = Settings(request_store=str(folder / "store"), max_attempts=1, retry_deadline_seconds=1e-9)
         about = {"task": Task(Parameters()), "model_name": "m", "model": ModelSettings(**values), "settings": settings}
         output = folder / "results/t/m/e/responses/1-of-1.parquet"
         problem = None

@@ -145,12 +145,22 @@ async def check_model(name: str, model: ModelSettings, pause_seconds: float = 2.
     return check
 
 
+def _numbers(count: int) -> str:
+    return "Answer with the word yes. " + " ".join(str(number) for number in range(count))
+
+
 def _prompt(check: ModelCheck, model: ModelSettings) -> str:
     """A prompt of numbers, counted by config's tokenizer where there is one."""
     room = max(20, min(PROMPT_TOKENS, model.window // 2))
-    text = "Answer with the word yes. " + " ".join(str(number) for number in range(room // 3))
+    text = _numbers(room // 3)
     try:
-        check.own_tokens = tokenizer_of(model).count_chat([{"role": "user", "content": text}])
+        tokenizer = tokenizer_of(model)
+        for _ in range(2):  # the second has as many numbers as make so many tokens
+            check.own_tokens = tokenizer.count_chat([{"role": "user", "content": text}])
+            if check.own_tokens >= room:
+                break
+            text = _numbers(round(room // 3 * 1.02 * room / check.own_tokens))
+        check.own_tokens = tokenizer.count_chat([{"role": "user", "content": text}])
     except Exception as error:  # of the Hub, of files, of tokenizers, in many kinds
         check.to_set.append(f"`tokenizer`: {model.tokenizer or model.name} cannot be loaded ({str(error).splitlines()[0][:120]})")
     return text

@@ -12,8 +12,8 @@ LONGEST_PIECE = 600
 """Characters of a piece that need not be cut inside: more than all but the longest sentences."""
 _BLANK_LINE = regex.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
 _BOUNDARY = regex.compile(
-    r"""(?<=[.!?])(?<!\bMr\.)(?<!\bMrs\.)(?<!\bDr\.)(?<!\bSt\.)[\"')\]]*\s+(?=[\"'(\[]?[\p{Lu}\p{Lo}\p{Nd}¿¡«„“])
-    |(?<=[。！？｡…؟۔।॥၊။។៕៖։።፧⸮‽])[\"'”’」』）)\]»]*\s*(?=\S)""",
+    r"""(?<=[.!?])(?<!\bMr\.)(?<!\bMrs\.)(?<!\bDr\.)(?<!\bSt\.)[\"')\]]*+\s+(?=[\"'(\[]?[\p{Lu}\p{Lo}\p{Nd}¿¡«„“])
+    |(?<=[。！？｡…؟۔।॥၊။។៕៖։።፧⸮‽])[\"'”’」』）)\]»]*+\s*(?=\S)""",
     regex.VERBOSE,
 )
 _CLAUSE = regex.compile(r"(?<=[,;:—–،؛，、；：)])(?=\s|[\p{Han}\p{Hiragana}\p{Katakana}])|(?<=[，、；：])")
