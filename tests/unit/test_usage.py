@@ -11,7 +11,7 @@ import pytest
 from contextrot import usage
 from contextrot.money import picos
 from contextrot.prices import FREE, Pricing, Rate
-from contextrot.records import Response
+from contextrot.records import Response, write_responses
 from contextrot.usage import Ledger, read_parts, summarize, write_dashboard
 
 CENT_A_TOKEN = Pricing(((0, Rate(0.01, 0.001, 0.01)),))
@@ -141,7 +141,7 @@ def test_parts_of_another_number_of_shards_count_no_answer_twice(folder):
         one = ledger(folder, part)
         one.record("k", answer())
         one.write()
-    write_dashboard(folder / "responses.parquet", 2)
+    write_dashboard(folder / "responses.parquet", 2, "llama")
     assert [part["part"] for part in read_parts(folder)] == ["1-of-2", "2-of-2", "judge-llm"]
     assert json.loads((folder / "token_summary.json").read_text())["calls"] == 3
     assert (folder / "token_dashboard.txt").read_text().count("TOTALS:") == 1
@@ -161,11 +161,19 @@ def test_a_half_written_part_is_left_out(folder):
     assert len(read_parts(folder)) == 1
 
 
-def test_no_parts_give_zero_calls_and_no_rate(folder):
+def test_where_no_part_came_along_the_answers_themselves_are_counted(folder):
+    """Jobs that share no folder leave their parts where they ran."""
     folder.mkdir(parents=True)
-    write_dashboard(folder / "responses.parquet", 1)
+    ledger(folder, "1-of-2").write()
+    rows = [
+        Response(f"s{i}", 0, "answered", "x", prompt_tokens=100, completion_tokens=5, cost_usd=0.25, attempts=1) for i in range(3)
+    ]
+    rows.append(Response("long", 0, "over_window"))
+    write_responses(folder / "responses.parquet", rows)
+    write_dashboard(folder / "responses.parquet", 2, "llama")
     summary = json.loads((folder / "token_summary.json").read_text())
-    assert (summary["calls"], summary["tokens_per_minute"]) == (0, None)
+    assert (summary["calls"], summary["input_tokens"], summary["output_tokens"], summary["cost_usd"]) == (3, 300, 15, 0.75)
+    assert [part["part"] for part in read_parts(folder)] == ["all-of-2"]
 
 
 def test_what_a_provider_may_have_billed_for_a_lost_answer_is_part_of_the_cost(folder):

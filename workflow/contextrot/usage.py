@@ -14,13 +14,14 @@ import math
 import os
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from contextrot.errors import RequestError, StoreError
 from contextrot.money import bills, picos, usd
 from contextrot.prices import Pricing
-from contextrot.records import Response, write_text
+from contextrot.records import Response, read_responses, write_text
 from contextrot.regular_files import read_regular
 from contextrot.spending import Account
 
@@ -150,15 +151,25 @@ class Ledger:
         _append(self.folder / "token_dashboard.txt", dashboard(self.folder, totals))
 
 
-def write_dashboard(responses_path: str | Path, shards: int) -> None:
+def write_dashboard(responses_path: str | Path, shards: int, model: str) -> None:
     """Writes the final token_dashboard.txt and token_summary.json beside gathered responses.
 
-    Parts of an earlier number of shards are removed first, for they count the same answers.
+    Parts of an earlier number of shards are removed first, for they count the same answers. Where jobs share no folder their parts are
+    not here: then the answers themselves are counted.
     """
     folder = Path(responses_path).parent
-    for path in folder.glob(".usage/*-of-*.json"):
-        if not path.stem.endswith(f"-of-{shards}"):
+    wanted = {f"{shard}-of-{shards}" for shard in range(1, shards + 1)}
+    there = {path.stem: path for path in folder.glob(".usage/*-of-*.json")}
+    for name, path in there.items():
+        if name not in wanted or not wanted <= set(there):
             path.unlink(missing_ok=True)
+    if not wanted <= set(there):
+        counted = Ledger(folder, f"all-of-{shards}", model, None)
+        for number, response in enumerate(read_responses(responses_path)):
+            if response.attempts or response.cached:
+                counted.record(str(number), replace(response, cached=True))
+        counted.stage = "done"
+        counted.write()
     write_text(folder / "token_dashboard.txt", dashboard(folder, write_summary(folder)))
 
 

@@ -10,5 +10,5 @@ with reporting_errors(snakemake.log[0]):
     names, files = snakemake.wildcards, snakemake.input
     model = Project(snakemake.config).models[names.model]
     audit = gather_responses(files.samples, files.shards, snakemake.output.responses, counts_exactly(model))
-    write_dashboard(snakemake.output.responses, len(files.shards))
+    write_dashboard(snakemake.output.responses, len(files.shards), names.model)
     tell_audit(f"{names.model} {names.experiment}", audit, model.base_url)

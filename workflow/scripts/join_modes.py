@@ -13,4 +13,4 @@ with reporting_errors(snakemake.log[0]):
     folders, model = [Path(path).parent for path in snakemake.input.requests], project.models[names.model]
     join_modes(folders, model.engine, model.name, Path(out.scores), Path(out.responses), Path(out.parity))
     summarize_scores(project.task(**names), out.scores, out.metrics)
-    write_dashboard(out.responses, 1)
+    write_dashboard(out.responses, 1, names.model)
