@@ -33,7 +33,7 @@ class Scripted:
         self.answered: Counter[str] = Counter()
         self.times: list[float] = []
 
-    async def send(self, body, timeout_seconds):
+    async def send(self, body, timeout_seconds, sent=None):
         prompt = body["messages"][-1]["content"]
         now = self.clock.monotonic() - self.begin
         self.times.append(now)

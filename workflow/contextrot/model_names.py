@@ -9,6 +9,8 @@ QUANTISATION = re.compile(
     r"[-._:](ud-)?(i?q\d(_\w+)*|bf16|f16|fp16|f32|fp32|fp8|fp4|nvfp4|mxfp4|int[48]|w\d+a\d+|awq|gptq|gguf|mlx|[34568]-?bits?)$"
 )
 FILE = re.compile(r"(-\d{5}-of-\d{5})?\.(gguf|bin|safetensors)$")
+REVISION = re.compile(r"@(main|master|refs/\S+|[0-9a-f]{40})$")
+"""A revision of the Hub, which `transformers serve` puts behind the name."""
 EQUAL_VERSIONS = re.compile(r"(:latest|-latest|@latest|@default|:free|:nitro|:floor)$")
 
 
@@ -29,7 +31,7 @@ def base_name(name: str) -> str:
 
 def _parts(name: str) -> tuple[str, str, str]:
     """Name, version, quantisation."""
-    plain = re.split(r"[/\\]", name.strip().rstrip("/\\").lower())[-1]
+    plain = re.split(r"[/\\]", REVISION.sub("", name.strip().lower()).rstrip("/\\"))[-1]
     plain = FILE.sub("", EQUAL_VERSIONS.sub("", plain))
     version = quantisation = ""
     for _ in range(3):  # in either order
