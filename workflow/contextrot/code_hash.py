@@ -27,18 +27,18 @@ Definition = tuple[str, str]
 """A module's dotted name and a name in it: `function`, `Class`, `Class.member`."""
 
 
-def code_hash(script: str, *plugins: str) -> str:
+def code_hash(script: str | None, *plugins: str) -> str:
     """The hash for one rule's params.
 
     Args:
-        script: a file of workflow/scripts without its ending.
+        script: a file of workflow/scripts without its ending; None for the plug-ins alone.
         plugins: what the script reaches by name alone: `tasks.niah:NeedleInAHaystack.score` for members of a class (as inherited, with
             all that they use of it), `judges.match:judge`, or `judges.match` for a whole module.
 
     Raises:
         ValueError: if a name is not in the library.
     """
-    roots = [(module, name) for module, name in _uses(_script(script), _script(script).tree) if module not in NOT_FOLLOWED]
+    roots = list(_uses(_script(script), _script(script).tree)) if script else []
     for plugin in plugins:
         module, _, name = f"{PACKAGE}.{plugin}".partition(":")
         if _module(module) is None:
