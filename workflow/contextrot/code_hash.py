@@ -175,9 +175,9 @@ def _reached(roots: Iterable[Definition]) -> dict[str, str]:
             # what `Class.member = value` assigns to is not used by it
             more += _uses(module, statement.value if isinstance(statement, ast.Assign) else statement)
         waiting += more
-        found[f"{place[0]}:{name}"] = "\n".join(map(ast.dump, statements))
+        found[f"{place[0]}:{name}"] = "\n".join(map(ast.unparse, statements))
         if module.effects:
-            found[f"{place[0]}:"] = "\n".join(map(ast.dump, module.effects))
+            found[f"{place[0]}:"] = "\n".join(map(ast.unparse, module.effects))
     return found
 
 
