@@ -52,7 +52,7 @@ def wait_for(condition, process, log) -> None:
 def test_of_four_shards_only_the_killed_one_runs_again_and_another_number_asks_nothing(tmp_path):
     """The longest prompt is never answered, so its shard's job is the one that is still there to be killed."""
     hanging = True
-    with ScriptedServer(lambda prompt, before: Act(silent=hanging and len(prompt) > 2000)) as server:
+    with ScriptedServer(lambda prompt, before: Act(silent=hanging and len(prompt) > 2000, usage={})) as server:
         words, log = command(tmp_path, server.url, shards=4), tmp_path / "run.log"
         finished = tmp_path / EXPERIMENT / "responses"
         with log.open("wb") as output:
