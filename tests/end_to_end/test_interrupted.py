@@ -49,7 +49,7 @@ def test_ctrl_c_ends_cleanly_says_how_far_it_is_and_the_next_run_asks_only_the_r
 
     def until_enough(prompt, before):
         if len(server.prompts) <= ANSWERED_BEFORE:
-            return Act()
+            return Act(usage={})
         if len(server.prompts) == ANSWERED_BEFORE + CONCURRENCY:
             enough.set()
         return Act(silent=True)
@@ -68,7 +68,7 @@ def test_ctrl_c_ends_cleanly_says_how_far_it_is_and_the_next_run_asks_only_the_r
         assert not (tmp_path / FOLDER / "responses.parquet").exists()
         assert len(server.prompts) == ANSWERED_BEFORE + CONCURRENCY
         kept = RequestStore(tmp_path / ".cache/responses").size()[0]
-        server.script = lambda prompt, before: Act()
+        server.script = lambda prompt, before: Act(usage={})
         run = start(tmp_path, server.url)
         second, _ = run.communicate(timeout=600)
         assert run.returncode == 0, second

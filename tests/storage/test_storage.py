@@ -139,7 +139,7 @@ def test_results_in_a_bucket_with_every_job_in_an_empty_folder_of_its_own(tmp_pa
     ]
     remote += ["--shared-fs-usage", "none", "--jobs", "2", "--seconds-between-status-checks", "1", "--envvars", *KEYS]
     command = [sys.executable, "-m", "snakemake", *arguments, *chosen]
-    environment = {**os.environ, **KEYS}
+    environment = {**os.environ, **KEYS, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # jobs run `python`
 
     def run(*more: str) -> subprocess.CompletedProcess:
         return subprocess.run([*command, *more], cwd=clone, env=environment, capture_output=True, text=True, timeout=900)
@@ -150,7 +150,7 @@ def test_results_in_a_bucket_with_every_job_in_an_empty_folder_of_its_own(tmp_pa
     assert len(list(jobs.iterdir())) >= 10, "inference, judging, scoring and drawing are jobs of their own"
     assert not (clone / "results").exists()
     check_results(lambda path: client.get_object(Bucket="bucket", Key=f"runs/{path}")["Body"].read())
-    again = run("--cores", "1", "-n")
+    again = run(*remote, "-n")
     assert "Nothing to be done" in again.stdout + again.stderr, again.stdout[-2000:]
     for entry in client.list_objects_v2(Bucket="bucket")["Contents"]:
         written = client.get_object(Bucket="bucket", Key=entry["Key"])["Body"].read()
