@@ -148,6 +148,19 @@ def test_no_prompt_of_twenty_thousand_tokens_is_over_by_the_joins(data, o200k):
         assert abs(haystack.depths[0] - seed / 99) <= 0.01
 
 
+@pytest.mark.parametrize("text", ["word " * 200_000, "词" * 300_000], ids=["words", "characters"])
+def test_a_line_of_a_megabyte_gives_prompts_as_asked(o200k, text):
+    pool = SentencePool([split_text(text)], o200k)
+
+    def count(haystack: str) -> int:
+        return o200k.count_chat([{"role": "user", "content": f"Read:\n{haystack}\n\nWhere is it?"}])
+
+    for length, depth in ((200, 0.5), (3_500, 0.31), (50_000, 0.9)):
+        haystack = pool.compose(pool.original_order(generator_for(1)), [Insertion(NEEDLES[0], depth)], length, count)
+        assert length - 8 <= haystack.prompt_tokens <= length and haystack.text.count(NEEDLES[0]) == 1
+        assert count(haystack.text) == haystack.prompt_tokens and abs(haystack.depths[0] - depth) <= 0.01
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=400), st.integers(1, 50))
 def test_pieces_joined_are_the_text(text, most):

@@ -13,7 +13,7 @@ from contextrot.provenance import by_experiment, responses_summary
 from contextrot.random_streams import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
 from contextrot.rot_curves import DEFINITIONS, effective_length
-from contextrot.scoring import select
+from contextrot.scoring import on_target, select
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +180,7 @@ def _effective_lengths(seed: int, model: str, experiment: str, scores_path: Path
     if column and scores_path is not None:
         import pandas as pd
 
-        scores = pd.read_parquet(scores_path)
+        scores = on_target(pd.read_parquet(scores_path))
         scores = scores[scores["outcome"].isin(SCORED_OUTCOMES)]
         for name in DEFINITIONS if "score" in scores else ():
             rng = generator_for(seed, "summary", model, experiment, name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from contextrot.errors import unknown
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
+from contextrot.scoring import on_target
 from contextrot.summary import note_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def draw_figures(project: Project, model: str, experiment: str, folder: Path, ou
         if name not in task.figures:
             raise unknown("figure", name, task.figures, f"experiment {experiment!r}")
     context = FigureContext(
-        scores=pd.read_parquet(folder / "scores.parquet"),
+        scores=on_target(pd.read_parquet(folder / "scores.parquet")),
         metrics=pd.read_csv(folder / "metrics.csv", keep_default_na=True),
         folder=folder,
         model_title=project.title(model),
