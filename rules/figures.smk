@@ -32,7 +32,7 @@ for experiment, figures in figures_drawn_together().items():
         priority: 1
         # on a cluster with the other light steps of the experiment; a profile can name rules, but not those of experiments to come
         group:
-            None if workflow.local_exec else "summary"
+            "summary"
         conda:
             "../envs/contextrot.yaml"
         resources:
