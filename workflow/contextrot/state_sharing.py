@@ -80,13 +80,10 @@ def sharing_agrees(probe: LayerProbe, longest: list[int], end: Measurement) -> b
     for tokens in budgets:
         try:
             shared = probe.measure_together([Probe(longest), *map(Probe, others)], tokens)
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError, NotImplementedError) as error:
-            log.info("prompts are not shared: %s: %s", type(error).__name__, error)
-            return False
-        except RuntimeError as error:
-            if "memory" in str(error):
+        except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" in str(error):
                 raise
-            log.info("prompts are not shared: %s", str(error).splitlines()[0])
+            log.info("prompts are not shared: %s: %s", type(error).__name__, error)
             return False
         if not all(_same(probe, one, other, "a shared prompt") for one, other in zip(shared, plain, strict=True)):
             return False
