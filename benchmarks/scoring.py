@@ -48,7 +48,7 @@ import yaml
 from contextrot.figures.drawing import draw_figures
 from contextrot.judging import JudgingContext, judge_responses
 from contextrot.scoring import score_responses, summarize_scores
-from contextrot.settings import Project
+from contextrot.project import Project
 folder, project = Path(sys.argv[1]), Project(yaml.safe_load(open("config/config.yaml")))
 task = project.task("full", "embedded", "niah")
 samples, responses = folder / "samples.parquet", folder / "responses.parquet"

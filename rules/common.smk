@@ -10,7 +10,7 @@ from snakemake_interface_executor_plugins.settings import SharedFSUsage
 from contextrot.code_hash import code_hash
 from contextrot.config_files import check_config_files
 from contextrot.errors import ContextRotError
-from contextrot.settings import Project
+from contextrot.project import Project
 
 try:
     check_config_files(workflow.configfiles)

@@ -11,9 +11,9 @@ import yaml
 
 from contextrot import tasks
 from contextrot.judges.match import match
+from contextrot.project import Project
 from contextrot.random_streams import generator_for
 from contextrot.records import Response, write_samples
-from contextrot.settings import Project
 from contextrot.tasks import SampleContext
 
 
@@ -23,7 +23,7 @@ def project(root):
 
 
 def experiments():
-    from contextrot.settings import project_root
+    from contextrot.project import project_root
 
     return sorted(yaml.safe_load((project_root() / "config/experiments.yaml").read_text()))
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from contextrot.settings import Project
+from contextrot.project import Project
 from tests.conftest import ROOT, run_snakemake
 
 pytestmark = pytest.mark.slow

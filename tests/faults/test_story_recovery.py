@@ -16,6 +16,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response as Answer
 
 from contextrot import engines, inference
+from contextrot.checked import validate
 from contextrot.engines import Endpoint
 from contextrot.engines.process import Server
 from contextrot.engines.vllm import clear_cache
@@ -23,7 +24,7 @@ from contextrot.errors import RequestError
 from contextrot.inference import collect_responses
 from contextrot.random_streams import generator_for
 from contextrot.records import read_responses, write_samples
-from contextrot.settings import ModelSettings, Settings, validate
+from contextrot.settings import ModelSettings, Settings
 from contextrot.tasks import SampleContext
 from contextrot.tasks.story_sequences import StoryParameters, StorySequences
 

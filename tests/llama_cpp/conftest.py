@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from contextrot import engines
-from contextrot.settings import Project
+from contextrot.project import Project
 
 
 def pytest_collection_modifyitems(items):

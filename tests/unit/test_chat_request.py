@@ -7,11 +7,12 @@ import pytest
 
 from contextrot.cache import request_key
 from contextrot.chat_request import ChatRequests, output_limit
+from contextrot.checked import validate
 from contextrot.client import model_identity
 from contextrot.engines import external
 from contextrot.errors import ConfigError
 from contextrot.faults import Failure
-from contextrot.settings import ModelSettings, validate
+from contextrot.settings import ModelSettings
 from contextrot.transport import transport_for
 from tests.scripted_server import Act, ScriptedServer, error
 

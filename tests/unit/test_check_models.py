@@ -9,7 +9,8 @@ from werkzeug import Request, Response
 
 from contextrot.check_models import ModelCheck, check_model, check_models, check_table, models_asked
 from contextrot.errors import RequestError
-from contextrot.settings import ModelSettings, Project
+from contextrot.project import Project
+from contextrot.settings import ModelSettings
 
 
 @pytest.fixture

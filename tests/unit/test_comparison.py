@@ -7,7 +7,7 @@ import pytest
 from contextrot.comparison import COMPARISON_FIGURES, compare, comparisons, entries_of, write_comparison
 from contextrot.errors import ConfigError
 from contextrot.figures.comparison import draw_comparison
-from contextrot.settings import Project
+from contextrot.project import Project
 
 LENGTHS = (500, 1000, 2000, 4000, 8000)
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from contextrot import tasks
+from contextrot.checked import validate
 from contextrot.config_files import check_config_files
 from contextrot.errors import ConfigError, ContextRotError, DataError
 from contextrot.files import read_yaml
 from contextrot.files.yaml_file import parse_yaml
+from contextrot.project import Project
 from contextrot.sampling import build_samples
-from contextrot.settings import Project, validate
 
 FILES = ("config.yaml", "experiments.yaml", "models.yaml")
 MUTATIONS = 510

@@ -16,7 +16,8 @@ from contextrot.engines import Endpoint, shared
 from contextrot.engines.host import Host
 from contextrot.engines.process import Server
 from contextrot.errors import EngineError
-from contextrot.settings import ModelSettings, Project
+from contextrot.project import Project
+from contextrot.settings import ModelSettings
 from tests.unit.test_process import HEALTHY
 
 

@@ -13,10 +13,10 @@ from contextrot.figures import FigureContext
 from contextrot.inference import collect_responses
 from contextrot.input_cut import counts_exactly, tell_audit
 from contextrot.judging import JudgingContext, judge_responses
+from contextrot.project import Project
 from contextrot.records import read_responses
 from contextrot.sampling import build_samples
 from contextrot.scoring import score_responses, summarize_scores
-from contextrot.settings import Project
 from contextrot.shards import gather_responses
 from contextrot.summary import readable, summarize_tier, write_summary
 from tests.scripted_server import Act

@@ -11,9 +11,10 @@ from werkzeug import Request, Response
 from contextrot.errors import ConfigError, RequestError
 from contextrot.judges.llm import judge, parse_verdict
 from contextrot.judging import JudgingContext, Pair
+from contextrot.project import Project
 from contextrot.records import Sample
 from contextrot.rubrics import REMINDER, fence, judge_prompt
-from contextrot.settings import JudgeSettings, Project
+from contextrot.settings import JudgeSettings
 from contextrot.tokenizers import load_tokenizer
 
 ENCODING = load_tokenizer("tiktoken:o200k_base")

@@ -14,9 +14,10 @@ from werkzeug import Response as Answer
 from contextrot.errors import ConfigError, RequestError
 from contextrot.judges.story import MEANINGS, judge, parse_ratings, rating_prompt
 from contextrot.judging import JudgingContext, Pair
+from contextrot.project import Project
 from contextrot.records import Judgement, Response, Sample, write_judgements, write_responses, write_samples
 from contextrot.scoring import score_responses
-from contextrot.settings import JudgeSettings, Project
+from contextrot.settings import JudgeSettings
 from contextrot.tasks import Parameters, Task
 from contextrot.tasks.story_sequences import CRITERIA, StoryParameters, StorySequences
 

@@ -13,10 +13,10 @@ from contextrot.figures import FigureContext
 from contextrot.figures.style import save
 from contextrot.inference import collect_responses
 from contextrot.judging import JudgingContext, judge_responses
+from contextrot.project import Project
 from contextrot.records import read_responses
 from contextrot.sampling import build_samples
 from contextrot.scoring import score_responses, select, summarize_scores
-from contextrot.settings import Project
 from contextrot.tasks.longmemeval import LongMemEval
 from contextrot.tasks.niah import NeedleInAHaystack
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from contextrot.inference import ModelTokenizer, SampleAsker
+from contextrot.project import Project
 from contextrot.records import Response, Sample, read_samples
 from contextrot.sampling import build_samples
-from contextrot.settings import Project
 from contextrot.tasks import Request
 
 REFUSES_SYSTEM = (

@@ -7,11 +7,12 @@ import pytest
 import yaml
 
 from contextrot.errors import ConfigError, EngineError
+from contextrot.project import Project
 from contextrot.serving.measure import measure_mode, mode_settings
 from contextrot.serving.memory import process_tree, resident_bytes
 from contextrot.serving.simulated import simulated_load
 from contextrot.serving.yarn import stretched
-from contextrot.settings import ModelSettings, Project
+from contextrot.settings import ModelSettings
 
 VARIABLE = "CONTEXT_RESEARCH_ALLOW_SIMULATED_BACKEND"
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from contextrot.errors import ConfigError
-from contextrot.settings import Project
+from contextrot.project import Project
 
 
 def refused(root, **config) -> str:

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
+from contextrot.project import Project
 from contextrot.records import Response, Sample, write_responses, write_samples
-from contextrot.settings import Project
 from contextrot.status import status_of, status_table
 from contextrot.usage import HOST
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from contextrot.project import Project
 from contextrot.records import Response, write_responses, write_table
 from contextrot.scoring import aggregate
-from contextrot.settings import Project
 from contextrot.summary import duration, note_of, readable, summarize_tier, write_metrics_page, write_summary
 
 MODELS = """

@@ -8,10 +8,10 @@ from functools import partial
 import pandas as pd
 import pytest
 
+from contextrot.checked import validate
 from contextrot.errors import ConfigError
 from contextrot.random_streams import generator_for
 from contextrot.records import Response, write_samples
-from contextrot.settings import validate
 from contextrot.shards import assign_shards
 from contextrot.tasks import SampleContext
 from contextrot.tasks.context_switching import ContextSwitching, percent_changes, read_label, rouge_l, slug

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
 from contextrot.judges.match import match
 from contextrot.random_streams import generator_for
 from contextrot.records import Judgement, Response, read_samples, write_judgements, write_responses, write_samples
 from contextrot.scoring import score_responses, select, summarize_scores
-from contextrot.settings import validate
 from contextrot.tasks import SampleContext
 from contextrot.tasks.longmemeval import LongMemEval, LongMemEvalParameters
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
@@ -14,7 +15,6 @@ from contextrot.needles import Distractor, followed_distractor, read_needles
 from contextrot.random_streams import generator_for
 from contextrot.records import Judgement, Response
 from contextrot.scoring import score_responses, select, summarize_scores
-from contextrot.settings import validate
 from contextrot.tasks import SampleContext
 from contextrot.tasks.niah import NeedleInAHaystack, NeedleParameters
 from tests.experiment_files import write_experiment

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from contextrot.checked import validate
 from contextrot.errors import ConfigError
 from contextrot.random_streams import generator_for
 from contextrot.records import Response, write_responses, write_samples
 from contextrot.scoring import score_responses, select, summarize_scores
-from contextrot.settings import validate
 from contextrot.tasks import SampleContext
 from contextrot.tasks.repeated_words import (
     RepeatedWords,

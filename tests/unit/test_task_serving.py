@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contextrot.checked import validate
 from contextrot.errors import ConfigError
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
 from contextrot.random_streams import generator_for
 from contextrot.serving.summary import summarize_requests
-from contextrot.settings import validate
 from contextrot.tasks import SampleContext
 from contextrot.tasks.serving import Serving, ServingParameters
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from contextrot import hub
+from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
-from contextrot.settings import validate
 from contextrot.task_sets import BUILT_IN, Reference, TaskSetSettings, load_task_set
 
 

@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 
+from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
 from contextrot.random_streams import generator_for
 from contextrot.records import OUTCOMES, Response
-from contextrot.settings import validate
 from contextrot.tasks import SampleContext
 from contextrot.tasks.story_sequences import CRITERIA, StoryParameters, StorySequences, read_sequences, store_number
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from contextrot import engines
+from contextrot.project import Project
 from contextrot.serving.measure import mode_settings
-from contextrot.settings import Project
 
 
 def pytest_collection_modifyitems(items):

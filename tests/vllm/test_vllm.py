@@ -15,6 +15,7 @@ import yaml
 from contextrot import engines
 from contextrot.errors import EngineError
 from contextrot.judges.match import match
+from contextrot.project import Project
 from contextrot.random_streams import generator_for
 from contextrot.records import Sample
 from contextrot.serving.benchmark import cross_check
@@ -22,7 +23,6 @@ from contextrot.serving.counters import check_loaded, difference, read_counters
 from contextrot.serving.disaggregation import records_of, transfers_of
 from contextrot.serving.load import run_load
 from contextrot.serving.proxy import expected_tokens
-from contextrot.settings import Project
 from contextrot.tasks import SampleContext
 
 GREEDY = {"temperature": 0}

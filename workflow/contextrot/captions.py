@@ -12,7 +12,7 @@ from contextrot.records import SCORED_OUTCOMES
 from contextrot.summary import note_of
 
 if TYPE_CHECKING:
-    from contextrot.settings import Project
+    from contextrot.project import Project
 
 
 class Facts(dict[str, Any]):

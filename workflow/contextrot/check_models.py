@@ -23,9 +23,10 @@ from contextrot.errors import ContextRotError, RequestError
 from contextrot.faults import Failure
 from contextrot.model_names import same_model
 from contextrot.prices import pricing_of
+from contextrot.project import Project
 from contextrot.records import write_text
 from contextrot.sampling import tokenizer_of
-from contextrot.settings import ModelSettings, Project
+from contextrot.settings import ModelSettings
 from contextrot.transport import Reply, transport_for
 
 PROMPT_TOKENS = 1200

@@ -17,7 +17,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).resolve().parent
 SCRIPTS = LIBRARY.parent / "scripts"
 PACKAGE = "contextrot"
-NOT_FOLLOWED = frozenset(f"{PACKAGE}.{name}" for name in ("settings", "reporting", "inference", "engines.shared"))
+NOT_FOLLOWED = frozenset(f"{PACKAGE}.{name}" for name in ("settings", "project", "reporting", "inference", "engines.shared"))
 """Config enters by params; how a model is asked and served stays behind its answers, which versions keep."""
 OWN_ROOTS = frozenset({"figures"})
 """Members of a class that are asked for by themselves: who uses a task otherwise does not depend on what it draws."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from contextrot.settings import Project
+    from contextrot.project import Project
 
 COMPARISON_FIGURES = ("rot_curves", "effective_length", "paired_differences", "rank")
 POSITION_COLUMNS = ("depth", "position_percent")

@@ -14,8 +14,9 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from contextrot import engines, judges, modules, tasks
+from contextrot.project import project_root
 from contextrot.records import write_text
-from contextrot.settings import ExperimentSettings, JudgeSettings, ModelSettings, Price, Settings, project_root
+from contextrot.settings import ExperimentSettings, JudgeSettings, ModelSettings, Price, Settings
 
 INTRODUCTION = """\
 # Configuration

@@ -20,7 +20,8 @@ from contextrot.tokenizers import ChatTokenizer
 
 if TYPE_CHECKING:
     from contextrot.hidden_states import LayerProbe, Measurement, Probe
-    from contextrot.settings import ModelSettings, Project
+    from contextrot.project import Project
+    from contextrot.settings import ModelSettings
     from contextrot.tasks import StateRequest
 
 BATCHES_AT_ONCE = 8

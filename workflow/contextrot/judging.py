@@ -11,7 +11,8 @@ from contextrot import judges
 from contextrot.records import Response, Sample, read_responses, read_samples, write_judgements
 
 if TYPE_CHECKING:
-    from contextrot.settings import JudgeSettings, Project
+    from contextrot.project import Project
+    from contextrot.settings import JudgeSettings
     from contextrot.tasks import Task
 
 JUDGED_OUTCOMES = ("answered", "truncated")

@@ -25,7 +25,7 @@ from contextrot.secrets import public
 from contextrot.tasks import SampleContext
 
 if TYPE_CHECKING:
-    from contextrot.settings import Project
+    from contextrot.project import Project
 
 FULL_TIER = "full"
 NAMED_VARIABLES = ("HF_HOME", "LIGHTNING_STUDIO_URL", "LIGHTNING_RUN_URL", "LIGHTNING_WORKSPACE_URL")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from contextrot.project import Project
 from contextrot.random_streams import generator_for
 from contextrot.records import write_samples
-from contextrot.settings import Project
 from contextrot.tasks import SampleContext
 from contextrot.tokenizers import tokenizer_of
 

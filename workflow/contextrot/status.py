@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contextrot.errors import DataError
-from contextrot.settings import Project
+from contextrot.project import Project
 from contextrot.usage import HOST, read_parts
 
 SILENT_SECONDS = 3600

@@ -18,7 +18,8 @@ from contextrot.scoring import on_target, select
 if TYPE_CHECKING:
     import pandas as pd
 
-    from contextrot.settings import ModelSettings, Project
+    from contextrot.project import Project
+    from contextrot.settings import ModelSettings
 
 EMBEDDED = "models/embedded"
 NO_ANSWER = ("truncated", "refused", "empty", "over_window", "input_cut", "ended_otherwise", "failed")

@@ -20,7 +20,7 @@ from contextrot.tokenizers import ChatTokenizer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from contextrot.settings import Project
+    from contextrot.project import Project
 
 MOST_COMMON = 5
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from contextrot.check_models import check_models
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     paths = Path(snakemake.params.json), Path(snakemake.params.md)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from contextrot.figures.drawing import draw_figures
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     names, folder = snakemake.wildcards, Path(snakemake.input.scores).parent

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from contextrot.cost import estimate_cost
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     outputs = Path(snakemake.output.json), Path(snakemake.output.md)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.settings import Project
 from contextrot.switching_pairs import export_pair
 
 with reporting_errors(snakemake.log[0]):

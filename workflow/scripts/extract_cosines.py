@@ -1,8 +1,8 @@
 """Looks at a local model's layers at the end of every prompt of one experiment."""
 
 from contextrot.cosines import extract_cosines
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     names, files = snakemake.wildcards, snakemake.input

@@ -1,8 +1,8 @@
 """Puts the responses of all shards into one file, audits the prompts' lengths, and sums what was used."""
 
 from contextrot.input_cut import counts_exactly, tell_audit
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.settings import Project
 from contextrot.shards import gather_responses
 from contextrot.usage import write_dashboard
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
 from contextrot.scoring import summarize_scores
 from contextrot.serving.compare import join_modes
-from contextrot.settings import Project
 from contextrot.usage import write_dashboard
 
 with reporting_errors(snakemake.log[0]):

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from contextrot.judging import JudgingContext, judge_responses
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     project, names = Project(snakemake.config), snakemake.wildcards

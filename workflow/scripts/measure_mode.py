@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
 from contextrot.serving.measure import measure_mode
-from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     files, log = snakemake.input, Path(snakemake.log[0]).with_suffix(".engine.log")

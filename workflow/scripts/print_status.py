@@ -1,7 +1,7 @@
 """Prints how far the run is."""
 
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.settings import Project
 from contextrot.status import status_table
 
 with reporting_errors(snakemake.log[0]):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
 from contextrot.serving.compare import write_report
-from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     project, names, output = Project(snakemake.config), snakemake.wildcards, Path(snakemake.output[0])

@@ -1,8 +1,8 @@
 """Scores every answer of one experiment, and averages the scores over its conditions."""
 
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
 from contextrot.scoring import score_responses, summarize_scores
-from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     task = Project(snakemake.config).task(**snakemake.wildcards)

@@ -1,8 +1,8 @@
 """Notes what ran in one tier, where and with which versions."""
 
+from contextrot.project import Project
 from contextrot.provenance import write_run_metadata
 from contextrot.reporting import reporting_errors
-from contextrot.settings import Project
 
 with reporting_errors(snakemake.log[0]):
     tier, outputs = snakemake.wildcards.tier, snakemake.output

@@ -1,7 +1,7 @@
 """Summarizes one tier."""
 
+from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.settings import Project
 from contextrot.summary import write_summary
 
 with reporting_errors(snakemake.log[0]):

@@ -17,10 +17,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from contextrot.checked import validate
 from contextrot.engines import Endpoint
 from contextrot.engines.process import Server
 from contextrot.errors import ConfigError, EngineError
-from contextrot.settings import ModelSettings, Section, validate
+from contextrot.settings import ModelSettings, Section
 
 BUILT_HERE = Path("~/.cache/contextrot/llama.cpp/build/bin/llama-server")
 """Where `make llama-server` puts it."""

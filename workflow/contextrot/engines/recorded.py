@@ -12,8 +12,9 @@ from typing import NoReturn
 from pydantic import BaseModel, ConfigDict
 
 from contextrot.errors import EngineError
+from contextrot.project import project_root
 from contextrot.records import Response, Sample
-from contextrot.settings import ModelSettings, project_root
+from contextrot.settings import ModelSettings
 from contextrot.tasks import Task
 from contextrot.thoughts import Thoughts
 

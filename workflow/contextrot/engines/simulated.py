@@ -21,10 +21,11 @@ from typing import Any, NoReturn
 import numpy as np
 from pydantic import Field
 
+from contextrot.checked import validate
 from contextrot.errors import EngineError
 from contextrot.random_streams import generator_for
 from contextrot.records import Response, Sample
-from contextrot.settings import ModelSettings, Section, validate
+from contextrot.settings import ModelSettings, Section
 from contextrot.tasks import Asker, Request, Task
 from contextrot.tokenizers import Tokenizer, tokenizer_of
 

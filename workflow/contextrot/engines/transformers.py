@@ -14,11 +14,12 @@ from pathlib import Path
 
 from pydantic import Field
 
+from contextrot.checked import validate
 from contextrot.engines import Endpoint
 from contextrot.engines.process import Server
 from contextrot.errors import EngineError
 from contextrot.local_models import refuse_pickled
-from contextrot.settings import ModelSettings, Section, validate
+from contextrot.settings import ModelSettings, Section
 
 TRANSFORMERS = f"import gc; gc.set_threshold{gc.get_threshold()}; from transformers.cli.transformers import main; main()"
 """The command `transformers`, but that it seldom looks through what it imports for garbage, which takes a fifth of its start."""

@@ -21,11 +21,12 @@ from typing import Any, Literal
 from dotenv import dotenv_values
 from pydantic import Field
 
+from contextrot.checked import validate
 from contextrot.engines import Endpoint
 from contextrot.engines.process import Server
 from contextrot.engines.transformers import check_weights
 from contextrot.errors import ConfigError, EngineError
-from contextrot.settings import ModelSettings, Section, validate
+from contextrot.settings import ModelSettings, Section
 
 WORKFLOW_ROOT = Path(__file__).parents[3]
 SUPERVISE = Path(__file__).parents[1] / "serving" / "supervise.py"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from contextrot.settings import Project
+    from contextrot.project import Project
 
 TITLES = {"logit_cosine": "cosine with\nthe final logits", "base_cosine": "cosine with the state\nat {shortest}"}
 

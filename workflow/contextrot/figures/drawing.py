@@ -13,7 +13,7 @@ from contextrot.scoring import on_target
 from contextrot.summary import note_of
 
 if TYPE_CHECKING:
-    from contextrot.settings import Project
+    from contextrot.project import Project
 
 
 def draw_figures(project: Project, model: str, experiment: str, folder: Path, outputs: Sequence[str | Path]) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from contextrot.checked import validate
 from contextrot.engines.vllm import Options, interpreter
 from contextrot.errors import ConfigError, EngineError
 from contextrot.records import Sample
 from contextrot.serving.load import Timing, run_load
-from contextrot.settings import validate
 
 if TYPE_CHECKING:
     from contextrot.engines import Endpoint

@@ -29,7 +29,8 @@ from contextrot.serving.yarn import stretched
 
 if TYPE_CHECKING:
     from contextrot.engines import Endpoint
-    from contextrot.settings import ModelSettings, Project
+    from contextrot.project import Project
+    from contextrot.settings import ModelSettings
     from contextrot.tasks.serving import Serving
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ import heapq
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from contextrot.checked import validate
 from contextrot.engines.simulated import Options, check_allowed
 from contextrot.serving.load import Timing
-from contextrot.settings import validate
 
 if TYPE_CHECKING:
     from contextrot.records import Sample

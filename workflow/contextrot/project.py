@@ -1,0 +1,223 @@
+"""The config files as one checked whole: settings with the models, experiments and judges that they name.
+
+Four places say what a task's parameters are; the later wins:
+the task's defaults, the experiment's `parameters`, its `tiers[tier]`, the model's `overrides[experiment or task]`
+(whose own `tiers[tier]` comes last of all).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from contextrot import engines, judges, rubrics, secrets, tasks
+from contextrot.checked import shown, validate
+from contextrot.errors import ConfigError, unknown
+from contextrot.files import read_yaml
+from contextrot.settings import ExperimentSettings, ModelSettings, Settings
+
+
+class Project:
+    """Settings with the definitions of models and experiments they point to, all checked.
+
+    Args:
+        config: the merged config, as Snakemake gives it.
+        root: the folder of the Snakefile, where `data` is; found from this file without it.
+
+    Raises:
+        ConfigError: for anything unknown, mistyped or missing.
+    """
+
+    def __init__(self, config: Mapping[str, Any], root: Path | None = None) -> None:
+        self.root = root = project_root() if root is None else root
+        file = "config/config.yaml or --config"
+        self.settings = validate(Settings, config, file)
+        s = self.settings
+        definitions = _read_definitions(root / s.model_definitions)
+        self.models = {
+            name: validate(ModelSettings, self._located(block), f"model {name!r} in {s.model_definitions}")
+            for name, block in definitions.items()
+        }
+        definitions = _read_definitions(root / s.experiment_definitions)
+        self.experiments = {
+            name: validate(ExperimentSettings, block, f"experiment {name!r} in {s.experiment_definitions}")
+            for name, block in definitions.items()
+        }
+        for model in self.models.values():
+            secrets.learn_address(model.base_url)
+            headers = model.engine_options.get("headers")
+            secrets.learn_headers(
+                {name: value for name, value in headers.items() if isinstance(value, str)} if isinstance(headers, dict) else {}
+            )
+        if s.tier not in s.tiers:
+            raise unknown("tier", s.tier, s.tiers, "config/config.yaml or --config tier=")
+        for name in s.models:
+            if name not in self.models:
+                raise unknown("model", name, self.models, f"`models` of {file} (they stand in {s.model_definitions})")
+        for name in s.experiments:
+            if name not in self.experiments:
+                raise unknown(
+                    "experiment", name, self.experiments, f"`experiments` of {file} (they stand in {s.experiment_definitions})"
+                )
+        for name, judge in s.judges.items():
+            if judge.kind not in judges.names():
+                raise unknown("kind of judge", judge.kind, judges.names(), f"judge {name!r} of {file}")
+            if judge.kind in ("llm", "story") and judge.model not in self.models:
+                raise unknown("model", judge.model, self.models, f"judge {name!r} of {file}")
+            if judge.kind == "llm" and judge.rubric not in (None, *rubrics.RUBRICS):
+                raise unknown("rubric", judge.rubric, rubrics.RUBRICS, f"judge {name!r} of {file}")
+        for judge in s.default_judges:
+            if judge not in s.judges:
+                raise unknown("judge", judge, s.judges, f"`default_judges` of {file}")
+        shipped = root / Settings.model_fields["experiment_definitions"].default
+        shipped = _read_definitions(shipped) if shipped.exists() else {}
+        overridable = {*self.experiments, *shipped, *tasks.names()}  # another file of experiments may leave out shipped ones
+        for name, model in self.models.items():
+            if model.engine not in engines.names():
+                raise unknown("engine", model.engine, engines.names(), f"model {name!r} in {s.model_definitions}")
+            for target in model.overrides:
+                if target not in overridable:
+                    raise unknown(
+                        "experiment or task", target, overridable, f"overrides of model {name!r} in {s.model_definitions}"
+                    )
+                self._override_tiers(name, target)
+        for name, experiment in self.experiments.items():
+            if experiment.task not in tasks.names():
+                raise unknown("task", experiment.task, tasks.names(), f"experiment {name!r} in {s.experiment_definitions}")
+            for tier in experiment.tiers:
+                if tier not in s.tiers:
+                    raise unknown(
+                        "tier", tier, s.tiers, f"experiment {name!r} in {s.experiment_definitions} (`tiers` of {file} has them)"
+                    )
+            for judge in self.judges_of(name):
+                if judge not in s.judges:
+                    raise unknown("judge", judge, s.judges, f"experiment {name!r} in {s.experiment_definitions}")
+        for name in self.experiments:
+            self._check_base(name)
+        for model in self.selected_models:
+            for experiment in self.selected_experiments:
+                for tier in ("", *s.tiers):  # without a tier too, which may hide what stands above it
+                    self.parameters(tier, model, experiment)
+
+    @property
+    def data(self) -> Path:
+        """The project's data folder."""
+        return self.root / "data"
+
+    def _located(self, block: Any) -> Any:
+        """A model's block with `{data}` in its name and tokenizer replaced by the data folder."""
+        if not isinstance(block, dict):
+            return block
+        named = {key: block[key] for key in ("name", "tokenizer", "chat_template") if isinstance(block.get(key), str)}
+        paths = {key: name.replace("{data}", str(self.data)) for key, name in named.items()}
+        return {**block, **paths}
+
+    @property
+    def selected_models(self) -> list[str]:
+        """Names of the models to run."""
+        return self.settings.models
+
+    @cached_property
+    def selected_experiments(self) -> list[str]:
+        """Names of the experiments to run: those named, or all that belong to a run by default."""
+        return self.settings.experiments or [name for name, block in self.experiments.items() if block.by_default]
+
+    def task_class(self, experiment: str) -> type[tasks.Task]:
+        """The task that an experiment runs."""
+        return tasks.load(self.experiments[experiment].task)
+
+    def task(self, tier: str, model: str, experiment: str) -> tasks.Task:
+        """The experiment's task with its parameters for a tier and model."""
+        return self.task_class(experiment)(self.parameters(tier, model, experiment))
+
+    def parameters(self, tier: str, model: str, experiment: str) -> tasks.Parameters:
+        """The parameters in force for one tier, model and experiment.
+
+        Raises:
+            ConfigError: for a parameter that the task does not have, or of another type.
+        """
+        block = self.experiments[experiment]
+        merged = {**block.parameters, **block.tiers.get(tier, {})}
+        for target in (block.task, experiment) if block.task != experiment else (experiment,):
+            override = dict(self.models[model].overrides.get(target, {}))
+            override.pop("tiers", None)
+            merged |= override | self._override_tiers(model, target).get(tier, {})
+        where = f"the parameters of experiment {experiment!r} (task {block.task!r}) for model {model!r}"
+        files = f"{self.settings.experiment_definitions} or {self.settings.model_definitions}"
+        return validate(self.task_class(experiment).Parameters, merged, f"{where} in {files}")
+
+    def _override_tiers(self, model: str, target: str) -> dict[str, dict[str, Any]]:
+        """What a model's override of an experiment or task says for single tiers."""
+        where = f"`tiers` in override {target!r} of model {model!r} in {self.settings.model_definitions}"
+        by_tier = self.models[model].overrides.get(target, {}).get("tiers", {})
+        if not isinstance(by_tier, dict):
+            raise ConfigError(f"{where}: must map tiers to parameters, not {shown(by_tier)}.")
+        for tier, parameters in by_tier.items():
+            if tier not in self.settings.tiers:
+                raise unknown("tier", tier, self.settings.tiers, where)
+            if not isinstance(parameters, dict):
+                raise ConfigError(f"{where}: {tier!r} must map parameters to values, not {shown(parameters)}.")
+        return by_tier
+
+    def _check_base(self, experiment: str) -> None:
+        """Checks an experiment's own parameters, which a model's overrides may hide."""
+        block, file = self.experiments[experiment], self.settings.experiment_definitions
+        kind = self.task_class(experiment).Parameters
+        where = f"experiment {experiment!r} (task {block.task!r}) in {file}"
+        validate(kind, block.parameters, f"`parameters` of {where}")
+        for tier, parameters in block.tiers.items():
+            validate(kind, block.parameters | parameters, f"tier {tier!r} of {where}")
+
+    def figures_of(self, model: str, experiment: str) -> list[str]:
+        """Names of the figures that can be drawn: those of a model's layers need its weights, those of ratings a judge."""
+        task = self.task_class(experiment)
+        inside = {"cosines.parquet", "likelihoods.parquet"}
+        weights = self.models[model].has_weights
+        drawn = self.task(self.settings.tier, model, experiment).figure_names()
+        if not self.judges_of(experiment):
+            drawn = [name for name in drawn if name not in task.figures_of_judges]
+        return [name for name in drawn if weights or not inside & set(task.figure_inputs.get(name, []))]
+
+    def judges_of(self, experiment: str) -> list[str]:
+        """Names of an experiment's judges: those it names, else the default ones, or none for a task that scores by itself."""
+        named = self.experiments[experiment].judges
+        if named is not None:
+            return named
+        return self.settings.default_judges if self.task_class(experiment).judged else []
+
+    def shards(self, model: str, experiment: str) -> int:
+        """Number of inference jobs of one experiment."""
+        return self.experiments[experiment].shards or self.models[model].shards
+
+    def title(self, name: str) -> str:
+        """The display name of a model or experiment."""
+        block = self.models.get(name) or self.experiments.get(name)
+        return (block.title if block else None) or name
+
+
+def project_root() -> Path:
+    """The folder of the Snakefile; empty if it is the working folder, so that paths in results name no machine's folders."""
+    root = Path(__file__).resolve().parents[2]
+    return Path() if root == Path.cwd() else root
+
+
+def _read_definitions(path: Path) -> dict[str, Any]:
+    """The blocks of a file of models or experiments, by name; names are text, also 2024.
+
+    Raises:
+        ConfigError: if the file is not there, no YAML, or a name stands twice or cannot be one.
+    """
+    content = read_yaml(path, error=ConfigError)
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must map names to blocks, but holds a {type(content).__name__}.")
+    for name in content:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}", name):
+            raise ConfigError(
+                f"{path}: the name {shown(name)} is not accepted; use letters, digits, '_', '.', '-', at most 80 characters."
+            )
+    return content
