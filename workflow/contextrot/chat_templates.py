@@ -102,6 +102,24 @@ class TemplatedTokenizer(ABC):
         return len(self.encode(self.render_chat(messages)))
 
 
+class FastTokenizer(TemplatedTokenizer):
+    """A tokenizer of the `tokenizers` library, `_tokenizer`, which a derived class loads."""
+
+    _tokenizer: Any
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text, without special tokens."""
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]:
+        """Token ids of many texts."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of token ids."""
+        return self._tokenizer.decode(ids, skip_special_tokens=False)
+
+
 class TemplateRenderer:
     """Renders one template by minijinja, from which it cannot reach Python; what minijinja does not know, transformers renders in
     its sandbox.

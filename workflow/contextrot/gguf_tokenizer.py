@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from contextrot.chat_templates import TemplatedTokenizer, TemplateRenderer, read_template, without_template
+from contextrot.chat_templates import FastTokenizer, TemplateRenderer, read_template, without_template
 from contextrot.errors import DataError
 from contextrot.gguf_metadata import read_metadata
 
@@ -83,7 +83,7 @@ SPLITTINGS: dict[str, Splitting] = {
 }  # fmt: skip
 
 
-class GGUFTokenizer(TemplatedTokenizer):
+class GGUFTokenizer(FastTokenizer):
     """A GGUF file's own tokenizer and chat template.
 
     llama.cpp puts the beginning-of-sequence token before a chat exactly once if the file says that it is added, whether or not the
@@ -123,16 +123,6 @@ class GGUFTokenizer(TemplatedTokenizer):
         self._eos = self._token("eos") if metadata.get("tokenizer.ggml.add_eos_token", False) else ""
         self._tokenizer = self._byte_level(splitting) if splitting else self._sentencepiece()
         self._tokenizer.add_special_tokens(self._special_tokens())
-
-    def encode(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
-
-    def encode_batch(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of many texts."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)]
-
-    def decode(self, ids: list[int]) -> str:
-        return self._tokenizer.decode(ids, skip_special_tokens=False)
 
     def _render(self, messages: list[dict[str, str]]) -> str:
         text = self._template.render(messages)

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from contextrot import chroma_csv, prompts
+from contextrot import chroma_csv
 from contextrot.chroma_csv import Recorded
 from contextrot.corpus import corpus_path, document_paths, safe_name, topic_documents
 from contextrot.errors import ConfigError, DataError, unknown
@@ -28,7 +26,8 @@ from contextrot.figures.needles import (
     draw_distractor_confusion,
     draw_heatmap,
 )
-from contextrot.haystack import Haystack, Insertion, SentencePool
+from contextrot.haystack import Haystack, SentencePool
+from contextrot.needle_plan import NeedlePlan, spread
 from contextrot.needles import Distractor, NeedleSet, followed_distractor, measured_similarity, read_needles
 from contextrot.realised import verify
 from contextrot.records import Response, Sample
@@ -134,7 +133,7 @@ class NeedleInAHaystack(Task):
                 rng = context.rng("haystack", topic, order, repeat, group[0].name, length)
                 sentences = pool.original_order(rng) if order == "original" else pool.shuffled_order(rng)
                 for planted, depth in product(p.distractors, p.depths):
-                    plan = _Plan(context, group, planted, length, depth, order, topic, repeat)
+                    plan = NeedlePlan(context, group, planted, length, depth, order, topic, repeat)
                     samples.append(self._sample(context, pool, sentences, plan, similarity))
                 repetitions = samples[-1].condition["repetitions"]
                 if repetitions and repetitions > 1 and (topic, length) not in warned:
@@ -163,7 +162,7 @@ class NeedleInAHaystack(Task):
         return groups
 
     def _sample(
-        self, context: SampleContext, pool: SentencePool, order: np.ndarray, plan: _Plan, similarity: Mapping[str, float]
+        self, context: SampleContext, pool: SentencePool, order: np.ndarray, plan: NeedlePlan, similarity: Mapping[str, float]
     ) -> Sample:
         output_tokens = context.output_tokens(self.parameters.answer_tokens * len(plan.group))
         haystack = None
@@ -211,7 +210,7 @@ class NeedleInAHaystack(Task):
             },
         )
 
-    def _on_target(self, haystack: Haystack, plan: _Plan) -> bool:
+    def _on_target(self, haystack: Haystack, plan: NeedlePlan) -> bool:
         """Whether the sample is what was asked.
 
         Raises:
@@ -342,67 +341,6 @@ def by_needle(scores: pd.DataFrame) -> pd.DataFrame:
             for name, depth, value in zip(names, depths, right, strict=True)
         ]
     return pd.DataFrame(rows)
-
-
-def spread(depth: float, size: int) -> list[float]:
-    """Depths of several needles, percent: the first at `depth`, the others evenly spread from there on, round the end to the start."""
-    return [depth, *((depth + 100 * i / size) % 100 for i in range(1, size))]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What stands in one sample's haystack, and what is asked."""
-
-    context: SampleContext
-    group: tuple[NeedleSet, ...]
-    planted: int
-    length: int
-    depth: float
-    order: str
-    topic: str
-    repeat: int
-
-    @property
-    def name(self) -> str:
-        return "+".join(needle.name for needle in self.group)
-
-    @property
-    def sample_id(self) -> str:
-        which = f"{self.name}-{self.length:07d}-{self.depth:05.1f}"
-        return f"{which}-d{self.planted}-{self.order}-{safe_name(self.topic)}-{self.repeat}"
-
-    @cached_property
-    def _drawn(self) -> list[tuple[Distractor, float]]:
-        """Distractors and their depths; fewer of them are the first of more."""
-        drawn = []
-        for needle in self.group:
-            rng = self.context.rng("distractors", needle.name, self.length, self.depth, self.repeat)
-            chosen, depths = rng.permutation(len(needle.distractors)), rng.random(len(needle.distractors))
-            drawn += [(needle.distractors[i], float(depth)) for i, depth in zip(chosen, depths, strict=True)][: self.planted]
-        return drawn
-
-    @property
-    def distractors(self) -> list[Distractor]:
-        return [distractor for distractor, _ in self._drawn]
-
-    def insertions(self) -> list[Insertion]:
-        """The needles, spread from the depth on, then the distractors."""
-        depths = spread(self.depth, len(self.group))
-        needles = [Insertion(needle.needle, depth / 100) for needle, depth in zip(self.group, depths, strict=True)]
-        return needles + [Insertion(distractor.text, depth, exact=False) for distractor, depth in self._drawn]
-
-    def questions(self) -> str:
-        return "\n".join(needle.question for needle in self.group)
-
-    def messages(self, haystack: str) -> list[dict[str, str]]:
-        language = self.group[0].language
-        one, several, label = prompts.needle_templates(language)
-        if len(self.group) == 1:
-            content = one.format(haystack=haystack, question=self.questions())
-        else:
-            questions = "\n".join(f"{label} {i}: {needle.question}" for i, needle in enumerate(self.group, 1))
-            content = several.format(haystack=haystack, questions=questions)
-        return [{"role": "user", "content": content}]
 
 
 def _read_table(path: Path, needed: str) -> dict[str, dict[str, str]]:
