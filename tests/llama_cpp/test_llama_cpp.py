@@ -16,9 +16,9 @@ from contextrot.errors import ConfigError, EngineError
 from contextrot.inference import ask_samples
 from contextrot.prices import pricing_of
 from contextrot.random_streams import generator_for
-from contextrot.sampling import tokenizer_of
 from contextrot.settings import Settings
 from contextrot.tasks import SampleContext
+from contextrot.tokenizers import tokenizer_of
 from contextrot.usage import Ledger
 
 

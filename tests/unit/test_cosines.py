@@ -15,9 +15,10 @@ from contextrot.errors import ConfigError, DataError, EngineError
 from contextrot.likelihood import answer_ids, prompt_ids
 from contextrot.project import Project
 from contextrot.records import Response, read_samples, write_responses
-from contextrot.sampling import build_samples, tokenizer_of
+from contextrot.sampling import build_samples
 from contextrot.scoring import score_responses, summarize_scores
 from contextrot.switching_pairs import export_pair, verify_pairs
+from contextrot.tokenizers import tokenizer_of
 from tests.plain_hidden_states import plain_measure
 from tests.tiny_models import tiny_llama
 

@@ -1,13 +1,14 @@
 """Any text, tokenizer and length: the prompt is as long as asked, the needle whole and at its depth."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contextrot.corpus import read_documents
+from contextrot.corpus import read_documents, topic_documents
 from contextrot.errors import DataError
-from contextrot.generated_text import generated_documents
 from contextrot.haystack import Insertion, SentencePool
 from contextrot.realised import verify
 from contextrot.sentences import split_text
@@ -119,7 +120,7 @@ def test_what_is_not_as_asked_is_named(pools):
 
 def test_generated_text_repeats_hardly_a_sentence():
     for topic in ("generated", "generated_zh", "generated_ar"):
-        sentences = [sentence for document in generated_documents(topic) for sentence in document]
+        sentences = [sentence for document in topic_documents(topic, Path()) for sentence in document]
         assert len(sentences) >= 60_000
         assert len(sentences) - len(set(sentences)) < 0.001 * len(sentences)
 

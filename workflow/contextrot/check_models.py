@@ -25,8 +25,8 @@ from contextrot.model_names import same_model
 from contextrot.prices import pricing_of
 from contextrot.project import Project
 from contextrot.records import write_text
-from contextrot.sampling import tokenizer_of
 from contextrot.settings import ModelSettings
+from contextrot.tokenizers import tokenizer_of
 from contextrot.transport import Reply, transport_for
 
 PROMPT_TOKENS = 1200

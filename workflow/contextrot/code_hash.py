@@ -38,25 +38,25 @@ def code_hash(script: str | None, *plugins: str) -> str:
     Raises:
         ValueError: if a name is not in the library.
     """
-    roots = list(_uses(_script(script), _script(script).tree)) if script else []
-    for plugin in plugins:
-        module, _, name = f"{PACKAGE}.{plugin}".partition(":")
-        if _module(module) is None:
-            raise ValueError(f"no module of the library is named {module!r}")
-        roots += [(module, name)] if name else [(module, name) for name in _module(module).definitions]
     digest = hashlib.sha256()
-    for where, code in sorted(_reached(roots).items()):
+    for where, code in sorted(_reached(_roots(script, plugins)).items()):
         digest.update(f"{where}\0{code}\0".encode())
     return digest.hexdigest()[:16]
 
 
 def reached_modules(script: str, *plugins: str) -> set[str]:
     """Names of the modules that `code_hash` would look at; for tests and for finding out why a job runs again."""
-    roots = list(_uses(_script(script), _script(script).tree))
+    return {where.partition(":")[0] for where in _reached(_roots(script, plugins))}
+
+
+def _roots(script: str | None, plugins: Iterable[str]) -> list[Definition]:
+    roots = list(_uses(_script(script), _script(script).tree)) if script else []
     for plugin in plugins:
         module, _, name = f"{PACKAGE}.{plugin}".partition(":")
+        if _module(module) is None:
+            raise ValueError(f"no module of the library is named {module!r}")
         roots += [(module, name)] if name else [(module, name) for name in _module(module).definitions]
-    return {where.partition(":")[0] for where in _reached(roots)}
+    return roots
 
 
 @dataclass

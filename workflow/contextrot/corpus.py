@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
+
+import numpy as np
 
 from contextrot.errors import DataError
 from contextrot.files import read_text
-from contextrot.generated_text import LANGUAGES, generated_documents
-from contextrot.sentences import cut_long, separator, split_text
+from contextrot.filler import TOPICS, generated_documents
+from contextrot.sentences import cut_long, split_text
 
 PROSE = (".txt", ".md", ".rst")
 CODE = (".py", ".js", ".ts", ".java", ".c", ".h", ".cpp", ".hpp", ".cs", ".go", ".rs", ".rb", ".php", ".sh", ".r", ".sql", ".smk")
+GENERATED_SENTENCES, GENERATED_SEED = 60_000, 1
 
 
 def corpus_path(topic: str, data: Path) -> Path | None:
     """Folder or file of a topic, from the data folder or else the working folder; None for generated text."""
-    if topic in LANGUAGES:
+    if topic in TOPICS:
         return None
     inside = data / topic
     return inside if inside.exists() or not Path(topic).exists() else Path(topic)
@@ -65,6 +69,11 @@ def read_documents(folder: Path) -> list[list[str]]:
 def topic_documents(topic: str, data: Path) -> list[list[str]]:
     """Documents of a topic: generated ones, or those of its folder or file."""
     path = corpus_path(topic, data)
-    if path is not None:
-        return read_documents(path)
-    return [[separator(text, text) + text for text in sentences] for sentences in generated_documents(topic)]
+    return _generated(topic) if path is None else read_documents(path)
+
+
+@lru_cache(maxsize=2)
+def _generated(topic: str) -> list[list[str]]:
+    """A million tokens or more of generated text, the same on every machine."""
+    documents = generated_documents(np.random.default_rng(GENERATED_SEED), GENERATED_SENTENCES, TOPICS[topic])
+    return [split_text(document) for document in documents]

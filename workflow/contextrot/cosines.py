@@ -15,8 +15,7 @@ from contextrot.engines import shared
 from contextrot.errors import ConfigError, EngineError
 from contextrot.likelihood import answer_ids, likeliest, prompt_ids, sensitivity
 from contextrot.records import Sample, read_responses, read_samples, write_table, write_text
-from contextrot.sampling import tokenizer_of
-from contextrot.tokenizers import ChatTokenizer
+from contextrot.tokenizers import ChatTokenizer, tokenizer_of
 
 if TYPE_CHECKING:
     from contextrot.hidden_states import LayerProbe, Measurement, Probe

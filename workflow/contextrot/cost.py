@@ -16,9 +16,8 @@ from contextrot.client import rate_limits_of
 from contextrot.prices import pricing_of
 from contextrot.project import Project
 from contextrot.records import Sample, read_samples, write_text
-from contextrot.sampling import tokenizer_of
 from contextrot.settings import ModelSettings
-from contextrot.tokenizers import Tokenizer
+from contextrot.tokenizers import Tokenizer, tokenizer_of
 
 JUDGE_OUTPUT_TOKENS = 16
 

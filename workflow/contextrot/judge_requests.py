@@ -15,9 +15,9 @@ from contextrot.input_cut import counts_exactly, mark_cut, tell_audit
 from contextrot.judging import JudgingContext
 from contextrot.prices import pricing_of
 from contextrot.records import Response, Sample
-from contextrot.sampling import tokenizer_of
 from contextrot.settings import ModelSettings
 from contextrot.tasks import Asker, Parameters, Task
+from contextrot.tokenizers import tokenizer_of
 from contextrot.usage import Ledger
 
 Parse = Callable[[str | None], Any]

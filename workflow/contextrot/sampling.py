@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from contextrot.project import Project
 from contextrot.random_streams import generator_for
 from contextrot.records import write_samples
 from contextrot.tasks import SampleContext
 from contextrot.tokenizers import tokenizer_of
 
-__all__ = ["build_samples", "tokenizer_of"]
+if TYPE_CHECKING:
+    from contextrot.project import Project
 
 
 def build_samples(project: Project, tier: str, model: str, experiment: str, output: Path) -> None:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import DataError, unknown
 from contextrot.records import SCORED_OUTCOMES, read_responses, read_samples, write_table, write_text
-from contextrot.sampling import tokenizer_of
 from contextrot.task_sets import Reference, resolved_revision, settings_of
 from contextrot.tasks.context_switching import NO_HISTORY, rouge_l
-from contextrot.tokenizers import ChatTokenizer
+from contextrot.tokenizers import ChatTokenizer, tokenizer_of
 
 if TYPE_CHECKING:
     import pandas as pd
