@@ -20,8 +20,9 @@ MAX_FILTER_VALUES = 40
 NO_MENU = ("sample", "score", "asked (end)", "expected", "answered", "why")
 NOT_CONDITIONS = {
     "sample_id", "turn", "target_tokens", "prompt_tokens", "server_prompt_tokens", "completion_tokens", "total_seconds",
-    "outcome", "unjudged", "score", PREFIX_COLUMN,
+    "outcome", "unjudged", "score", PREFIX_COLUMN, "actual_depth",
 }  # fmt: skip
+"""What the table shows elsewhere, or, as where a needle really stands, only for reading a file: it is what was asked, to 1 %."""
 
 
 def list_failures(
@@ -73,7 +74,8 @@ def list_failures(
             }
         )
     table = pd.DataFrame(rows)
-    return table.drop(columns="turn") if len(table) and not table["turn"].any() else table
+    silent = [column for column in ("turn", "why") if len(table) and not table[column].any()]
+    return table.drop(columns=silent)
 
 
 def problem_of(score: dict[str, Any], verdicts: Sequence[float | None]) -> str | None:
