@@ -126,7 +126,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 Content = Annotated[tuple[str, str], BeforeValidator(_text_and_thought)]
-Text = Annotated[str, BeforeValidator(_plain_text)]
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is False else _plain_text(value))]
 Name = Annotated[str | None, BeforeValidator(_name)]
 Plain = Annotated[dict[str, Any], BeforeValidator(mapping)]
 
