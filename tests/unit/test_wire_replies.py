@@ -360,3 +360,10 @@ def test_a_stream_may_begin_with_any_field_whatever_the_server_calls_it(field):
         said = dialects.openai()
         reply, _ = send(Said(body=field + said.body, headers=form))
         assert reply.text == "yes"
+
+
+@pytest.mark.parametrize("kind", [DirectTransport, LitellmTransport])
+@pytest.mark.parametrize("location", ["http://[::1", "//[", "http://h%E2%84%80/", ""])
+def test_a_redirect_to_what_is_no_address_stops_as_any_other(kind, location):
+    failure, _ = send(Said(status=302, headers={"Location": location}), kind=kind)
+    assert failure.kind == "denied"
