@@ -201,6 +201,12 @@ def test_a_closing_message_repeats_neither_text_nor_thought_nor_refusal(name):
     assert len(reply.logprobs) == 1
 
 
+def test_a_refusal_among_the_parts_of_a_content_is_one():
+    parts = [{"type": "text", "text": "Well."}, {"type": "refusal", "refusal": "I can't."}]
+    reply = added({"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}).finish()
+    assert (reply.text, reply.refusal, classify(reply)[:2]) == ("Well.", "I can't.", ("refused", "I can't."))
+
+
 def test_a_refusal_or_thought_of_false_is_none():
     reply = delta(content="yes", refusal=False, reasoning=False, reasoning_content=False)
     assert (reply.text, reply.refusal, reply.reasoning) == ("yes", "", "")

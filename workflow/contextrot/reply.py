@@ -140,7 +140,7 @@ class Reply:
         self._end(choice.finish_reason)
         part = choice.delta or choice.message
         text, thought = (part.content[0] or choice.text, part.thought) if part else (choice.text, "")
-        refusal, logprobs = part.refusal if part else "", choice.logprobs
+        refusal, logprobs = (part.refusal or part.content[2]) if part else "", choice.logprobs
         brought = bool(text or thought or refusal or (part and (part.tool_calls or part.function_call)))
         if choice.delta is None and choice.message is not None and (self.text or self.reasoning or self.refusal):
             self.text, text = "", text or self.text  # a stream that closes with the whole message (MiniMax) says it twice
