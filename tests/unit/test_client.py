@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import json
 import time
@@ -9,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from contextrot.client import classify
+from contextrot.client import Client, classify
 from contextrot.engines import Endpoint
 from contextrot.errors import EngineError, RequestError
 from contextrot.records import Response, read_responses, write_responses
@@ -39,6 +40,19 @@ def test_an_answer_has_text_counts_times_and_one_attempt(session):
     assert (r.prompt_tokens, r.completion_tokens, r.cached_tokens, r.reasoning_tokens) == (30, 4, 16, 3)
     assert 0 < r.first_token_seconds <= r.total_seconds
     assert (r.engine, r.model, r.error_type) == ("external", "m", None)
+
+
+@pytest.mark.parametrize("name", ["prompt_tokens", "completion_tokens"])
+def test_a_count_far_beyond_limit_and_window_holds_no_later_request_back(session, name):
+    usage = {"prompt_tokens": 7, "completion_tokens": 2, name: 10**9}
+    s = session(lambda *_: Act(usage=usage), model={"concurrency": 1, "tokens_per_minute": 10**6}, retry_deadline_seconds=20)
+
+    async def run():
+        async with Client(s.endpoint, s.model, s.settings, s.store, s.usage) as client:
+            return [await client.ask([{"role": "user", "content": prompt}], 50) for prompt in "abc"]
+
+    responses = asyncio.run(asyncio.wait_for(run(), 10))
+    assert [(r.outcome, getattr(r, name)) for r in responses] == [("answered", 10**9)] * 3
 
 
 def test_a_server_that_does_not_stream_is_read_too(session):

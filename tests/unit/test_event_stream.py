@@ -51,6 +51,14 @@ def test_the_name_of_an_event_is_known_and_a_plain_text_error_is_one():
     assert event == ("error", {"error": "model crashed"})
 
 
+@pytest.mark.parametrize(
+    "rest", [b"data: rubbish\n\n", b'data: {"a": 2}\n\n', b"event: error\ndata: gone\n\n", b"data: {", b"\0\xff"]
+)
+def test_what_comes_behind_done_is_no_part_of_the_stream_however_the_bytes_are_cut(rest):
+    stream = b'data: {"a": 1}\n\ndata: [DONE]\n\n' + rest
+    assert read(stream) == read(*[stream[i : i + 1] for i in range(len(stream))]) == [{"a": 1}, None]
+
+
 @pytest.mark.parametrize("data", [b"data: {not json}\n\n", b"data: [1]\n\n", b"data: 7\n\n"])
 def test_data_that_is_no_object_is_malformed(data):
     with pytest.raises(faults.Malformed):

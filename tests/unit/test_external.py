@@ -110,6 +110,8 @@ def test_openrouter_is_spoken_to_directly_because_it_names_its_upstream(monkeypa
         {},
         {"base_url": "h:80/v1"},
         {"base_url": "http://"},
+        {"base_url": "http://[::1"},
+        {"base_url": "http://u:canary-pw[@h/v1"},
         {"base_url": "u:canary-pw@h/v1"},
         {"base_url": "http://u:canary-pw/x@h/v1"},
     ],

@@ -96,6 +96,18 @@ def test_a_date_to_wait_for():
     assert seconds_of({"Retry-After": email.utils.formatdate(time.time() + 30, usegmt=True)}, [], "") == pytest.approx(30, abs=2)
 
 
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S -0000", "%a, %d %b %Y %H:%M:%S", "%a %b %d %H:%M:%S %Y"])
+@pytest.mark.parametrize("zone", ["XXX-5", "XXX+5", "UTC0"])
+def test_a_date_that_names_no_zone_is_utc_wherever_the_client_is(form, zone, monkeypatch):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert seconds_of({"Retry-After": time.strftime(form, time.gmtime(time.time() + 30))}, [], "") == pytest.approx(30, abs=2)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize("status", [400, 429, 500, 503, 529])
 def test_retry_after_is_read_on_every_status(status):
     assert failure_of(status, "x", {"Retry-After": "7"}).retry_after == 7

@@ -132,6 +132,18 @@ def test_a_damaged_shared_file_is_begun_anew(clock, tmp_path, content):
     assert json.loads(path.read_text())["tokens"] == pytest.approx(clock.now + 1)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_clock_that_is_set_back_adds_no_waiting_and_forgives_no_debt(clock, tmp_path, shared):
+    bucket, other = (TokenBucket(60_000, shared=tmp_path / "m.json" if shared else None) for _ in range(2))
+    seconds_for(clock, bucket, [30_000])
+    bucket.pause(10)
+    clock.now -= 86_400
+    assert seconds_for(clock, other if shared else bucket, [10]) == pytest.approx(30, abs=BURST_SECONDS)
+    seconds_for(clock, bucket, [10])
+    clock.now -= 86_400
+    assert seconds_for(clock, bucket, [60_000] * 2) == pytest.approx(60, abs=2 * BURST_SECONDS)
+
+
 def test_where_nothing_can_be_shared_a_job_keeps_the_limit_by_itself(clock, tmp_path, caplog):
     (tmp_path / "file").write_text("")
     bucket = TokenBucket(60_000, shared=tmp_path / "file" / "m.json")

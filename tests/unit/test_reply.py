@@ -114,6 +114,16 @@ def test_a_later_chunk_without_a_count_does_not_forget_an_earlier_one():
     assert (reply.prompt_tokens, reply.completion_tokens) == (7, 2)
 
 
+def test_counts_that_were_told_are_not_undone_by_zeros():
+    told = {"prompt_tokens": 7, "completion_tokens": 2}
+    reply = added(
+        {"choices": [{"delta": {"content": "yes"}, "finish_reason": "stop"}], "usage": told}, {"usage": dict.fromkeys(told, 0)}
+    )
+    assert (reply.finish().prompt_tokens, reply.completion_tokens) == (7, 2)
+    reply = added({"choices": [{"delta": {}, "finish_reason": "stop"}]}, {"usage": {**told, "completion_tokens": 0}})
+    assert reply.finish().completion_tokens == 0
+
+
 def test_impossible_counts_are_unknown_in_the_end():
     done = {"choices": [{"delta": {"content": "yes"}, "finish_reason": "stop"}]}
     reply = added(done, {"usage": {"prompt_tokens": 0, "completion_tokens": 0}}).finish()
@@ -145,6 +155,66 @@ def test_an_end_is_any_text(end, read):
 def test_only_the_first_choice_is_the_answer():
     first, second = {"index": 0, "delta": {"content": "yes"}}, {"index": 1, "delta": {"content": "no"}}
     assert added({"choices": [first, second]}).text == "yes"
+
+
+def of_choice(index, text, end=None):
+    return {"index": index, "delta": {"content": text}, "finish_reason": end}
+
+
+@pytest.mark.parametrize(
+    ("chunks", "text", "end"),
+    [
+        ([[of_choice(1, "no", "length"), of_choice(0, "yes", "stop")]], "yes", "stop"),
+        ([[of_choice(0, "y")], [of_choice(1, "n")], [of_choice(0, "es", "stop")], [of_choice(1, "o", "length")]], "yes", "stop"),
+        ([[of_choice(1, "n")], [of_choice(0, "yes", "stop")], [of_choice(1, "o", "length")]], "no", "length"),
+        ([[of_choice(1, "y")], [of_choice(1, "es", "stop")]], "yes", "stop"),
+        ([[of_choice(None, "yes", "stop"), of_choice(None, "no", "length")]], "yes", "stop"),
+        ([[of_choice("0", "y")], [of_choice(0, "es", "stop")], [of_choice("1", "no", "length")]], "yes", "stop"),
+    ],
+)
+def test_choices_are_never_mixed_in_whatever_order_they_come(chunks, text, end):
+    reply = added(*[{"choices": choices} for choices in chunks]).finish()
+    assert (reply.text, reply.finish_reason) == (text, end)
+
+
+@pytest.mark.parametrize(
+    ("told", "end"),
+    [
+        (["length", "stop"], "length"),
+        (["content_filter", "stop"], "content_filter"),
+        (["stop", "length"], "length"),
+        (["incomplete", "stop"], "stop"),
+        (["stop", "something_new"], "something_new"),
+        (["length", "content_filter"], "content_filter"),
+    ],
+)
+def test_an_end_that_says_the_answer_is_not_whole_is_not_taken_back_by_a_later_stop(told, end):
+    assert added(*[{"choices": [of_choice(0, "a", name)]} for name in told]).finish().finish_reason == end
+
+
+@pytest.mark.parametrize("name", ["content", "reasoning_content", "refusal"])
+def test_a_closing_message_repeats_neither_text_nor_thought_nor_refusal(name):
+    logprobs = {"content": [{"token": "a", "logprob": -0.5}]}
+    closing = {"choices": [{"message": {name: "hm"}, "logprobs": logprobs, "finish_reason": "stop"}]}
+    reply = added({"choices": [{"delta": {name: "hm"}, "logprobs": logprobs}]}, closing).finish()
+    assert reply.text + reply.reasoning + reply.refusal == "hm"
+    assert len(reply.logprobs) == 1
+
+
+def test_a_refusal_among_the_parts_of_a_content_is_one():
+    parts = [{"type": "text", "text": "Well."}, {"type": "refusal", "refusal": "I can't."}]
+    reply = added({"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}).finish()
+    assert (reply.text, reply.refusal, classify(reply)[:2]) == ("Well.", "I can't.", ("refused", "I can't."))
+
+
+def test_a_refusal_or_thought_of_false_is_none():
+    reply = delta(content="yes", refusal=False, reasoning=False, reasoning_content=False)
+    assert (reply.text, reply.refusal, reply.reasoning) == ("yes", "", "")
+
+
+def test_a_name_is_read_without_spaces_in_chunks_of_any_form():
+    assert added({"model": "  ", "choices": [of_choice(0, "yes")]}).model is None
+    assert added({"model": " m\n", "choices": [of_choice(0, "yes")]}).model == "m"
 
 
 def test_a_stream_that_closes_with_the_whole_message_is_not_read_twice():

@@ -52,6 +52,13 @@ def test_a_key_is_taken_out_whole_in_part_or_masked(text):
     assert KEY[-4:] not in cleaned and KEY[:8] not in cleaned
 
 
+@pytest.mark.parametrize("url", ["redis://u:canary[pass7@h/0", "http://h\u2100.example/?api_key=canary[pass7"])
+def test_an_address_that_no_one_can_split_gives_no_secret_away(url):
+    secrets.learn_environment({"X": url, "Y": "http://[::1/x", "Z": "see http://[host]x/"})
+    assert "canary" not in secrets.clean("wrong password canary[pass7")
+    assert "canary" not in str(secrets.public({"url": url}))
+
+
 def test_what_has_the_shape_of_a_key_is_taken_out_unknown():
     for text in (
         "sk-proj-abcdefghijklmnop1234",

@@ -330,3 +330,40 @@ def test_an_address_that_no_time_mends_stops_at_once_and_is_not_shown(url):
     failure = asyncio.run(run())
     assert failure.kind == "denied"
     assert "secret" not in failure.message
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, "denied"), (429, "rate_limited"), (503, "server"), (400, "bad_request")])
+@pytest.mark.parametrize(
+    "more", ["Content-Encoding: gzip\r\nContent-Length: 3\r\n", "Content-Length: 300\r\n", "Transfer-Encoding: chunked\r\n"]
+)
+def test_a_refusal_whose_body_breaks_means_what_its_status_says(status, kind, more):
+    body = "30\r\nno" if "chunked" in more else "no!"
+    raw = f"HTTP/1.1 {status} X\r\nRetry-After: 7\r\n{more}\r\n{body}".encode()
+    failure, _ = send(Said(raw=raw, close=True))
+    assert (failure.kind, failure.status, failure.retry_after, failure.perhaps_billed) == (kind, status, 7, False)
+
+
+@pytest.mark.parametrize("cut", [None, 1, 40])
+def test_an_object_that_the_server_calls_a_stream_is_read(cut):
+    whole = {"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}]}
+    refused = {"error": {"message": "no", "code": "invalid_api_key"}}
+    for values, indent in ((whole, None), (whole, 1), (refused, None), (refused, 1)):
+        body = b"\n" + json.dumps(values, indent=indent).encode() + b"\n"
+        pieces = [body[:cut], body[cut:]] if cut else None
+        found, _ = send(Said(body=body, headers=SSE, pieces=pieces))
+        assert found.kind == "denied" if values is refused else (found.text, found.first_token_seconds) == ("yes", None)
+
+
+@pytest.mark.parametrize("field", [b"id: 1\n", b"retry: 10\n", b": hello\n", b"event: message\n"])
+def test_a_stream_may_begin_with_any_field_whatever_the_server_calls_it(field):
+    for form in ({"Content-Type": "application/json"}, {}, SSE):
+        said = dialects.openai()
+        reply, _ = send(Said(body=field + said.body, headers=form))
+        assert reply.text == "yes"
+
+
+@pytest.mark.parametrize("kind", [DirectTransport, LitellmTransport])
+@pytest.mark.parametrize("location", ["http://[::1", "//[", "http://h%E2%84%80/", ""])
+def test_a_redirect_to_what_is_no_address_stops_as_any_other(kind, location):
+    failure, _ = send(Said(status=302, headers={"Location": location}), kind=kind)
+    assert failure.kind == "denied"

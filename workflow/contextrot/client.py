@@ -186,8 +186,9 @@ class Client:
             if outcome.reservation is not None:
                 cost = self._charge(response, prompt_tokens, counted, limit)
                 self.usage.account.settle(outcome.reservation, cost)
-            if response.completion_tokens is not None:
-                self._bucket.spend(response.completion_tokens + (response.prompt_tokens or prompt_tokens) - prompt_tokens)
+            if response.completion_tokens is not None:  # what no request can have used holds no other back
+                read = min(response.prompt_tokens or prompt_tokens, max(prompt_tokens, self.model.window))
+                self._bucket.spend(min(response.completion_tokens, limit) + read - prompt_tokens)
             if response.outcome == "failed":
                 self._count_failure(response)
                 return response

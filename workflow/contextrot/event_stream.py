@@ -2,7 +2,8 @@
 
 Of the standard (WHATWG HTML, 9.2.6 "Interpreting an event stream"): lines end with LF, CRLF or CR; one space after the colon is dropped; several `data`
 lines are one event; comments and unknown fields are skipped, as is a byte order mark. Beyond it, because servers do so: an event
-is taken as soon as its data is a whole JSON object or `[DONE]`, so that a missing blank line costs no event and no time.
+is taken as soon as its data is a whole JSON object or `[DONE]`, so that a missing blank line costs no event and no time. What comes behind
+`[DONE]` is no part of the stream, however the bytes are cut.
 (`httpx-sse` has a decoder, but keeps it private, waits for the blank line, and drops a last event without one.)
 """
 
@@ -35,7 +36,7 @@ class EventReader:
         self._rest: list[bytes] = []  # an unfinished line, in pieces: joined once, however many there are
         self._rest_bytes = self._bytes = 0
         self._name, self._data, self._lines = "", b"", 0
-        self._started = self._after_return = False
+        self._started = self._after_return = self._done = False
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete.
@@ -84,6 +85,8 @@ class EventReader:
         return events
 
     def _line(self, line: bytes, events: list[Event]) -> None:
+        if self._done:
+            return
         if not self._started:
             self._started = True
             line = line.removeprefix(b"\xef\xbb\xbf")
@@ -97,7 +100,7 @@ class EventReader:
                     raise faults.Malformed(f"an event of the stream has {self._lines} lines and {len(self._data)} bytes", 200)
             if self._data == b"[DONE]":
                 events.append(Event(self._name, None))
-                self._name, self._data = "", b""
+                self._name, self._data, self._done = "", b"", True
             elif line.endswith(b"}") and (chunk := _object(self._data)) is not None:
                 events.append(Event(self._name, chunk))
                 self._name, self._data = "", b""

@@ -17,6 +17,7 @@ from contextrot.reply import Reply
 
 LARGEST_ERROR_BYTES = 2**16
 DRAIN_SECONDS = 0.5
+BLANK = b"\xef\xbb\xbf \t\r\n"
 INFORMATIONAL = (100, 101, 102, 103, 104)
 Translation = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -47,8 +48,13 @@ async def read_reply(answer: Any, begin: float, sent: Sent | None = None, as_chu
         return await _read_stream(answer, begin, sent, as_chunk, EventReader())
     if "ndjson" in form or "jsonl" in form:
         return await _read_stream(answer, begin, sent, as_chunk, JsonLineReader())
-    reply, content = Reply(), await _bounded(answer, LARGEST_EVENT_BYTES)
-    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"data:", b"event:", b":")):
+    return _whole(await _bounded(answer, LARGEST_EVENT_BYTES), answer.status, begin, sent, as_chunk)
+
+
+def _whole(content: bytes, status: int, begin: float, sent: Sent | None, as_chunk: Translation) -> Reply:
+    """The reply of a body that is all there: an object, or a stream of events; what its headers call it does not matter."""
+    reply = Reply()
+    if content.lstrip(BLANK).startswith((b"data:", b"event:", b"id:", b"retry:", b":")):
         reader = EventReader()  # a stream that the server calls JSON or text
         for event in (*reader.feed(content), *reader.end()):
             if event.chunk is not None:
@@ -56,15 +62,20 @@ async def read_reply(answer: Any, begin: float, sent: Sent | None = None, as_chu
     else:
         reply.add(as_chunk(whole_object(content)), 0.0, sent=sent)
     reply.first_token_seconds, reply.total_seconds = None, time.perf_counter() - begin
-    return reply.finish(answer.status)
+    return reply.finish(status)
 
 
 async def _read_stream(
     answer: Any, begin: float, sent: Sent | None, as_chunk: Translation, reader: EventReader | JsonLineReader
 ) -> Reply:
     """The reply of a stream, up to `[DONE]` or to its end."""
-    reply, chunks, done = Reply(), 0, False
+    reply, chunks, done, begun = Reply(), 0, False, False
     async for data in answer.content.iter_any():
+        if not begun and (start := data.lstrip(BLANK)):
+            begun = True
+            if start.startswith(b"{") and isinstance(reader, EventReader):  # a whole answer, or an error, that is called a stream
+                content = data + await _bounded(answer, LARGEST_EVENT_BYTES)
+                return _whole(content, answer.status, begin, sent, as_chunk)
         for event in reader.feed(data):
             chunks, done = chunks + 1, done or event.chunk is None
             if event.chunk is not None:
@@ -97,15 +108,21 @@ async def _drain(answer: Any) -> None:
 
 
 async def _bounded(answer: Any, most: int, cut: bool = False) -> bytes:
-    """The body, of at most so many bytes; a longer one is cut, or Malformed."""
+    """The body, of at most so many bytes; a longer one is Malformed, or `cut`, as is then one that breaks: the status says enough."""
+    from aiohttp import ClientError
+
     parts, size = [], 0
-    async for data in answer.content.iter_any():
-        parts.append(data)
-        size += len(data)
-        if size > most:
-            if cut:
-                break
-            raise faults.Malformed(f"the answer is longer than {most} bytes", answer.status)
+    try:
+        async for data in answer.content.iter_any():
+            parts.append(data)
+            size += len(data)
+            if size > most:
+                if cut:
+                    break
+                raise faults.Malformed(f"the answer is longer than {most} bytes", answer.status)
+    except (ClientError, OSError):
+        if not cut:
+            raise
     return b"".join(parts)[:most]
 
 

@@ -15,9 +15,8 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from contextrot import ends, faults, meaning
+from contextrot import ends, faults, meaning, secrets
 from contextrot.faults import Failure
 from contextrot.meaning import Sent
 from contextrot.reply import Reply
@@ -99,7 +98,7 @@ def _stay_where_the_key_belongs() -> None:
 
 def redirect_of(location: str) -> str:
     """What a redirect says, without what may be secret in its address."""
-    where = urlsplit(location)
+    where = secrets.address_parts(location)
     return (
         f"the server redirects to {where.scheme}://{where.hostname or ''}{where.path}"[:300]
         + "; set base_url to where the API is"

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from contextrot import secrets
 from contextrot.settings import OWN_PROVIDERS, ModelSettings
 
 
@@ -69,7 +69,7 @@ def pricing_of(model: ModelSettings) -> Pricing | None:
 
 def on_this_machine(base_url: str | None) -> bool:
     """Whether an address is this machine's own."""
-    host = (urlsplit(base_url).hostname or "") if base_url else ""
+    host = (secrets.address_parts(base_url).hostname or "") if base_url else ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -81,7 +81,7 @@ def on_this_machine(base_url: str | None) -> bool:
 
 def table_entry(model: ModelSettings) -> dict[str, Any] | None:
     """What litellm's table says of a hosted model: prices, window, what it supports; None for one that it does not know."""
-    provider = model.provider or HOSTS.get((urlsplit(model.base_url).hostname or "") if model.base_url else "")
+    provider = model.provider or HOSTS.get((secrets.address_parts(model.base_url).hostname or "") if model.base_url else "")
     if model.engine != "external" or provider is None:
         return None
     table = _litellm_table()

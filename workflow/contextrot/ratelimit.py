@@ -21,6 +21,7 @@ from contextrot.clock import Clock
 
 BURST_SECONDS = 0.25  # idle time that may be caught up; larger bursts make providers answer 429
 LEASE_SECONDS = 0.05  # of the limits, taken at a time from the shared file
+CLOCK_STEP_SECONDS = 60  # clocks of hosts that share a limit differ by less
 LONGEST_DEBT_SECONDS = 7 * 86_400  # what the shared file says of later times is no place in a queue
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class TokenBucket:
     @contextmanager
     def _state(self) -> Iterator[dict[str, float]]:
         if self._shared is None:
-            yield self._free_at
+            yield self._as_of_now(self._free_at)
             return
         import fcntl
 
@@ -121,10 +122,10 @@ class TokenBucket:
                 "rate limit: %s cannot be shared between jobs (%s); this job keeps the limit by itself", self._shared, error
             )
             self._shared = None
-            yield self._free_at
+            yield self._as_of_now(self._free_at)
             return
         try:
-            free_at = self._read()
+            free_at = self._as_of_now(self._read())
             yield free_at
             content = json.dumps(free_at).encode()
             with suppress(OSError):  # a full disk: the limit holds for this job alone
@@ -132,6 +133,15 @@ class TokenBucket:
                 os.ftruncate(self._file, len(content))
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _as_of_now(self, free_at: dict[str, float]) -> dict[str, float]:
+        """The same places in the queue by the clock of now: where it was set back since the last was taken, so are they."""
+        now = self._clock.now()
+        ahead = free_at.get("at", now) - now
+        if ahead > CLOCK_STEP_SECONDS:
+            free_at.update({kind: value - ahead for kind, value in free_at.items()})
+        free_at["at"] = now
+        return free_at
 
     def _read(self) -> dict[str, float]:
         """What the shared file says, as far as it can be true."""

@@ -28,7 +28,7 @@ def _plain_chunk(values: dict[str, Any]) -> tuple[str, str | None] | None:
     part, end = choice.get("delta"), choice.get("finish_reason")
     if type(part) is not dict or not (end is None or end in ("stop", "length")):
         return None
-    if not (model is None or (type(model) is str and model.isascii() and len(model) <= 200)):
+    if not (model is None or (type(model) is str and model.isascii() and len(model) <= 200 and model == model.strip())):
         return None
     text = part.get("content")
     if not (text is None or type(text) is str) or any(part[name] for name in part if name not in ("content", "role")):
@@ -65,6 +65,7 @@ class Reply:
     total_seconds: float = 0.0
     logprobs: list[Any] = field(default_factory=list)
     any_choice: bool = False
+    _followed: int | None = field(default=None, init=False, repr=False, compare=False)
 
     def add(self, values: dict[str, Any], seconds: float, event: str = "", sent: meaning.Sent | None = None) -> bool:
         """Takes in one chunk of a stream, or a whole answer.
@@ -83,12 +84,13 @@ class Reply:
         """
         if (error := meaning.error_in(values, event)) is not None:
             raise meaning.failure_of(None, error, sent=sent)
-        if (plain := _plain_chunk(values)) is not None:
+        if not self._followed and (plain := _plain_chunk(values)) is not None:
             text, end = plain
-            self.any_choice = True
+            self.any_choice, self._followed = True, 0
             self.model = values.get("model") or self.model
             self.text += text
-            self.finish_reason = end or self.finish_reason
+            if end:
+                self._end(end)
             if text and self.first_token_seconds is None:
                 self.first_token_seconds = seconds
             self._bound()
@@ -101,9 +103,8 @@ class Reply:
         self.model, self.upstream = chunk.model or self.model, chunk.provider or self.upstream
         self._count(chunk, values)
         brought = False
-        for choice in chunk.choices:
-            if choice.index in (0, None, "0") or len(chunk.choices) == 1:
-                brought = self._choose(choice) or brought
+        if (choice := self._of_the_answer(chunk.choices)) is not None:
+            brought = self._choose(choice)
         if brought and self.first_token_seconds is None:
             self.first_token_seconds = seconds
         self._bound()
@@ -116,23 +117,44 @@ class Reply:
         ):
             raise faults.Malformed(f"the answer is longer than {LARGEST_TEXT_CHARACTERS} characters", 200)
 
+    def _of_the_answer(self, choices: list[Choice]) -> Choice | None:
+        """The choice of a chunk that goes on with the answer: the one with the index that the answer began with, 0 where there is one.
+
+        A server that was asked for one answer and gives several is read as one of them, never as a mixture.
+        """
+        found: dict[int | None, Choice] = {}
+        for choice in choices:
+            found.setdefault(count_of(choice.index) or 0, choice)
+        if self._followed is None and found:
+            self._followed = 0 if 0 in found else next(iter(found))
+        return found.get(self._followed)
+
+    def _end(self, end: str | None) -> None:
+        """Takes in an end; one that says that the answer is not whole is not taken back by a later `stop`, as gateways append it."""
+        told = self.finish_reason and ends.outcome_of_end(self.finish_reason)
+        if end and not (told in (ends.TRUNCATED, ends.REFUSED, ends.FAULT) and ends.outcome_of_end(end) == ends.ANSWERED):
+            self.finish_reason = end
+
     def _choose(self, choice: Choice) -> bool:
         self.any_choice = True
-        self.finish_reason = choice.finish_reason or self.finish_reason
-        self.logprobs += choice.logprobs
+        self._end(choice.finish_reason)
         part = choice.delta or choice.message
         text, thought = (part.content[0] or choice.text, part.thought) if part else (choice.text, "")
-        if choice.delta is None and choice.message is not None and self.text:
+        refusal, logprobs = (part.refusal or part.content[2]) if part else "", choice.logprobs
+        brought = bool(text or thought or refusal or (part and (part.tool_calls or part.function_call)))
+        if choice.delta is None and choice.message is not None and (self.text or self.reasoning or self.refusal):
             self.text, text = "", text or self.text  # a stream that closes with the whole message (MiniMax) says it twice
             self.reasoning, thought = "", thought or self.reasoning
+            self.refusal, refusal = "", refusal or self.refusal
+            self.logprobs, logprobs = [], logprobs or self.logprobs
         self.text += text
         self.reasoning += thought
-        if part:
-            self.refusal += part.refusal
-        return bool(text or thought or (part and (part.refusal or part.tool_calls or part.function_call)))
+        self.refusal += refusal
+        self.logprobs += logprobs
+        return brought
 
     def _count(self, chunk: Chunk, values: dict[str, Any]) -> None:
-        """The counts, in whatever words; what a later chunk does not tell stays as an earlier one told it."""
+        """The counts, in whatever words; what a later chunk does not tell, or tells as 0, stays as an earlier one told it."""
         usage = chunk.usage or mapping(chunk.x_groq.get("usage")) or chunk.usageMetadata
         if not usage:
             if chunk.timings:  # llama.cpp, if not asked for usage
@@ -166,8 +188,8 @@ class Reply:
             usage.get("cache_read_input_tokens"),
             usage.get("cachedContentTokenCount"),
         )
-        self.prompt_tokens = prompt if prompt is not None else self.prompt_tokens
-        self.completion_tokens = completion if completion is not None else self.completion_tokens
+        self.prompt_tokens = prompt or self.prompt_tokens
+        self.completion_tokens = completion or self.completion_tokens or (self.completion_tokens if completion is None else 0)
         self.cached_tokens = cached if cached is not None else self.cached_tokens
         self.reasoning_tokens = thoughts if thoughts is not None else self.reasoning_tokens
 

@@ -1,6 +1,6 @@
 """The form of a reply, as pydantic models: whatever is odd but readable is read, whatever is not is a validation error.
 
-Sources of the shapes that are read: OpenAI "chat completion chunk object"; content and thoughts in parts: Mistral "Reasoning" (`thinking` parts), Anthropic
+Sources of the shapes that are read: OpenAI "chat completion chunk object", and its content parts of type `refusal`; content and thoughts in parts: Mistral "Reasoning" (`thinking` parts), Anthropic
 content blocks; thoughts: DeepSeek and vLLM `reasoning_content`, vLLM and Groq `reasoning`, OpenRouter `reasoning_details`; counts: Anthropic `usage` (its
 `input_tokens` leaves out what was read from or written to the cache), DeepSeek `prompt_cache_hit_tokens`, Moonshot `cached_tokens`, Google `usageMetadata`, Groq
 `x_groq`, Ollama `prompt_eval_count`, llama.cpp `timings`; `provider` of OpenRouter.
@@ -62,18 +62,21 @@ def _plain_text(value: Any, depth: int = 0) -> str:
     raise ValueError("neither text nor a list of parts")
 
 
-def _text_and_thought(value: Any) -> tuple[str, str]:
-    """Text and thought of a `content`: text alone, or parts that say what they are."""
+def _text_thought_refusal(value: Any) -> tuple[str, str, str]:
+    """Text, thought and refusal of a `content`: text alone, or parts that say what they are."""
     if value is None or isinstance(value, str):
-        return value or "", ""
+        return value or "", "", ""
     parts = [value] if isinstance(value, dict) else value
     if not isinstance(parts, list):
         raise ValueError("content is neither text nor a list of parts")
-    text, thought = [], []
+    text, thought, refusal = [], [], []
     for part in parts:
+        if isinstance(part, dict) and part.get("type") == "refusal":
+            refusal.append(_plain_text(part.get("refusal")))
+            continue
         thinks = isinstance(part, dict) and (part.get("type") in _THOUGHT_TYPES or ("thinking" in part and "text" not in part))
         (thought if thinks else text).append(_plain_text(part))
-    return "".join(text), "".join(thought)
+    return "".join(text), "".join(thought), "".join(refusal)
 
 
 def _name(value: Any) -> str | None:
@@ -125,8 +128,8 @@ def _listed(value: Any) -> list[Any]:
     return [choice for choice in (value if isinstance(value, list) else [value]) if choice not in (None, {}, [], "")]
 
 
-Content = Annotated[tuple[str, str], BeforeValidator(_text_and_thought)]
-Text = Annotated[str, BeforeValidator(_plain_text)]
+Content = Annotated[tuple[str, str, str], BeforeValidator(_text_thought_refusal)]
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is False else _plain_text(value))]
 Name = Annotated[str | None, BeforeValidator(_name)]
 Plain = Annotated[dict[str, Any], BeforeValidator(mapping)]
 
@@ -138,7 +141,7 @@ class _Lenient(BaseModel):
 class Part(_Lenient):
     """A `delta`, or a whole `message`."""
 
-    content: Content = ("", "")
+    content: Content = ("", "", "")
     reasoning_content: Text = ""
     reasoning: Text = ""
     reasoning_details: Text = ""

@@ -1,6 +1,6 @@
 """How long a server asks to wait, in whatever way it says so.
 
-Sources: RFC 9110 10.2.3 (Retry-After, in seconds or as a date); `retry-after-ms` of OpenAI and Azure; `google.rpc.RetryInfo` of Google's error model; "Please try again in
+Sources: RFC 9110 10.2.3 (Retry-After, in seconds or as a date, which is UTC also where it does not say so); `retry-after-ms` of OpenAI and Azure; `google.rpc.RetryInfo` of Google's error model; "Please try again in
 9m38.016s" of OpenAI's and Groq's messages; `estimated_time` of Hugging Face while a model loads; `metadata.headers` of OpenRouter's errors.
 """
 
@@ -10,6 +10,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -46,7 +47,8 @@ def _of_headers(headers: Mapping[str, Any]) -> float | None:
     if (duration := _duration(value)) is not None:
         return duration
     try:
-        return _bounded(parsedate_to_datetime(value).timestamp() - time.time())
+        moment = parsedate_to_datetime(value)
+        return _bounded((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit, urlunsplit
 
 HIDDEN = "[key]"
 SECRET_NAME = re.compile(
@@ -116,14 +116,14 @@ def everything_set() -> dict[str, str | None]:
 
 def address_credentials(url: str) -> tuple[str | None, str | None, dict[str, str]]:
     """User, password, and the query's parameters that are named like keys."""
-    parts = urlsplit(url)
+    parts = address_parts(url)
     user, password = (part and unquote(part) for part in _user_of(parts.netloc))
     return user, password, {name: value for name, value in parse_qsl(parts.query) if SECRET_PARAMETER.search(name)}
 
 
 def without_credentials(url: str) -> str:
     """An address as it may be written: no user, no password, and no parameter that is named like a key."""
-    parts = urlsplit(LOGIN_BEFORE_HOST.sub(r"\1", url))
+    parts = address_parts(LOGIN_BEFORE_HOST.sub(r"\1", url))
     kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if not SECRET_PARAMETER.search(name)]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, urlencode(kept), ""))
 
@@ -174,6 +174,14 @@ class CleanFormatter(logging.Formatter):
 def print_clean_traceback(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """As sys.excepthook, without secrets."""
     print(clean("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def address_parts(url: str) -> SplitResult:
+    """The parts of an address, also of one that urlsplit refuses: brackets in a password, an odd host."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit(quote(url, safe="%/:?#@!$&'()*+,;=~ "))
 
 
 def _user_of(netloc: str) -> tuple[str | None, str | None]:

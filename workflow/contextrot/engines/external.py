@@ -140,8 +140,8 @@ def _address(name: str, base_url: str) -> tuple[str, dict[str, str], dict[str, s
         ConfigError: if it is no URL.
     """
     secrets.learn_address(base_url)
-    parts = urlsplit(base_url.strip())
     try:
+        parts = urlsplit(base_url.strip())
         sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
     except ValueError:
         sound = False
