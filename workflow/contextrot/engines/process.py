@@ -24,6 +24,7 @@ from pathlib import Path
 from contextrot.errors import EngineError
 
 PR_SET_PDEATHSIG = 1
+SECONDS_TO_DIE = 2.0
 WANTED: ContextVar[Callable[[], bool]] = ContextVar("wanted", default=lambda: True)
 """Whether somebody still waits for the server that is being started here."""
 
@@ -134,7 +135,7 @@ class Server:
         """Waits until the server answers."""
         deadline = time.monotonic() + self.startup_seconds
         while not self._healthy():
-            self.alive()
+            self.alive(starting=True)
             if not WANTED.get()():
                 raise EngineError(f"{self.name} was stopped while it started: nobody waits for it any more.")
             if time.monotonic() > deadline:
@@ -148,8 +149,16 @@ class Server:
         except (urllib.error.URLError, OSError):
             return False
 
-    def alive(self) -> None:
-        """Raises EngineError if the process has ended."""
+    def alive(self, starting: bool = False) -> None:
+        """Raises EngineError if the process has ended.
+
+        Args:
+            starting: whether its port may still be closed; else a process with a closed port is given a moment to end, for what dies
+                closes its connections before it can be seen to be dead.
+        """
+        if not starting and self.process is not None and not port_in_use(self.port):
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=SECONDS_TO_DIE)
         if self.process is None or self.process.poll() is not None:
             status = "is not running" if self.process is None else f"stopped by itself (exit status {self.process.returncode})"
             raise EngineError(f"{self.name} {status}. {self._tail()}")
