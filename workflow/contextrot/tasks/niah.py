@@ -207,7 +207,7 @@ class NeedleInAHaystack(Task):
                 "distractor_depths": depths[size:],
                 "distractor_texts": [distractor.text for distractor in plan.distractors],
                 "distractor_answers": [distractor.short for distractor in plan.distractors],
-                "prefix_group": plan.sample_id.replace(f"-{plan.depth:05.1f}", ""),
+                "prefix_group": plan.prefix_group,
             },
         )
 
@@ -314,11 +314,11 @@ class NeedleInAHaystack(Task):
 
 
 def _refuse_planted(documents: list[list[str]], groups: list[tuple[NeedleSet, ...]], topic: str) -> None:
-    """Raises ConfigError if a needle or distractor stands in the text already."""
-    text = "\n".join("".join(document) for document in documents)
+    """Raises ConfigError if a needle or distractor stands in the text already, in whatever lines and spaces."""
+    text = " ".join(" ".join("".join(document).split()) for document in documents)
     for needle in (needle for group in groups for needle in group):
         for planted in (needle.needle, *(distractor.text for distractor in needle.distractors)):
-            if planted in text:
+            if " ".join(planted.split()) in text:
                 raise ConfigError(
                     f"needles: {planted[:60]!r} of {needle.name!r} stands in topic {topic!r} already; take another topic."
                 )
@@ -368,8 +368,15 @@ class _Plan:
 
     @property
     def sample_id(self) -> str:
-        which = f"{self.name}-{self.length:07d}-{self.depth:05.1f}"
-        return f"{which}-d{self.planted}-{self.order}-{safe_name(self.topic)}-{self.repeat}"
+        return self._named(f"-{self.depth:05.1f}")
+
+    @property
+    def prefix_group(self) -> str:
+        """The same for all depths of one haystack."""
+        return self._named("")
+
+    def _named(self, depth: str) -> str:
+        return f"{self.name}-{self.length:07d}{depth}-d{self.planted}-{self.order}-{safe_name(self.topic)}-{self.repeat}"
 
     @cached_property
     def _drawn(self) -> list[tuple[Distractor, float]]:
