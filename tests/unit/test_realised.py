@@ -130,3 +130,12 @@ def test_a_folder_without_text_says_what_is_read(tmp_path):
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(DataError, match="empty"):
         read_documents(tmp_path)
+
+
+def test_a_folder_with_nothing_but_readmes_is_text(tmp_path):
+    for folder in (tmp_path, tmp_path / "more"):
+        folder.mkdir(exist_ok=True)
+        (folder / "README.md").write_text("A boat came home.")
+    assert len(read_documents(tmp_path)) == 2
+    (tmp_path / "a.txt").write_text("Nobody saw it.")
+    assert read_documents(tmp_path) == [["Nobody saw it."]]
