@@ -96,7 +96,7 @@ class NeedleInAHaystack(Task):
     """Can the model still find one fact as the text around it grows?"""
 
     Parameters = NeedleParameters
-    version = 4
+    version = 5
     groupings = [("length", "depth"), ("length",), ("depth",), (*CONDITIONS, "length"), ("needle",), ()]
     length_column = "length"
     pair_columns = ["needle", "length", "depth", "repeat"]
