@@ -111,3 +111,29 @@ def test_marks_that_make_another_letter_stay():
 def test_digits_parted_twice_are_compared_as_they_are_written(text, other):
     assert same(value(text), value(text))
     assert not same(value(text), value(other))
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("-5", [-5]),
+        ("it was −5 degrees", [-5]),
+        ("minus 5", [-5]),
+        ("down to negative five", [-5]),
+        ("-$5", [-5]),
+        ("-5 %", [-5]),
+        ("3-4", [3, 4]),
+        ("10 minus 5", [10, 5]),
+        ("10 -5", [10, 5]),
+        ("10 - 5", [10, 5]),
+        ("b-12", [12]),
+        ("eggs:\n-5\n-6", [5, 6]),
+    ],
+)
+def test_a_sign_belongs_to_its_number_and_a_dash_does_not(text, amounts):
+    assert [token.value.amount for token in words_of(text, "en").tokens if token.value] == amounts
+
+
+def test_an_exponent_is_no_digit_of_its_number():
+    assert [token.value.amount for token in words_of("10⁶", "en").tokens] == [10, 6]
+    assert [token.text for token in words_of("m²", "en").tokens] == ["m2"]
