@@ -116,3 +116,11 @@ def test_a_spreadsheet_s_line_that_names_the_separator_is_no_header(tmp_path):
     path = write(tmp_path, "t.csv", "sep=;\r\na;b\r\n1,5;0042\r\n")
     (row,) = read_csv(path)
     assert (dict(row), row.where.endswith("line 3")) == ({"a": "1,5", "b": "0042"}, True)
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_header_with_line_breaks_in_quotes_says_what_parts_the_fields(tmp_path, sign, end):
+    (tmp_path / "t.csv").write_bytes(f'"what, if; so{end}""more"""{sign}b{end}1{sign}2{end}'.encode())
+    names = ["what, if; so" + end + '"more"', "b"]
+    assert list(read_csv(tmp_path / "t.csv")[0]) == names

@@ -80,3 +80,10 @@ def test_the_reader_raises_what_its_caller_names(tmp_path):
         read_yaml(tmp_path / "gone.yaml", error=ConfigError)
     (tmp_path / "empty.yaml").write_text("# nothing\n")
     assert read_yaml(tmp_path / "empty.yaml") is None
+
+
+@pytest.mark.parametrize("value", ["!!int '3'", '!!float "1.5"', "!!null ''", '!!bool "true"', "!!int |\n  3"])
+def test_a_tag_that_makes_another_kind_of_what_is_quoted_is_refused(value):
+    with pytest.raises(DataError, match=r"line 1: the tag '\w+' is not accepted"):
+        parse_yaml(f"a: {value}", "f.yaml")
+    assert parse_yaml("a: !!str '3'", "f.yaml") == {"a": "3"}

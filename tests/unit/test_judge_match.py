@@ -48,6 +48,12 @@ LANGUAGES = ["en", "zh", "ja", "ar", "hi", "de"]
         ("三", "3个", "contained"),
         ("กรุงเทพ", "เขาอยู่ที่กรุงเทพมหานคร", "contained"),
         ("12345", "١٢٣٤٥", "value"),
+        ("-5", "5", None),
+        ("5", "It was -5.", None),
+        ("-5", "It was minus five.", "value"),
+        ("minus 5 °C", "−5 °C", "contained"),
+        ("5²", "52", None),
+        ("192.168.0.1", "192.168.0.10", None),
     ],
 )
 def test_match(reference, answer, rule):

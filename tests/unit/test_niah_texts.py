@@ -1,5 +1,6 @@
 """Topics, languages and repeats of haystacks."""
 
+import json
 from functools import partial
 
 import pytest
@@ -50,11 +51,21 @@ def test_eight_english_questions_ship(data):
     assert len({needle.question for needle in read_needles(data / "tasks/needles.yaml").values()}) == 8
 
 
-def test_a_needle_that_stands_in_the_text_is_refused(o200k, data, tmp_path):
+@pytest.mark.parametrize("gap", [" ", "\n", "  \t"])
+def test_a_needle_that_stands_in_the_text_is_refused(o200k, data, tmp_path, gap):
     needle = read_needles(data / "tasks/needles.yaml")["writing_advice_high"].needle
     (tmp_path / "a.txt").write_text(f"One. {needle} Two.")
+    entry = {"name": "mine", "question": "What?", "needle": needle.replace(" ", gap), "answer": "It"}
+    (tmp_path / "needles.json").write_text(json.dumps([entry]))
     with pytest.raises(ConfigError, match="already"):
-        build(o200k, data, topic=str(tmp_path))
+        build(o200k, data, topic=str(tmp_path / "a.txt"), needle_file=str(tmp_path / "needles.json"), needles=["mine"])
+
+
+def test_the_depths_of_one_haystack_are_one_prefix_group_whatever_the_needle_is_called(o200k, data, tmp_path):
+    entry = {"name": "mine-050.0", "question": "What?", "needle": "The sea is grey.", "answer": "grey"}
+    (tmp_path / "needles.json").write_text(json.dumps([entry]))
+    samples = build(o200k, data, needle_file=str(tmp_path / "needles.json"), needles=["mine-050.0"])
+    assert {sample.condition["prefix_group"] for sample in samples} == {"mine-050.0-0000900-d0-original-essays-0"}
 
 
 def test_a_sample_off_its_target_fails_the_build_or_is_marked_and_stays_out_of_metrics(o200k, data, monkeypatch):

@@ -12,6 +12,7 @@ from contextrot.errors import DataError
 from contextrot.haystack import Insertion, SentencePool
 from contextrot.realised import verify
 from contextrot.sentences import split_text
+from contextrot.tokenizers import load_tokenizer
 
 NEEDLE = "The spare key is in the blue can."
 TEXTS = {
@@ -131,3 +132,27 @@ def test_a_folder_without_text_says_what_is_read(tmp_path):
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(DataError, match="empty"):
         read_documents(tmp_path)
+
+
+def test_a_folder_with_nothing_but_readmes_is_text(tmp_path):
+    for folder in (tmp_path, tmp_path / "more"):
+        folder.mkdir(exist_ok=True)
+        (folder / "README.md").write_text("A boat came home.")
+    assert len(read_documents(tmp_path)) == 2
+    (tmp_path / "a.txt").write_text("Nobody saw it.")
+    assert read_documents(tmp_path) == [["Nobody saw it."]]
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"), [("m.content | trim", True), ("m.content | lower", False), ("m.content[:900]", False)]
+)
+def test_a_chat_template_that_changes_the_text_is_named(data, tmp_path, content, kept):
+    template = tmp_path / "template.jinja"
+    template.write_text("{% for m in messages %}[{{ m.role }}]{{ " + content + " }}{% endfor %}[assistant]")
+    tokenizer = load_tokenizer(str(data / "models/embedded"), chat_template=str(template))
+    pool, insertions = SentencePool(read_documents(data / "essays"), tokenizer), [Insertion(NEEDLE, 0.5)]
+    order = pool.original_order(np.random.default_rng(1))
+    haystack = pool.compose(order, insertions, 900, lambda text: tokenizer.count_chat(messages(text)))
+    faults = verify(haystack, insertions, 900, messages(haystack.text), tokenizer)
+    assert any("template changes the haystack" in fault for fault in faults) is not kept
+    assert kept is not bool(faults)

@@ -8,6 +8,7 @@ import pytest
 
 from contextrot.answer_language import fold, language_of
 from contextrot.answer_words import words_of
+from contextrot.spoken_values import same
 
 
 def value(text, language="en"):
@@ -24,6 +25,15 @@ def value(text, language="en"):
         ("1.2 million", "en", 1_200_000),
         ("400k", "en", 400_000),
         ("twelve hundred", "en", 1200),
+        ("half a dozen", "en", 6),
+        ("a half dozen", "en", 6),
+        ("two dozen", "en", 24),
+        ("a dozen", "en", 12),
+        ("twenty-third", "en", 23),
+        ("one hundred and forty fifth", "en", 145),
+        ("1.000.000", "en", 1_000_000),
+        ("1.234.567,5", "en", Fraction(2_469_135, 2)),
+        ("1,234,567.5", "en", Fraction(2_469_135, 2)),
         ("1,200", "en", 1200),
         ("3 1/2", "en", Fraction(7, 2)),
         ("1.200", "de", 1200),
@@ -93,3 +103,37 @@ def test_marks_that_make_another_letter_stay():
     assert fold("ที่") != fold("ที")
     assert fold("Tromsø") == fold("TROMSO")
     assert fold("كِتَابٌ") == fold("كتاب")
+
+
+@pytest.mark.parametrize(
+    ("text", "other"), [("192.168.0.1", "192.168.0.10"), ("1.2.3", "1.23"), ("1,2,3", "1.23"), ("3.1.10", "3.1.1")]
+)
+def test_digits_parted_twice_are_compared_as_they_are_written(text, other):
+    assert same(value(text), value(text))
+    assert not same(value(text), value(other))
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("-5", [-5]),
+        ("it was −5 degrees", [-5]),
+        ("minus 5", [-5]),
+        ("down to negative five", [-5]),
+        ("-$5", [-5]),
+        ("-5 %", [-5]),
+        ("3-4", [3, 4]),
+        ("10 minus 5", [10, 5]),
+        ("10 -5", [10, 5]),
+        ("10 - 5", [10, 5]),
+        ("b-12", [12]),
+        ("eggs:\n-5\n-6", [5, 6]),
+    ],
+)
+def test_a_sign_belongs_to_its_number_and_a_dash_does_not(text, amounts):
+    assert [token.value.amount for token in words_of(text, "en").tokens if token.value] == amounts
+
+
+def test_an_exponent_is_no_digit_of_its_number():
+    assert [token.value.amount for token in words_of("10⁶", "en").tokens] == [10, 6]
+    assert [token.text for token in words_of("m²", "en").tokens] == ["m2"]

@@ -19,6 +19,7 @@ _ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "
 _OPTIONAL_MARKS = regex.compile(
     r"[\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u0591-\u05bd\u05bf-\u05c7\u093c\u200b-\u200f\u2060\ufeff]"
 )
+_EXPONENT = regex.compile(r"(?<=\d)(?=[⁰¹²³⁴-⁹])")
 _NASAL = regex.compile(r"[ङञणनम]्(?=[क-घच-झट-ढत-धप-भ])")
 _LATIN_MARK = regex.compile(r"(?<=\p{Latin})\p{Mn}+")
 _UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue"}
@@ -68,6 +69,7 @@ def fold(text: str) -> str:
     Combining marks stay where they make another letter (Devanagari, Thai); Latin accents, Arabic and Hebrew vowel signs, the nukta and
     tatweel go, and letters that Arabic writes in several ways become one. Umlauts stay, since they may also be written "ae" (see `forms`).
     """
+    text = _EXPONENT.sub("^", text)
     text = unicodedata.normalize("NFKC", text.replace("½", " 1/2").replace("¼", " 1/4").replace("¾", " 3/4")).casefold()
     if text.isascii():
         return text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import regex
@@ -33,6 +33,8 @@ _CONTRACTED = [
         (r"(?<=\p{L})-(?=\p{L})", " "),
     ]
 ]
+_NEGATIVE = regex.compile(r"(?:\A|(?<!\d)[ \t(=:~])[-−]\Z|(?<!\d[^.;:=\n]{0,40})\b(?:minus|negative) \Z")
+"""What makes the number behind it negative: not the dash of a range or of a list, nor a sum's "minus"."""
 _OF = regex.compile(
     r"(?<!\d[ -])\b(?!(?:instead|because|out|all|each|none|lot|lots|ahead|front|kind|sort|one|some|any|both|many|most|percent|either|neither|\p{L}*day)\b)"
     r"(\p{L}+) of (?:the |an? |your |my )?(?!(?:the|an?|your|my|all|course|them|it|which|january|february|march|april|may|june|july|august|september|"
@@ -120,14 +122,11 @@ def words_of(text: str, language: str) -> Words:
     tokens, place = [], 0
     for found in VALUE.finditer(text):
         tokens += _words(text, place, found.start(), language)
-        tokens.append(
-            Token(
-                found[0],
-                found.start(),
-                found.end(),
-                value=read(found, comma_decimal=language in ("de", "fr", "es", "it", "pt", "nl", "ru")),
-            )
-        )
+        value = read(found, comma_decimal=language in ("de", "fr", "es", "it", "pt", "nl", "ru"))
+        if value.kind in ("number", "share", "money") and _NEGATIVE.search(text, 0, found.start()):
+            value = replace(value, amount=-value.amount, count=-value.count)
+            tokens = tokens[:-1] if tokens and tokens[-1].text in ("minus", "negative") else tokens
+        tokens.append(Token(found[0], found.start(), found.end(), value=value))
         place = found.end()
     tokens += _words(text, place, len(text), language)
     return Words(text, tuple(tokens), language)

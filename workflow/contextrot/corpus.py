@@ -42,7 +42,7 @@ def document_paths(folder: Path) -> list[Path]:
     known = (*PROSE, *CODE)
     paths = sorted((path for path in folder.glob("**/*") if path.suffix.lower() in known and path.is_file()), key=str)
     if folder.is_dir():
-        paths = [path for path in paths if path.name != "README.md" or len(paths) == 1]
+        paths = [path for path in paths if path.name != "README.md"] or paths
     if not paths:
         what = "holds no text files" if folder.is_dir() else "does not exist"
         raise DataError(f"corpus {folder} {what} ({', '.join(known)} are read); name another `topic`.")

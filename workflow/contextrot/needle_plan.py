@@ -36,8 +36,15 @@ class NeedlePlan:
 
     @property
     def sample_id(self) -> str:
-        which = f"{self.name}-{self.length:07d}-{self.depth:05.1f}"
-        return f"{which}-d{self.planted}-{self.order}-{safe_name(self.topic)}-{self.repeat}"
+        return self._named(f"-{self.depth:05.1f}")
+
+    @property
+    def prefix_group(self) -> str:
+        """The same for all depths of one haystack."""
+        return self._named("")
+
+    def _named(self, depth: str) -> str:
+        return f"{self.name}-{self.length:07d}{depth}-d{self.planted}-{self.order}-{safe_name(self.topic)}-{self.repeat}"
 
     @cached_property
     def _drawn(self) -> list[tuple[Distractor, float]]:

@@ -69,7 +69,7 @@ def _german() -> dict[str, int]:
 
 _WORD = "|".join(sorted([*_ENGLISH, *_POWERS], key=len, reverse=True))
 _SPOKEN = regex.compile(
-    rf"\b(?:(?:(?<![\d.,])\d{{1,12}}(?:,\d{{3}})*(?:\.\d{{1,9}})?|a)\ )?(?:{_WORD})(?:(?:(?<=hundred|thousand|million|billion)\ and\ |[\ -])(?:{_WORD}))*(?:-(?:{'|'.join(_ORDINALS)}))?\b"
+    rf"\b(?:(?:(?<![\d.,])\d{{1,12}}(?:,\d{{3}})*(?:\.\d{{1,9}})?|a)\ )?(?:{_WORD})(?:(?:(?<=hundred|thousand|million|billion)\ and\ |[\ -])(?:{_WORD}))*(?:-(?:{'|'.join(_ORDINALS)})|(?<=ty)\ (?:first|third|fourth|fifth|sixth|seventh|eighth|ninth))?\b"
 )
 _ORDINAL = regex.compile(rf"\b({'|'.join(_ORDINALS)})\b(?!s)")
 _UNIT = r"(years?|months?|weeks?|days?|hours?|minutes?)"
@@ -93,6 +93,8 @@ _REWRITTEN = [
         (r"\bdaily\b(?=[.!]|$)", "everyday"),
         (r"\btwice\b", "2 times"),
         (r"\bthrice\b", "3 times"),
+        (r"\b(?:a\ )?half\ (?:a\ )?dozen\b", "6"),
+        (r"(?<![\d.,])(\d{1,6})\ dozen\b", lambda m: str(12 * int(m[1]))),
         (r"\ba\ dozen\b|\bdozen\b", "12"),
         (r"(?<!\btimes\ )\b(?:a|an)\ (?=(?:year|month|week|day|hour|minute)\b)", "1 "),
         (r"(?<=\btimes\ )(?:per|every|each)\ ", "a "),

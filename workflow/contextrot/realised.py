@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from contextrot.chat_templates import TemplatedTokenizer
 from contextrot.haystack import DEPTH_TOLERANCE, LENGTH_TOLERANCE, RECOUNT_TOKENS, Haystack, Insertion
 from contextrot.tokenizers import Tokenizer
 
@@ -28,6 +29,8 @@ def verify(
     faults = [fault for fault in [length_fault(asked, realised)] if fault]
     if text not in content:
         faults.append("the haystack does not stand whole in the prompt")
+    elif asked <= RECOUNT_TOKENS and isinstance(tokenizer, TemplatedTokenizer) and text not in tokenizer.render_chat(messages):
+        faults.append("the chat template changes the haystack's text (another `chat_template` may keep it)")
     bare = text
     for insertion in insertions:
         found = text.count(insertion.text)

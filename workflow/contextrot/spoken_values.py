@@ -36,6 +36,8 @@ _SCALE = {"k": 1_000, "thousand": 1_000, "m": 1_000_000, "mn": 1_000_000, "milli
 
 LONGEST_NUMBER = 40
 """Characters from which on digits are compared as they are written."""
+_GROUPED = regex.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?")
+"""A number with its thousands marked, in whatever language."""
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _MONTH = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
 _UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
@@ -91,8 +93,13 @@ class Value:
     count: Fraction | None = None
 
 
+def _is_numbering(digits: str) -> bool:
+    """Whether digits are parted twice or more, and not as the thousands of a number: 192.168.0.10, 1.2.30."""
+    return len(regex.findall("[.,]", digits)) > 1 and not _GROUPED.fullmatch(digits)
+
+
 def _fraction(text: str, comma_decimal: bool) -> Fraction:
-    if comma_decimal:
+    if comma_decimal or regex.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|\d{1,3}(?:\.\d{3})+,\d+", text):
         grouped = regex.fullmatch(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?", text)
         text = text.replace(".", "").replace(",", ".") if grouped else text.replace(",", ".")
     else:
@@ -117,7 +124,7 @@ def read(match: regex.Match, comma_decimal: bool = False) -> Value:
     assert first is not None
     if kind == "number" and len(first[0]) > 1 and first[0][0] == "0" and first[0].isdigit():
         return Value("code", first[0])
-    if len(first[0]) > LONGEST_NUMBER:
+    if len(first[0]) > LONGEST_NUMBER or _is_numbering(first[0]):
         return Value("code", first[0])
     number = _fraction(first[0], comma_decimal)
     if kind == "ordinal":

@@ -16,6 +16,8 @@ from contextrot.files.text import check_text, read_bytes, read_text
 from contextrot.files.values import Row, real, whole
 
 LARGEST_FIELD = 2**31 - 1
+_HEADER = re.compile(r'\s*(?:"[^"]*"|[^"\r\n]|"(?=[^"]*\Z))*')
+"""The first line that is not empty, with the line breaks inside its quotes."""
 _SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
@@ -217,8 +219,8 @@ def _check_texts(value: Any, where: str) -> None:
 
 def _delimiter(text: str) -> str:
     """What parts the header: the sign that stands most often in it, outside quotes; commas in doubt."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    bare = re.sub(r'"[^"]*"?', "", first)
+    first = _HEADER.match(text)
+    bare = re.sub(r'"[^"]*"?', "", first[0] if first else "")
     return max(DELIMITERS, key=bare.count)
 
 

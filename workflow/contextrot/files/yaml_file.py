@@ -108,6 +108,8 @@ class _Builder:
         text = str(node.value)
         check_text(text, f"{self.where}, line {node.start_mark.line + 1}")
         self.untagged(node, "str", "int", "float", "bool", "null", "timestamp", "value", "merge")
+        if node.style is not None:
+            self.untagged(node, "str")
         if node.style is not None or str(node.tag).endswith(":str"):
             return text
         if text in _NULL:

@@ -95,7 +95,7 @@ class NeedleInAHaystack(Task):
     """Can the model still find one fact as the text around it grows?"""
 
     Parameters = NeedleParameters
-    version = 4
+    version = 5
     groupings = [("length", "depth"), ("length",), ("depth",), (*CONDITIONS, "length"), ("needle",), ()]
     length_column = "length"
     pair_columns = ["needle", "length", "depth", "repeat"]
@@ -206,7 +206,7 @@ class NeedleInAHaystack(Task):
                 "distractor_depths": depths[size:],
                 "distractor_texts": [distractor.text for distractor in plan.distractors],
                 "distractor_answers": [distractor.short for distractor in plan.distractors],
-                "prefix_group": plan.sample_id.replace(f"-{plan.depth:05.1f}", ""),
+                "prefix_group": plan.prefix_group,
             },
         )
 
@@ -313,11 +313,11 @@ class NeedleInAHaystack(Task):
 
 
 def _refuse_planted(documents: list[list[str]], groups: list[tuple[NeedleSet, ...]], topic: str) -> None:
-    """Raises ConfigError if a needle or distractor stands in the text already."""
-    text = "\n".join("".join(document) for document in documents)
+    """Raises ConfigError if a needle or distractor stands in the text already, in whatever lines and spaces."""
+    text = " ".join(" ".join("".join(document).split()) for document in documents)
     for needle in (needle for group in groups for needle in group):
         for planted in (needle.needle, *(distractor.text for distractor in needle.distractors)):
-            if planted in text:
+            if " ".join(planted.split()) in text:
                 raise ConfigError(
                     f"needles: {planted[:60]!r} of {needle.name!r} stands in topic {topic!r} already; take another topic."
                 )
