@@ -164,6 +164,7 @@ def test_a_server_that_is_starting_ends_with_the_job_that_waits_for_it(tmp_path,
             yield Endpoint("transformers", settings.name, "hosted_vllm", server.url)
 
     monkeypatch.setattr(engines, "serve", serve)
+    before = set(psutil.Process().children())  # servers that other tests keep
     with tempfile.TemporaryDirectory() as folder:
         host = Host(shared.listener(f"{folder}/servers"))
         threading.Thread(target=host.serve_forever, daemon=True).start()
@@ -171,10 +172,10 @@ def test_a_server_that_is_starting_ends_with_the_job_that_waits_for_it(tmp_path,
         question = {"do": "lend", "model": model().model_dump(mode="json"), "log": "log"}
         connection._lines.write(shared.json.dumps(question).encode() + b"\n")
         connection._lines.flush()
-        wait_for(lambda: (tmp_path / "server.log").exists() and psutil.Process().children())
+        wait_for(lambda: (tmp_path / "server.log").exists() and set(psutil.Process().children()) - before)
         connection.__exit__()
         wait_for(lambda: not host.servers)
-        assert not psutil.Process().children()
+        assert not set(psutil.Process().children()) - before
         host.shutdown()
         host.server_close()
 
