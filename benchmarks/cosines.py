@@ -19,13 +19,13 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from record import record  # noqa: E402
 
-from contextrot.hidden_states import LayerProbe, Measurement, Probe, load_model  # noqa: E402
-from contextrot.likelihood import answer_ids, prompt_ids  # noqa: E402
-from contextrot.prefix_tree import PrefixTree  # noqa: E402
-from contextrot.random_streams import generator_for  # noqa: E402
-from contextrot.tasks import SampleContext  # noqa: E402
-from contextrot.tasks.context_switching import ContextSwitching  # noqa: E402
-from contextrot.tokenizers import load_tokenizer  # noqa: E402
+from contextrot.hidden_states.likelihood import answer_ids, prompt_ids  # noqa: E402
+from contextrot.hidden_states.prefix_tree import PrefixTree  # noqa: E402
+from contextrot.hidden_states.probe import LayerProbe, Measurement, Probe, load_model  # noqa: E402
+from contextrot.randomness import generator_for  # noqa: E402
+from contextrot.samples.tokenizers import load_tokenizer  # noqa: E402
+from contextrot.task import SampleContext  # noqa: E402
+from contextrot.tasks.context_switching.task import ContextSwitching  # noqa: E402
 from tests.plain_hidden_states import plain_measure  # noqa: E402
 
 HISTORIES = list(range(9))

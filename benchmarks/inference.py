@@ -43,7 +43,7 @@ def side_ours(job: dict[str, Any]) -> tuple[float, list[str | None]]:
 
     from contextrot.engines import Endpoint, vllm
     from contextrot.records import read_responses
-    from contextrot.tasks import Parameters, Task
+    from contextrot.task import Parameters, Task
 
     model = served.model_settings(job["config_name"], job["concurrency"])
     extra = vllm.extra_body(vllm.Options(**model.engine_options))
@@ -160,7 +160,7 @@ def measure(
 
     from contextrot import engines
     from contextrot.serving.counters import difference, gauge, read_counters, read_metrics
-    from contextrot.tasks.niah import NeedleInAHaystack
+    from contextrot.tasks.niah.task import NeedleInAHaystack
 
     model = served.model_settings(arguments.model, arguments.concurrency)
     needles = ["writing_advice_high", "restaurant_high", "spare_key_high", "night_train_high"][: arguments.needles]

@@ -18,14 +18,14 @@ from record import record
 
 from contextrot import engines
 from contextrot.engines import Endpoint
-from contextrot.likelihood import prompt_ids
-from contextrot.prefix_tree import PrefixTree
+from contextrot.hidden_states.likelihood import prompt_ids
+from contextrot.hidden_states.prefix_tree import PrefixTree
 from contextrot.records import Sample, read_responses
 from contextrot.serving.counters import difference, read_counters
 from contextrot.settings import ModelSettings
-from contextrot.tasks import Task
-from contextrot.tasks.context_switching import ContextSwitching
-from contextrot.tasks.niah import NeedleInAHaystack
+from contextrot.task import Task
+from contextrot.tasks.context_switching.task import ContextSwitching
+from contextrot.tasks.niah.task import NeedleInAHaystack
 
 
 def workloads(small: bool) -> dict[str, Task]:

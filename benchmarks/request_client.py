@@ -86,9 +86,9 @@ def write_questions(path: Path, rows: int) -> None:
 
 def collect(url: str, folder: Path) -> None:
     """`collect_responses` of the folder's samples, everything included."""
-    from contextrot.inference import collect_responses
+    from contextrot.responses.collect import collect_responses
     from contextrot.settings import ModelSettings, Settings
-    from contextrot.tasks import Parameters, Task
+    from contextrot.task import Parameters, Task
 
     experiment = folder / "test/m/e"
     model = ModelSettings(
@@ -132,7 +132,7 @@ def step(name: str, *arguments: str) -> None:
     if name == "bare":
         import aiohttp  # noqa: F401
     else:
-        import contextrot.inference  # noqa: F401
+        import contextrot.responses.collect  # noqa: F401
     begin, cpu = time.perf_counter(), time.process_time()
     if name == "bare":
         run_loop(bare_loop(arguments[0], int(arguments[1])))
@@ -143,8 +143,8 @@ def step(name: str, *arguments: str) -> None:
 
 def disk_rate(folder: Path, answers: int = 2000) -> float:
     """Answers a second that the request store takes from as many threads as the client has."""
-    from contextrot.cache import STORE_THREADS, RequestStore, request_key
     from contextrot.records import Response
+    from contextrot.responses.store import STORE_THREADS, RequestStore, request_key
 
     store = RequestStore(folder / "disk")
     begin = time.perf_counter()
@@ -159,7 +159,7 @@ def disk_rate(folder: Path, answers: int = 2000) -> float:
 
 async def limiter_error(tokens_per_minute: int, seconds: float) -> float:
     """Measured rate of the token bucket over the asked one, minus 1."""
-    from contextrot.ratelimit import TokenBucket
+    from contextrot.responses.ratelimit import TokenBucket
 
     bucket, amount = TokenBucket(tokens_per_minute), 100
     requests = round(tokens_per_minute / 60 * seconds / amount)

@@ -18,13 +18,13 @@ import yaml  # noqa: E402
 
 from contextrot import engines  # noqa: E402
 from contextrot.engines import Endpoint  # noqa: E402
-from contextrot.inference import collect_responses  # noqa: E402
 from contextrot.project import Project  # noqa: E402
-from contextrot.random_streams import generator_for  # noqa: E402
+from contextrot.randomness import generator_for  # noqa: E402
 from contextrot.records import Sample, write_samples  # noqa: E402
+from contextrot.responses.collect import collect_responses  # noqa: E402
+from contextrot.samples.tokenizers import Tokenizer, load_tokenizer  # noqa: E402
 from contextrot.settings import ModelSettings  # noqa: E402
-from contextrot.tasks import SampleContext, Task  # noqa: E402
-from contextrot.tokenizers import Tokenizer, load_tokenizer  # noqa: E402
+from contextrot.task import SampleContext, Task  # noqa: E402
 
 
 def model_settings(name: str, concurrency: int, **options: Any) -> ModelSettings:

@@ -7,8 +7,8 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
-from contextrot.code_hash import code_hash
-from contextrot.config_files import check_config_files
+from contextrot.plan.code_hash import code_hash
+from contextrot.plan.config_files import check_config_files
 from contextrot.errors import ContextRotError
 from contextrot.project import Project
 

@@ -5,7 +5,7 @@
 
 onstart:
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
-        from contextrot.engines.shared import start_host
+        from contextrot.responses.kept_servers import start_host
 
         start_host()
 

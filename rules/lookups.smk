@@ -2,8 +2,8 @@
 
 import json
 
-from contextrot.captions import experiment_facts, figure_facts, result_labels
-from contextrot.comparison import COMPARISON_FIGURES, comparison_facts, comparisons, entries_of, length_column
+from contextrot.report.captions import experiment_facts, figure_facts, result_labels
+from contextrot.scores.comparison import COMPARISON_FIGURES, comparison_facts, comparisons, entries_of, length_column
 from contextrot.errors import unknown
 from contextrot.secrets import public
 from contextrot.settings import ON_THE_WIRE
@@ -102,7 +102,7 @@ def judging_code(wildcards):
     """Hash of the code that judges; that of a recorded judge is the task's as well."""
     kind = judge_of(wildcards).kind
     task = members_of_task(wildcards, "recorded_answers") if kind == "recorded" else []
-    return code_hash("judge_responses", f"judges.{kind}:judge", *task)
+    return code_hash("judge_responses", f"judging.judges.{kind}:judge", *task)
 
 
 # hidden states

@@ -14,6 +14,6 @@ rule status:
 
 
 onerror:
-    from contextrot.status import status_table
+    from contextrot.report.status import status_table
 
     print(f"\n{status_table(project)}\nFinished answers are kept: the same command goes on from here.\n", file=sys.stderr)

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from contextrot.cache import RequestStore
-from contextrot.client import Client
 from contextrot.engines import Endpoint
-from contextrot.prices import pricing_of
+from contextrot.responses.client import Client
+from contextrot.responses.prices import pricing_of
+from contextrot.responses.store import RequestStore
+from contextrot.responses.usage import Ledger
 from contextrot.settings import ModelSettings, Settings
-from contextrot.usage import Ledger
 from tests.scripted_server import Act, ScriptedServer
 
 

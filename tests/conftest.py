@@ -48,7 +48,7 @@ def data() -> Path:
 @pytest.fixture(scope="session")
 def o200k():
     """OpenAI's o200k_base, from litellm's bundled copy."""
-    from contextrot.tokenizers import load_tokenizer
+    from contextrot.samples.tokenizers import load_tokenizer
 
     return load_tokenizer("tiktoken:o200k_base")
 
@@ -56,7 +56,7 @@ def o200k():
 @pytest.fixture(scope="session")
 def embedded_tokenizer(data):
     """The embedded model's tokenizer with its chat template."""
-    from contextrot.tokenizers import load_tokenizer
+    from contextrot.samples.tokenizers import load_tokenizer
 
     return load_tokenizer(str(data / "models" / "embedded"))
 

@@ -8,15 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from contextrot.records import (
-    Judgement,
-    Response,
-    Sample,
-    write_judgements,
-    write_responses,
-    write_samples,
-    write_table,
-)
+from contextrot.records import Judgement, Response, Sample, write_judgements, write_responses, write_samples, write_table
 
 
 def write_experiment(

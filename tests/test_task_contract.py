@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from contextrot import tasks
-from contextrot.judges.match import match
+from contextrot.judging.judges.match import match
 from contextrot.project import Project
-from contextrot.random_streams import generator_for
+from contextrot.randomness import generator_for
 from contextrot.records import Response, write_samples
-from contextrot.tasks import SampleContext
+from contextrot.task import SampleContext
 
 
 @pytest.fixture(scope="module")

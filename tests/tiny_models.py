@@ -32,7 +32,7 @@ def word_tokenizer(folder: Path, template: str = TEMPLATE) -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    from contextrot.tokenizers import HuggingFaceTokenizer
+    from contextrot.samples.tokenizers import HuggingFaceTokenizer
 
     vocabulary = {word: number for number, word in enumerate(["<unk>", *WORDS])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Coroutine
 from typing import Any
 
-from contextrot.clock import Clock
+from contextrot.responses.clock import Clock
 
 
 class VirtualClock(Clock):

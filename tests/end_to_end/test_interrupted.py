@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contextrot.cache import RequestStore
 from contextrot.records import read_responses
+from contextrot.responses.store import RequestStore
 from tests.conftest import ROOT
 from tests.scripted_server import Act, ScriptedServer
 

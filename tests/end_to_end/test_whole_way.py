@@ -109,7 +109,7 @@ def process_of(run: subprocess.Popen, what: str) -> psutil.Process:
     [
         ("collect_responses.py", signal.SIGTERM),
         ("collect_responses.py", signal.SIGKILL),
-        ("contextrot.engines.host", signal.SIGKILL),
+        ("contextrot.responses.host", signal.SIGKILL),
         ("snakemake", signal.SIGKILL),
         ("snakemake", signal.SIGINT),
     ],

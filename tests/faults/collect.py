@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from contextrot.inference import collect_responses
 from contextrot.reporting import reporting_errors
+from contextrot.responses.collect import collect_responses
 from contextrot.settings import ModelSettings, Price, Settings
-from contextrot.tasks import Parameters, Task
+from contextrot.task import Parameters, Task
 
 
 def prices(given: str | None) -> Price | None:

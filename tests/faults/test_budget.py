@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from contextrot.errors import RequestError
-from contextrot.prices import pricing_of
+from contextrot.responses.prices import pricing_of
 from contextrot.settings import ModelSettings, Price
 from tests.client_session import Session, model_at
 from tests.scripted_server import Act, ScriptedServer

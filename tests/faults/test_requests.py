@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from contextrot import client, inference
-from contextrot.cache import STORE_THREADS, RequestStore, request_key
-from contextrot.inference import collect_responses
 from contextrot.records import Sample, read_responses, write_samples
+from contextrot.responses import client
+from contextrot.responses import collect as collecting
+from contextrot.responses.collect import collect_responses
+from contextrot.responses.store import STORE_THREADS, RequestStore, request_key
 from contextrot.settings import ModelSettings, Settings
-from contextrot.tasks import Parameters, Task
+from contextrot.task import Parameters, Task
 from tests.conftest import ROOT
 from tests.scripted_server import Act, ScriptedServer, error
 
@@ -112,7 +113,7 @@ def test_10000_rows_with_5_percent_faults_are_all_answered_and_none_twice(tmp_pa
         answered.append(prompt)
         return Act(text=f"answer to {prompt}")
 
-    monkeypatch.setattr(inference, "Client", lambda *arguments: client.Client(*arguments, pause_seconds=0.01))
+    monkeypatch.setattr(collecting, "Client", lambda *arguments: client.Client(*arguments, pause_seconds=0.01))
     path = write_questions(tmp_path, 10_000)
     with ScriptedServer(script) as server:
         collect(path, server.url, tmp_path, concurrency=32)
@@ -196,7 +197,7 @@ def test_a_read_only_store_is_a_clear_message_after_few_requests(tmp_path):
 WRITER = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextrot.cache import RequestStore, request_key
+from contextrot.responses.store import RequestStore, request_key
 from contextrot.records import Response
 store = RequestStore(sys.argv[1])
 def put(i):

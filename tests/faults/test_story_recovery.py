@@ -15,18 +15,19 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Response as Answer
 
-from contextrot import engines, inference
+from contextrot import engines
 from contextrot.checked import validate
 from contextrot.engines import Endpoint
 from contextrot.engines.process import Server
 from contextrot.engines.vllm import clear_cache
 from contextrot.errors import RequestError
-from contextrot.inference import collect_responses
-from contextrot.random_streams import generator_for
+from contextrot.randomness import generator_for
 from contextrot.records import read_responses, write_samples
+from contextrot.responses import collect
+from contextrot.responses.collect import collect_responses
 from contextrot.settings import ModelSettings, Settings
-from contextrot.tasks import SampleContext
-from contextrot.tasks.story_sequences import StoryParameters, StorySequences
+from contextrot.task import SampleContext
+from contextrot.tasks.story_sequences.task import StoryParameters, StorySequences
 
 WINDOW = 120
 STORIES = """
@@ -84,7 +85,7 @@ def http():
 def run(tmp_path, monkeypatch):
     """`run(endpoint, **parameters)`: samples and the whole inference job, as the workflow does it; returns the rows."""
     (tmp_path / "stories.yaml").write_text(STORIES)
-    monkeypatch.setattr(inference, "tokenizer_of", lambda *_: WordTokenizer())
+    monkeypatch.setattr(collect, "tokenizer_of", lambda *_: WordTokenizer())
     model = ModelSettings(
         engine="external", base_url="http://unused/v1", name="tiny", window=WINDOW, max_output_tokens=40, concurrency=2
     )

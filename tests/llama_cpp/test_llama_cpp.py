@@ -9,17 +9,17 @@ import psutil
 import pytest
 
 from contextrot import engines
-from contextrot.cache import RequestStore
-from contextrot.client import Client
 from contextrot.engines import llama_cpp
 from contextrot.errors import ConfigError, EngineError
-from contextrot.inference import ask_samples
-from contextrot.prices import pricing_of
-from contextrot.random_streams import generator_for
+from contextrot.randomness import generator_for
+from contextrot.responses.client import Client
+from contextrot.responses.collect import ask_samples
+from contextrot.responses.prices import pricing_of
+from contextrot.responses.store import RequestStore
+from contextrot.responses.usage import Ledger
+from contextrot.samples.tokenizers import tokenizer_of
 from contextrot.settings import Settings
-from contextrot.tasks import SampleContext
-from contextrot.tokenizers import tokenizer_of
-from contextrot.usage import Ledger
+from contextrot.task import SampleContext
 
 
 @pytest.fixture(scope="session")
@@ -111,7 +111,7 @@ def test_without_llama_cpp_the_message_says_how_to_get_it(model, tmp_path, monke
 
 
 def test_another_file_under_the_same_name_is_another_model(model, tmp_path):
-    from contextrot.client import model_identity
+    from contextrot.responses.client import model_identity
 
     (tmp_path / "model.gguf").write_bytes(b"GGUF one")
     here = model.model_copy(update={"name": str(tmp_path / "model.gguf")})

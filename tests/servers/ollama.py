@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contextrot.tokenizers import Tokenizer
+from contextrot.samples.tokenizers import Tokenizer
 from tests.scripted_server import Act, ScriptedServer
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from contextrot.agreement import judge_agreement, write_agreement
 from contextrot.errors import ConfigError, DataError
+from contextrot.judging.agreement import judge_agreement, write_agreement
 from contextrot.records import Judgement, write_judgements
 
 FACTS = {"model": "Model", "experiment": "Experiment", "note": "SIMULATED: not from a model"}

@@ -10,12 +10,12 @@ from collections import Counter
 
 import pytest
 
-from contextrot.asked_once import AskedOnce
-from contextrot.cache import RequestStore, request_key
-from contextrot.claims import Claims
-from contextrot.clock import Clock, Stop
 from contextrot.errors import RequestError
 from contextrot.records import Response
+from contextrot.responses.asked_once import AskedOnce
+from contextrot.responses.claims import Claims
+from contextrot.responses.clock import Clock, Stop
+from contextrot.responses.store import RequestStore, request_key
 from tests.scripted_server import Act, error
 
 KEY = request_key({"q": 1})
@@ -102,7 +102,7 @@ def test_a_claim_is_one_s_own_until_it_is_given_back(tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from contextrot.claims import Claims
+from contextrot.responses.claims import Claims
 claims = Claims(Path(sys.argv[1]))
 print(claims.take(sys.argv[2]), flush=True)
 time.sleep(600)

@@ -15,9 +15,9 @@ import time
 import pandas as pd
 import pytest
 
-from contextrot.cache import STORE_THREADS, RequestStore, StoreWriter, describe_store, request_key, weights_fingerprint
 from contextrot.errors import StoreError
 from contextrot.records import Response, read_responses, write_responses
+from contextrot.responses.store import STORE_THREADS, RequestStore, StoreWriter, describe_store, request_key, weights_fingerprint
 
 KEY = request_key({"q": 1})
 

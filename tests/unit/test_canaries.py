@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from contextrot.canaries import LengthGuard, choose_canaries, stale_answers
 from contextrot.errors import RequestError
-from contextrot.length_audit import Count
 from contextrot.records import Response, Sample
+from contextrot.responses.canaries import LengthGuard, choose_canaries, stale_answers
+from contextrot.responses.length_audit import Count
 
 
 def sample(name, tokens):

@@ -8,8 +8,8 @@ import pytest
 from docutils.core import publish_parts
 from jinja2 import Environment
 
-from contextrot.captions import Facts, result_labels
 from contextrot.records import write_table
+from contextrot.report.captions import Facts, result_labels
 
 FACTS = Facts(
     model="Odd*_name_|x| `y`_", experiment="Needles_", question="Is it found?", tier="test (few)", engine="simulated, curve_",

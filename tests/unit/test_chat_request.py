@@ -5,15 +5,15 @@ import json
 
 import pytest
 
-from contextrot.cache import request_key
-from contextrot.chat_request import ChatRequests, output_limit
 from contextrot.checked import validate
-from contextrot.client import model_identity
 from contextrot.engines import external
 from contextrot.errors import ConfigError
-from contextrot.faults import Failure
+from contextrot.responses.chat_request import ChatRequests, output_limit
+from contextrot.responses.client import model_identity
+from contextrot.responses.store import request_key
+from contextrot.responses.transport import transport_for
 from contextrot.settings import ModelSettings
-from contextrot.transport import transport_for
+from contextrot.wire.faults import Failure
 from tests.scripted_server import Act, ScriptedServer, error
 
 pytestmark = pytest.mark.filterwarnings("ignore")

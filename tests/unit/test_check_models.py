@@ -7,9 +7,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from contextrot.check_models import ModelCheck, check_model, check_models, check_table, models_asked
 from contextrot.errors import RequestError
 from contextrot.project import Project
+from contextrot.responses.check_models import ModelCheck, check_model, check_models, check_table, models_asked
 from contextrot.settings import ModelSettings
 
 

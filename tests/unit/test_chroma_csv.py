@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from contextrot.chroma_csv import keyed, parse_verdict, read_rows, recorded, whole_number
 from contextrot.errors import DataError
+from contextrot.samples.published import keyed, parse_verdict, read_rows, recorded, whole_number
 
 
 def write(path: Path, rows: list[dict], columns=None) -> Path:

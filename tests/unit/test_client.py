@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from contextrot.client import Client, classify
 from contextrot.engines import Endpoint
 from contextrot.errors import EngineError, RequestError
 from contextrot.records import Response, read_responses, write_responses
-from contextrot.reply import Reply
+from contextrot.responses.client import Client, classify
 from contextrot.settings import ModelSettings
+from contextrot.wire.reply import Reply
 from tests.client_session import Session
 from tests.scripted_server import Act, error
 

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from contextrot.chat_request import ChatRequests
-from contextrot.client import Client, NotInStore, model_identity
 from contextrot.errors import RequestError
+from contextrot.responses.chat_request import ChatRequests
+from contextrot.responses.client import Client, NotInStore, model_identity
+from contextrot.responses.usage import Ledger
 from contextrot.settings import ModelSettings, Price
-from contextrot.usage import Ledger
 from tests.client_session import Session
 from tests.scripted_server import Act
 
@@ -80,7 +80,7 @@ def test_what_does_not_change_the_answer_does_not_change_the_key(tmp_path, chang
 
 
 def _key(change):
-    from contextrot.cache import request_key
+    from contextrot.responses.store import request_key
 
     values = {"engine": "external", "name": "m", "base_url": "http://x/v1", "window": 100, "max_output_tokens": 10, **change}
     model = ModelSettings(**values)

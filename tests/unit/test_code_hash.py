@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from contextrot import code_hash as module
 from contextrot import tasks
-from contextrot.code_hash import code_hash, reached_modules
+from contextrot.plan import code_hash as module
+from contextrot.plan.code_hash import code_hash, reached_modules
 
 SCORING = ("score_turn", "score", "columns", "metrics")
 
@@ -24,7 +24,7 @@ def hashes() -> dict[str, str]:
         **{f"score {task}": ("score_responses", *plugins(task, *SCORING)) for task in tasks.names()},
         **{f"draw {task}": ("draw_figures", *plugins(task, "figures")) for task in tasks.names()},
         **{f"layers {task}": ("extract_cosines", *plugins(task, "state_requests")) for task in ("niah", "context_switching")},
-        **{f"judge {kind}": ("judge_responses", f"judges.{kind}:judge") for kind in ("match", "llm", "story")},
+        **{f"judge {kind}": ("judge_responses", f"judging.judges.{kind}:judge") for kind in ("match", "llm", "story")},
         **{name: (name,) for name in ("compare", "draw_comparison", "agree_judges", "write_summary", "gather_responses")},
         **{name: (name,) for name in ("write_run_metadata", "tabulate_results", "export_inspect_log")},
     }
@@ -66,25 +66,25 @@ def test_the_denominator_of_every_mean_scores_everything_again(library):
 
 
 def test_the_seed_of_every_bootstrap_makes_every_interval_again(library):
-    assert {"compare", "write_summary"} <= library("random_streams.py", "default_rng", "another_rng")
+    assert {"compare", "write_summary"} <= library("randomness.py", "default_rng", "another_rng")
 
 
 def test_what_run_metadata_counts_is_written_again(library):
-    changed = library("provenance.py", "def responses_summary(", "@another\ndef responses_summary(")
+    changed = library("report/provenance.py", "def responses_summary(", "@another\ndef responses_summary(")
     assert changed == {"write_run_metadata", "write_summary"}
 
 
 def test_another_choice_of_states_looks_at_that_task_s_layers_again_and_at_no_other(library):
-    changed = library("tasks/context_switching.py", "    def state_requests(", "    @another\n    def state_requests(")
+    changed = library("tasks/context_switching/task.py", "    def state_requests(", "    @another\n    def state_requests(")
     assert "layers context_switching" in changed and "layers niah" not in changed
 
 
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("recovery.py", "from __future__", "# a comment\nfrom __future__"),
-        ("stats.py", '"""', '"""Another first line. '),
-        ("scoring.py", "task: Task,", "task: Any,"),
+        ("tasks/story_sequences/recovery.py", "from __future__", "# a comment\nfrom __future__"),
+        ("scores/stats.py", '"""', '"""Another first line. '),
+        ("scores/score.py", "task: Task,", "task: Any,"),
     ],
     ids=["comment", "docstring", "annotation"],
 )
@@ -93,21 +93,21 @@ def test_words_for_readers_run_nothing_again(library, file, old, new):
 
 
 def test_a_module_for_stories_scores_stories_alone(library):
-    changed = library("recovery.py", "import annotations\n", "import annotations\n\nprint()\n")
+    changed = library("tasks/story_sequences/recovery.py", "import annotations\n", "import annotations\n\nprint()\n")
     assert {name for name in changed if name.startswith("score ")} == {"score story_sequences"}
 
 
 def test_a_figure_of_one_task_draws_that_task_alone(library):
-    changed = library("figures/stories.py", "def draw_", "@another\ndef draw_")
+    changed = library("tasks/story_sequences/figures.py", "def draw_", "@another\ndef draw_")
     assert changed <= {"draw story_sequences"}
 
 
 def test_a_judge_judges_again_and_no_other_judge(library):
-    assert library("judges/story.py", "def judge(", "@another\ndef judge(") == {"judge story"}
+    assert library("judging/judges/story.py", "def judge(", "@another\ndef judge(") == {"judge story"}
 
 
 def test_how_samples_are_built_is_no_matter_of_scores(library):
-    changed = library("haystack.py", "    def compose(", "    @another\n    def compose(")
+    changed = library("samples/haystack.py", "    def compose(", "    @another\n    def compose(")
     assert not {name for name in changed if name.startswith(("score ", "judge ", "layers "))}
 
 
@@ -119,14 +119,14 @@ def test_the_style_of_figures_draws_all_and_scores_nothing(library):
 
 def test_lazy_imports_and_members_through_self_are_followed():
     reached = reached_modules("score_responses", *plugins("niah", *SCORING))
-    assert {"contextrot.scoring", "contextrot.stats", "contextrot.tasks.niah", "contextrot.tasks"} <= reached
-    assert not {"contextrot.haystack", "contextrot.client", "contextrot.settings"} & reached
+    assert {"contextrot.scores.score", "contextrot.scores.stats", "contextrot.tasks.niah.task", "contextrot.task"} <= reached
+    assert not {"contextrot.samples.haystack", "contextrot.responses.client", "contextrot.settings"} & reached
 
 
 def test_a_script_or_plug_in_that_is_gone_is_an_error():
     with pytest.raises(ValueError, match="'gone'"):
         code_hash("gone")
-    with pytest.raises(ValueError, match="'contextrot.judges.gone'"):
-        code_hash("judge_responses", "judges.gone:judge")
+    with pytest.raises(ValueError, match="'contextrot.judging.judges.gone'"):
+        code_hash("judge_responses", "judging.judges.gone:judge")
     with pytest.raises(ValueError, match="'gone'"):
-        code_hash("judge_responses", "judges.match:gone")
+        code_hash("judge_responses", "judging.judges.match:gone")

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contextrot.comparison import COMPARISON_FIGURES, compare, comparisons, entries_of, write_comparison
 from contextrot.errors import ConfigError
 from contextrot.figures.comparison import draw_comparison
 from contextrot.project import Project
+from contextrot.scores.comparison import COMPARISON_FIGURES, compare, comparisons, entries_of, write_comparison
 
 LENGTHS = (500, 1000, 2000, 4000, 8000)
 

@@ -4,10 +4,10 @@ import pytest
 import yaml
 
 from contextrot import engines, tasks
-from contextrot.config_docs import config_readme, config_schemas, generated_files
+from contextrot.plan.config_docs import config_readme, config_schemas, generated_files
 from contextrot.settings import ExperimentSettings, ModelSettings, Settings
 
-COMMAND = "python -m contextrot.config_docs"
+COMMAND = "python -m contextrot.plan.config_docs"
 
 
 def test_the_written_pages_and_schemas_are_in_step_with_the_settings(root):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from contextrot.config_files import check_config_files
 from contextrot.errors import ConfigError
+from contextrot.plan.config_files import check_config_files
 
 
 def test_the_shipped_file_is_accepted(root):

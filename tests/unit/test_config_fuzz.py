@@ -10,12 +10,12 @@ import pytest
 
 from contextrot import tasks
 from contextrot.checked import validate
-from contextrot.config_files import check_config_files
 from contextrot.errors import ConfigError, ContextRotError, DataError
 from contextrot.files import read_yaml
 from contextrot.files.yaml_file import parse_yaml
+from contextrot.plan.config_files import check_config_files
 from contextrot.project import Project
-from contextrot.sampling import build_samples
+from contextrot.samples.build import build_samples
 
 FILES = ("config.yaml", "experiments.yaml", "models.yaml")
 MUTATIONS = 510

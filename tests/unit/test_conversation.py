@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contextrot.conversation import POLICIES, Budget, cut_beginning, fewest_dropped, fit_conversation, split_turns
 from contextrot.errors import ConfigError
-from contextrot.tokenizers import TiktokenTokenizer
+from contextrot.samples.conversation import POLICIES, Budget, cut_beginning, fewest_dropped, fit_conversation, split_turns
+from contextrot.samples.tokenizers import TiktokenTokenizer
 
 
 class WordTokenizer:

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from contextrot.cosines import extract_cosines
 from contextrot.errors import ConfigError, DataError, EngineError
-from contextrot.likelihood import answer_ids, prompt_ids
+from contextrot.hidden_states.extract import extract_cosines
+from contextrot.hidden_states.likelihood import answer_ids, prompt_ids
 from contextrot.project import Project
 from contextrot.records import Response, read_samples, write_responses
-from contextrot.sampling import build_samples
-from contextrot.scoring import score_responses, summarize_scores
-from contextrot.switching_pairs import export_pair, verify_pairs
-from contextrot.tokenizers import tokenizer_of
+from contextrot.samples.build import build_samples
+from contextrot.samples.tokenizers import tokenizer_of
+from contextrot.scores.score import score_responses, summarize_scores
+from contextrot.tasks.context_switching.pairs import export_pair, verify_pairs
 from tests.plain_hidden_states import plain_measure
 from tests.tiny_models import tiny_llama
 
@@ -78,7 +78,7 @@ def outputs(folder):
 
 
 def test_every_value_equals_the_plain_reference(project, folder):
-    from contextrot.hidden_states import load_model
+    from contextrot.hidden_states.probe import load_model
 
     settings = project.models["tiny"]
     tokenizer, model = tokenizer_of(settings), load_model(settings.name, device="cpu")
@@ -166,7 +166,7 @@ def test_a_failed_zero_shot_answer_leaves_tau_missing(project, folder, tmp_path)
 
 
 def test_another_task_has_cosines_without_labels(project, folder, tmp_path, monkeypatch):
-    from contextrot.tasks import Task
+    from contextrot.task import Task
 
     monkeypatch.setattr(type(project.task(*NAMES)), "state_requests", Task.state_requests)
     extract_cosines(project, *NAMES, inputs=(folder / "samples.parquet", None), outputs=outputs(tmp_path))
@@ -256,7 +256,7 @@ def test_every_figure_is_drawn_from_the_files(project, folder, tmp_path, name):
 
 @pytest.mark.parametrize("kind", ["heatmap", "lines"])
 def test_cosines_of_any_task_are_drawn_against_a_column(project, folder, tmp_path, kind):
-    from contextrot.figures.cosines import draw_cosines
+    from contextrot.tasks.context_switching.layer_figures import draw_cosines
 
     draw_cosines(project, "tiny", "switching", kind, "prompt_tokens", folder, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 10_000

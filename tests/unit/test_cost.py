@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from contextrot.cost import cost_table, earlier_mean_output, estimate_experiment, estimate_judge
-from contextrot.prices import FREE, pricing_of
 from contextrot.records import Sample
+from contextrot.responses.cost import cost_table, earlier_mean_output, estimate_experiment, estimate_judge
+from contextrot.responses.prices import FREE, pricing_of
 from contextrot.settings import ModelSettings, Price
 
 

@@ -7,13 +7,13 @@ import random
 
 import pytest
 
-from contextrot.chroma_csv import read_rows as read_chroma
 from contextrot.errors import ContextRotError
 from contextrot.files.shapes import read_records
-from contextrot.longmemeval_data import load_questions
-from contextrot.needles import read_needles
-from contextrot.task_sets import TaskSetSettings, load_task_set
-from contextrot.tasks.story_sequences import read_sequences
+from contextrot.samples.published import read_rows as read_chroma
+from contextrot.tasks.context_switching.task_sets import TaskSetSettings, load_task_set
+from contextrot.tasks.longmemeval.data import load_questions
+from contextrot.tasks.niah.needles import read_needles
+from contextrot.tasks.story_sequences.task import read_sequences
 
 PIECES = [
     b"\0", b"\xff", b"\xe9", b"\xed\xa0\xbd", b"\xef\xbb\xbf", b'"', b"\n", b"\r", b",", b"{", b"}", b"[", b"]", b":", b"null", b"NaN", b"true", b"1e999",

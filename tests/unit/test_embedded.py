@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import yaml
 
-from contextrot.embedded import chat_vocabulary
-from contextrot.embedded.chat_memory import dense_history, generate, load_passages
-from contextrot.embedded.chat_questions import ABSTENTION, QUESTION_TYPES
-from contextrot.embedded.conversations import ConversationWriter
-from contextrot.embedded.copying import repeated_tokens
-from contextrot.embedded.curriculum import STAGES, TASKS, rate_at, stage_at
-from contextrot.embedded.heldout import EVALUATED_PAIRS, evaluation_texts, word_sequences
-from contextrot.embedded.needles import plant
+from embedded_model import chat_vocabulary
+from embedded_model.chat_memory import dense_history, generate, load_passages
+from embedded_model.chat_questions import ABSTENTION, QUESTION_TYPES
+from embedded_model.conversations import ConversationWriter
+from embedded_model.copying import repeated_tokens
+from embedded_model.curriculum import STAGES, TASKS, rate_at, stage_at
+from embedded_model.heldout import EVALUATED_PAIRS, evaluation_texts, word_sequences
+from embedded_model.needles import plant
 
 DATA = Path(__file__).parents[2] / "data"
 MODEL = DATA / "models" / "embedded"
@@ -175,7 +175,7 @@ class TestShippedFolder:
         assert rendered[-1].count(tokenizer.bos_token_id) == 1
 
     def test_generation_prompt_is_what_training_put_before_an_answer(self, tokenizer, writer):
-        from contextrot.embedded.rows import RowWriter
+        from embedded_model.rows import RowWriter
 
         user, assistant = {"role": "user", "content": "A question?"}, {"role": "assistant", "content": "An answer."}
         ids, answer = RowWriter(writer, tokenizer).encode_turns([("A question?", "An answer.")])
@@ -189,7 +189,7 @@ class TestShippedFolder:
         transformers = pytest.importorskip("transformers")
         from safetensors.torch import load_file
 
-        from contextrot.embedded.model import Llama, ModelConfig
+        from embedded_model.model import Llama, ModelConfig
 
         theirs = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
         ours = Llama(ModelConfig())

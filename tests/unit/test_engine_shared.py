@@ -12,11 +12,12 @@ import psutil
 import pytest
 
 from contextrot import engines
-from contextrot.engines import Endpoint, shared
-from contextrot.engines.host import Host
+from contextrot.engines import Endpoint
 from contextrot.engines.process import Server
 from contextrot.errors import EngineError
 from contextrot.project import Project
+from contextrot.responses import kept_servers
+from contextrot.responses.host import Host
 from contextrot.settings import ModelSettings
 from tests.unit.test_process import HEALTHY
 
@@ -41,9 +42,9 @@ def started(monkeypatch, tmp_path):
 
     monkeypatch.setattr(engines, "serve", serve)
     with tempfile.TemporaryDirectory() as folder:  # a socket's path is short
-        host = Host(shared.listener(f"{folder}/servers"))
+        host = Host(kept_servers.listener(f"{folder}/servers"))
         threading.Thread(target=host.serve_forever, daemon=True).start()
-        monkeypatch.setenv(shared.ADDRESS, f"{os.getppid()}:{folder}/servers")
+        monkeypatch.setenv(kept_servers.ADDRESS, f"{os.getppid()}:{folder}/servers")
         yield pids
         host.shutdown()
         host.end()
@@ -59,7 +60,7 @@ def wait_for(condition) -> None:
 
 
 def job(tmp_path, settings=None, number=1):
-    return shared.serve(settings or model(), tmp_path / f"job{number}.log")
+    return kept_servers.serve(settings or model(), tmp_path / f"job{number}.log")
 
 
 def test_the_next_job_of_the_same_model_gets_the_same_server(started, tmp_path, caplog):
@@ -123,14 +124,16 @@ def test_an_engine_that_does_not_start_says_so_in_the_job(started, tmp_path):
 
 def test_what_nobody_has_is_stopped_when_another_wants_the_gpu(started, tmp_path):
     with job(tmp_path):
-        shared.stop_idle()
+        kept_servers.stop_idle()
         assert started[0].is_running()
-    shared.stop_idle()
+    kept_servers.stop_idle()
     assert not started[0].is_running()
 
 
 def test_a_job_on_another_machine_serves_for_itself(started, tmp_path, monkeypatch):
-    monkeypatch.setenv(shared.ADDRESS, f"{os.getpid()}:{os.environ[shared.ADDRESS].partition(':')[2]}")  # none of its parents
+    monkeypatch.setenv(
+        kept_servers.ADDRESS, f"{os.getpid()}:{os.environ[kept_servers.ADDRESS].partition(':')[2]}"
+    )  # none of its parents
     with job(tmp_path):
         pass
     assert not started[0].is_running()
@@ -143,9 +146,7 @@ def test_settings_reach_the_host_as_they_are(root):
 
 
 def test_the_host_answers_from_the_first_moment_and_ends_with_its_owner(root):
-    code = (
-        "import os; from contextrot.engines import shared; shared.start_host(); path = os.environ[shared.ADDRESS].split(':')[1]; "
-    )
+    code = "import os; from contextrot.responses import kept_servers as shared; shared.start_host(); path = os.environ[shared.ADDRESS].split(':')[1]; "
     code += "connection = shared._Connection(path); print(path, connection.ask(do='stop idle'))"
     environment = {**os.environ, "PYTHONPATH": str(root / "workflow")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
@@ -166,11 +167,11 @@ def test_a_server_that_is_starting_ends_with_the_job_that_waits_for_it(tmp_path,
     monkeypatch.setattr(engines, "serve", serve)
     before = set(psutil.Process().children())  # servers that other tests keep
     with tempfile.TemporaryDirectory() as folder:
-        host = Host(shared.listener(f"{folder}/servers"))
+        host = Host(kept_servers.listener(f"{folder}/servers"))
         threading.Thread(target=host.serve_forever, daemon=True).start()
-        connection = shared._Connection(f"{folder}/servers")
+        connection = kept_servers._Connection(f"{folder}/servers")
         question = {"do": "lend", "model": model().model_dump(mode="json"), "log": "log"}
-        connection._lines.write(shared.json.dumps(question).encode() + b"\n")
+        connection._lines.write(kept_servers.json.dumps(question).encode() + b"\n")
         connection._lines.flush()
         wait_for(lambda: (tmp_path / "server.log").exists() and set(psutil.Process().children()) - before)
         connection.__exit__()
@@ -182,8 +183,8 @@ def test_a_server_that_is_starting_ends_with_the_job_that_waits_for_it(tmp_path,
 
 def test_a_host_that_has_ended_is_one_clear_error(tmp_path, monkeypatch):
     with tempfile.TemporaryDirectory() as folder:
-        monkeypatch.setenv(shared.ADDRESS, f"{os.getppid()}:{folder}/servers")
-        listener = shared.listener(f"{folder}/servers")
+        monkeypatch.setenv(kept_servers.ADDRESS, f"{os.getppid()}:{folder}/servers")
+        listener = kept_servers.listener(f"{folder}/servers")
         threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
         with pytest.raises(EngineError, match="keeps the run's servers gave no answer"), job(Path(tmp_path)):
             pass

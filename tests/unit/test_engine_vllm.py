@@ -17,8 +17,8 @@ from contextrot.engines.vllm import (
     probe,
     server_environment,
 )
+from contextrot.engines.vllm.pair import own_options, share_a_gpu, transfer_arguments
 from contextrot.errors import ConfigError, EngineError
-from contextrot.serving.disaggregation import own_options, share_a_gpu, transfer_arguments
 from contextrot.settings import ModelSettings
 
 FACTS = {"installed": True, "versions": {"vllm": "0.32.0"}, "python": "3.11.7"}

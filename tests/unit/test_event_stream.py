@@ -3,8 +3,8 @@ import random
 
 import pytest
 
-from contextrot import event_stream, faults
-from contextrot.event_stream import EventReader, JsonLineReader, whole_object
+from contextrot.wire import event_stream, faults
+from contextrot.wire.event_stream import EventReader, JsonLineReader, whole_object
 
 
 def read(*pieces):

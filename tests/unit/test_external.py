@@ -4,11 +4,12 @@ import os
 
 import pytest
 
-from contextrot import outgoing, secrets
+from contextrot import secrets
 from contextrot.engines import Endpoint, external
 from contextrot.errors import ConfigError
+from contextrot.responses import outgoing
+from contextrot.responses.transport import DirectTransport, LitellmTransport, transport_for
 from contextrot.settings import ModelSettings
-from contextrot.transport import DirectTransport, LitellmTransport, transport_for
 
 
 @pytest.fixture(autouse=True)

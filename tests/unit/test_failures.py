@@ -1,10 +1,10 @@
 import pandas as pd
 import pytest
 
-from contextrot.captions import Facts
-from contextrot.failures import MAX_ROWS, list_failures, problem_of, write_failures_page
-from contextrot.html_table import html_table, shown
 from contextrot.records import Judgement, Response, Sample
+from contextrot.report.captions import Facts
+from contextrot.report.failures import MAX_ROWS, list_failures, problem_of, write_failures_page
+from contextrot.report.html_table import html_table, shown
 from tests.experiment_files import write_experiment
 
 FACTS = Facts(

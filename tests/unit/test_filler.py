@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from contextrot.errors import ConfigError
-from contextrot.filler import LANGUAGES, WORDINGS, generated_documents
-from contextrot.needles import read_needles
-from contextrot.sentences import split_text
+from contextrot.samples.filler import LANGUAGES, WORDINGS, generated_documents
+from contextrot.samples.sentences import split_text
+from contextrot.tasks.niah.needles import read_needles
 
 NEEDLE_FILES = {"en": "needles.yaml", "zh": "needles_zh.yaml", "ar": "needles_ar.yaml"}
 HAN = re.compile(r"[\u4e00-\u9fff]")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from contextrot.errors import DataError
-from contextrot.gguf_tokenizer import SPLITTINGS, GGUFTokenizer
-from contextrot.tokenizers import load_tokenizer
+from contextrot.samples.gguf_tokenizer import SPLITTINGS, GGUFTokenizer
+from contextrot.samples.tokenizers import load_tokenizer
 from tests.gguf_files import byte_level_metadata, sentencepiece_metadata, write_gguf
 
 CHAT = [{"role": "user", "content": "Where is <|end|> the key?\n\nÜber 1,024 naïve words"}]

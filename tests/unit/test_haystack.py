@@ -3,10 +3,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from contextrot.corpus import read_documents
-from contextrot.haystack import Insertion, SentencePool
-from contextrot.random_streams import generator_for
-from contextrot.sentences import split_text
+from contextrot.randomness import generator_for
+from contextrot.samples.corpus import read_documents
+from contextrot.samples.haystack import Insertion, SentencePool
+from contextrot.samples.sentences import split_text
 
 HEADINGS = ("Postage Stamps", "Night Shifts")
 NEEDLE = "The spare key is in the blue can."

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
-from contextrot.haystack import Insertion, SentencePool
-from contextrot.random_streams import generator_for
-from contextrot.sentences import cut_long, split_text
+from contextrot.randomness import generator_for
+from contextrot.samples.haystack import Insertion, SentencePool
+from contextrot.samples.sentences import cut_long, split_text
 
 ENGLISH = "The harbour was quiet that morning. Nobody had seen the ferry, though the lamp burned; it was late! Who had lit it? "
 CHINESE = "港口在清晨很安静。没有人看见渡船，虽然灯还亮着；天已经晚了！是谁点的灯？老人说，他只记得雨声。"
@@ -134,7 +134,7 @@ def test_long_prompts_are_as_asked_too(corpus):
 
 def test_no_prompt_of_twenty_thousand_tokens_is_over_by_the_joins(data, o200k):
     """A sentence at the beginning loses its space, one at the end may merge with the template's newline."""
-    from contextrot.corpus import read_documents
+    from contextrot.samples.corpus import read_documents
 
     pool = SentencePool(read_documents(data / "essays"), o200k)
 

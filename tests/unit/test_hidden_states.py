@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from contextrot.errors import ConfigError, DataError
-from contextrot.hidden_states import LayerProbe, Probe, load_model
+from contextrot.hidden_states.probe import LayerProbe, Probe, load_model
 from tests.plain_hidden_states import plain_measure
 from tests.tiny_models import tiny_llama
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from contextrot.errors import ConfigError
-from contextrot.histories import draw_history, messages
-from contextrot.random_streams import generator_for
-from contextrot.task_sets import Item, TaskSet
+from contextrot.randomness import generator_for
+from contextrot.tasks.context_switching.histories import draw_history, messages
+from contextrot.tasks.context_switching.task_sets import Item, TaskSet
 
 SET = TaskSet("letters", tuple(Item(f"i{n}", f"question {n}", (f"answer {n}",)) for n in range(6)), (), 8)
 

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from contextrot import hub
 from contextrot.errors import DataError
+from contextrot.samples import hub
 
 CONTENT = b'[{"question_id": "q1"}]' * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -7,16 +7,17 @@ from contextlib import contextmanager
 
 import pytest
 
-from contextrot import engines, inference
+from contextrot import engines
 from contextrot.errors import RequestError, StoreError
-from contextrot.inference import ask_samples, collect_responses
-from contextrot.prices import FREE
 from contextrot.records import Sample, read_responses, write_samples
-from contextrot.sample_table import SampleTable, column
+from contextrot.responses import collect
+from contextrot.responses.collect import ask_samples, collect_responses
+from contextrot.responses.prices import FREE
+from contextrot.responses.shards import gather_responses
+from contextrot.responses.usage import Ledger, read_parts, summarize
+from contextrot.samples.sample_table import SampleTable, column
 from contextrot.settings import ModelSettings, Settings
-from contextrot.shards import gather_responses
-from contextrot.tasks import Parameters, Task
-from contextrot.usage import Ledger, read_parts, summarize
+from contextrot.task import Parameters, Task
 from tests.scripted_server import Act, ScriptedServer, error
 
 
@@ -268,5 +269,5 @@ def test_a_sample_table_gives_the_samples_as_they_were_written(tmp_path):
 @pytest.mark.parametrize(("limit", "said"), [(None, True), (10**9, False)])
 def test_the_default_limit_of_a_server_at_a_url_is_said_at_the_start(limit, said, capsys):
     block = {"engine": "external", "name": "m", "base_url": "http://127.0.0.1:1/v1", "window": 100, "max_output_tokens": 5}
-    inference.announce_default_limit("m niah", ModelSettings(**block, tokens_per_minute=limit))
+    collect.announce_default_limit("m niah", ModelSettings(**block, tokens_per_minute=limit))
     assert ("at most 50,000 tokens a minute" in capsys.readouterr().err) == said

@@ -10,15 +10,15 @@ import yaml
 
 from contextrot.errors import RequestError
 from contextrot.figures import FigureContext
-from contextrot.inference import collect_responses
-from contextrot.input_cut import counts_exactly, tell_audit
-from contextrot.judging import JudgingContext, judge_responses
+from contextrot.judging.judge import JudgingContext, judge_responses
 from contextrot.project import Project
 from contextrot.records import read_responses
-from contextrot.sampling import build_samples
-from contextrot.scoring import score_responses, summarize_scores
-from contextrot.shards import gather_responses
-from contextrot.summary import readable, summarize_tier, write_summary
+from contextrot.report.summary import readable, summarize_tier, write_summary
+from contextrot.responses.collect import collect_responses
+from contextrot.responses.input_cut import counts_exactly, tell_audit
+from contextrot.responses.shards import gather_responses
+from contextrot.samples.build import build_samples
+from contextrot.scores.score import score_responses, summarize_scores
 from tests.scripted_server import Act
 from tests.servers.ollama import OllamaServer
 

@@ -2,8 +2,8 @@ import warnings
 
 import pytest
 
-from contextrot.inspect_log import export_inspect_log
 from contextrot.records import Judgement, Response, Sample
+from contextrot.report.inspect_log import export_inspect_log
 from tests.experiment_files import write_experiment
 
 with warnings.catch_warnings():

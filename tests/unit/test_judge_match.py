@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contextrot.answer_forms import alternatives
-from contextrot.judges.match import judge, match, normalize
-from contextrot.judging import JudgingContext, Pair, judge_responses
+from contextrot.judging.judge import JudgingContext, Pair, judge_responses
+from contextrot.judging.judges.match import judge, match, normalize
+from contextrot.matching.forms import alternatives
 from contextrot.records import Response, Sample, read_judgements, write_responses, write_samples
-from contextrot.stats import cohen_kappa
+from contextrot.scores.stats import cohen_kappa
 
 LABELLED = Path(__file__).resolve().parents[1] / "fixtures" / "judge"
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "reference" / "chroma" / "gpt_4_1_niah_evaluated.csv"

@@ -12,14 +12,14 @@ from werkzeug import Request
 from werkzeug import Response as Answer
 
 from contextrot.errors import ConfigError, RequestError
-from contextrot.judges.story import MEANINGS, judge, parse_ratings, rating_prompt
-from contextrot.judging import JudgingContext, Pair
+from contextrot.judging.judge import JudgingContext, Pair
+from contextrot.judging.judges.story import MEANINGS, judge, parse_ratings, rating_prompt
 from contextrot.project import Project
 from contextrot.records import Judgement, Response, Sample, write_judgements, write_responses, write_samples
-from contextrot.scoring import score_responses
+from contextrot.scores.score import score_responses
 from contextrot.settings import JudgeSettings
-from contextrot.tasks import Parameters, Task
-from contextrot.tasks.story_sequences import CRITERIA, StoryParameters, StorySequences
+from contextrot.task import Parameters, Task
+from contextrot.tasks.story_sequences.task import CRITERIA, StoryParameters, StorySequences
 
 GOOD = dict(zip(CRITERIA, (4, 5, 3, 2, 4, 3, 5), strict=True))
 

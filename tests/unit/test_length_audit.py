@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contextrot.input_cut import mark_cut, tell_audit
-from contextrot.length_audit import Count, audit_counts
 from contextrot.records import Response
+from contextrot.responses.input_cut import mark_cut, tell_audit
+from contextrot.responses.length_audit import Count, audit_counts
 
 LENGTHS = (500, 1_000, 2_000, 4_000, 5_000, 8_000, 16_000, 32_000)
 

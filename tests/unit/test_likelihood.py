@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from contextrot.hidden_states import LayerProbe, Probe
-from contextrot.likelihood import answer_ids, likeliest, prompt_ids, sensitivity
+from contextrot.hidden_states.likelihood import answer_ids, likeliest, prompt_ids, sensitivity
+from contextrot.hidden_states.probe import LayerProbe, Probe
 from tests.plain_hidden_states import plain_measure
 from tests.tiny_models import TEMPLATE, tiny_llama, word_tokenizer
 

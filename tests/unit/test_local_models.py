@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from contextrot import local_models
+from contextrot.engines import local_models
+from contextrot.engines.local_models import load_model
 from contextrot.engines.transformers import check_weights
 from contextrot.errors import DataError
-from contextrot.local_models import load_model
 from tests.tiny_models import tiny_llama
 
 

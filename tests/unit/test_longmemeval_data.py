@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from contextrot.embedded.chat_dataset import dataset_text
 from contextrot.errors import DataError
-from contextrot.longmemeval_data import CHROMA_TYPES, QUESTION_TYPES, download_questions, load_questions, parse_questions
+from contextrot.tasks.longmemeval.data import CHROMA_TYPES, QUESTION_TYPES, download_questions, load_questions, parse_questions
+from embedded_model.chat_dataset import dataset_text
 
 
 def turn(role, content, **more):

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from contextrot.meaning import Sent, error_in, error_of_body, failure_of
-from contextrot.retry_after import seconds_of
+from contextrot.wire.meaning import Sent, error_in, error_of_body, failure_of
+from contextrot.wire.retry_after import seconds_of
 
 
 def kind(status, error, **more):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from contextrot.errors import DataError
-from contextrot.hidden_states import LayerProbe, Probe
+from contextrot.hidden_states.probe import LayerProbe, Probe
 from tests.tiny_families import FAMILIES, LAYERS, tiny_family
 from tests.unit.test_hidden_states import growing_histories
 

@@ -1,6 +1,6 @@
 import pytest
 
-from contextrot.model_names import same_model
+from contextrot.responses.model_names import same_model
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contextrot.errors import DataError
-from contextrot.moments import moments
+from contextrot.tasks.longmemeval.moments import moments
 
 
 def in_order(*texts: str) -> list[str]:

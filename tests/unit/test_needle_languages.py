@@ -2,11 +2,11 @@ from string import Formatter
 
 import pytest
 
-from contextrot import prompts
 from contextrot.errors import ConfigError
 from contextrot.files import read_text
-from contextrot.judges.match import match
-from contextrot.needles import followed_distractor, read_needles
+from contextrot.judging.judges.match import match
+from contextrot.samples import prompts
+from contextrot.tasks.niah.needles import followed_distractor, read_needles
 
 FILES = {"en": "needles.yaml", "zh": "needles_zh.yaml", "ar": "needles_ar.yaml"}
 IN_OTHER_WORDS = {"writing_advice_low", "night_train_low"}

@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 
 from contextrot.errors import ConfigError
-from contextrot.needles import read_needles
-from contextrot.random_streams import generator_for
-from contextrot.tasks import SampleContext, load
+from contextrot.randomness import generator_for
+from contextrot.task import SampleContext
+from contextrot.tasks import load
+from contextrot.tasks.niah.needles import read_needles
 
 
 def build(tokenizer, data, **parameters):
@@ -71,7 +72,7 @@ def test_the_depths_of_one_haystack_are_one_prefix_group_whatever_the_needle_is_
 def test_a_sample_off_its_target_fails_the_build_or_is_marked_and_stays_out_of_metrics(o200k, data, monkeypatch):
     import pandas as pd
 
-    monkeypatch.setattr("contextrot.tasks.niah.verify", lambda *_: ["depth 50.0 % asked, 42.0 % realised"])
+    monkeypatch.setattr("contextrot.tasks.niah.task.verify", lambda *_: ["depth 50.0 % asked, 42.0 % realised"])
     with pytest.raises(ConfigError, match=r"not what was asked: depth 50.0 % asked, 42.0 % realised.*off_target: mark"):
         build(o200k, data)
     assert [sample.condition["on_target"] for sample in build(o200k, data, off_target="mark")] == [False] * 3

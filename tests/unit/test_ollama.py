@@ -7,13 +7,13 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from contextrot import faults
-from contextrot.chat_request import ChatRequests
 from contextrot.engines import external
-from contextrot.faults import Failure
-from contextrot.ollama import as_chunk, native_body
+from contextrot.responses.chat_request import ChatRequests
+from contextrot.responses.ollama import as_chunk, native_body
+from contextrot.responses.transport import OllamaTransport, transport_for
 from contextrot.settings import ModelSettings
-from contextrot.transport import OllamaTransport, transport_for
+from contextrot.wire import faults
+from contextrot.wire.faults import Failure
 
 
 def ask(lines, status=200, **values):

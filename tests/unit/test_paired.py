@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contextrot.paired import compare, counts, pair
+from contextrot.scores.paired import compare, counts, pair
 
 LEVELS = ("focused", "full")
 

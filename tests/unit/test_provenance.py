@@ -4,8 +4,8 @@ import subprocess
 import pytest
 
 from contextrot.project import Project
-from contextrot.provenance import git_state, responses_summary, run_metadata, sample_count
 from contextrot.records import Response, write_responses
+from contextrot.report.provenance import git_state, responses_summary, run_metadata, sample_count
 from contextrot.secrets import public
 from contextrot.settings import ModelSettings
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from contextrot import ratelimit
-from contextrot.ratelimit import BURST_SECONDS, AdaptiveConcurrency, TokenBucket
+from contextrot.responses import ratelimit
+from contextrot.responses.ratelimit import BURST_SECONDS, AdaptiveConcurrency, TokenBucket
 
 
 class Clock:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contextrot.corpus import read_documents, topic_documents
 from contextrot.errors import DataError
-from contextrot.haystack import Insertion, SentencePool
-from contextrot.realised import verify
-from contextrot.sentences import split_text
-from contextrot.tokenizers import load_tokenizer
+from contextrot.samples.corpus import read_documents, topic_documents
+from contextrot.samples.haystack import Insertion, SentencePool
+from contextrot.samples.realised import verify
+from contextrot.samples.sentences import split_text
+from contextrot.samples.tokenizers import load_tokenizer
 
 NEEDLE = "The spare key is in the blue can."
 TEXTS = {

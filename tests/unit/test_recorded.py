@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 import yaml
 
-from contextrot.agreement import judge_agreement
 from contextrot.errors import DataError, EngineError, RequestError
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
-from contextrot.inference import collect_responses
-from contextrot.judging import JudgingContext, judge_responses
+from contextrot.judging.agreement import judge_agreement
+from contextrot.judging.judge import JudgingContext, judge_responses
 from contextrot.project import Project
 from contextrot.records import read_responses
-from contextrot.sampling import build_samples
-from contextrot.scoring import score_responses, select, summarize_scores
-from contextrot.tasks.longmemeval import LongMemEval
-from contextrot.tasks.niah import NeedleInAHaystack
+from contextrot.responses.collect import collect_responses
+from contextrot.samples.build import build_samples
+from contextrot.scores.score import score_responses, select, summarize_scores
+from contextrot.tasks.longmemeval.task import LongMemEval
+from contextrot.tasks.niah.task import NeedleInAHaystack
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "reference" / "chroma"
 MODEL = {"engine": "recorded", "name": "old", "tokenizer": "tiktoken:o200k_base", "window": 1_000_000, "max_output_tokens": 1_000}
@@ -125,8 +125,8 @@ def test_another_engine_is_not_sent_samples_without_prompts(tmp_path):
 
 
 def test_old_verdicts_are_not_given_to_new_answers(tmp_path):
-    from contextrot.judges.recorded import judge
-    from contextrot.judging import Pair
+    from contextrot.judging.judge import Pair
+    from contextrot.judging.judges.recorded import judge
     from contextrot.records import Sample
 
     path = write_csv(tmp_path / "a.csv", niah_rows([("every week", "True")]))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contextrot.repetition import distinct_n, longest_repeated_span, overlap, words_of
+from contextrot.tasks.story_sequences.repetition import distinct_n, longest_repeated_span, overlap, words_of
 
 
 def test_words_ignore_case_and_punctuation_but_keep_apostrophes():

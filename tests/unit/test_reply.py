@@ -9,12 +9,12 @@ import random
 
 import pytest
 
-from contextrot import faults
-from contextrot.client import classify
-from contextrot.event_stream import EventReader, whole_object
 from contextrot.records import Response, read_responses, write_responses
-from contextrot.reply import Reply
-from contextrot.reply_form import count_of
+from contextrot.responses.client import classify
+from contextrot.wire import faults
+from contextrot.wire.event_stream import EventReader, whole_object
+from contextrot.wire.reply import Reply
+from contextrot.wire.reply_form import count_of
 from tests.servers import dialects
 from tests.unit.test_wire_errors import send
 
@@ -258,7 +258,7 @@ def test_log_probabilities_are_plain():
 
 
 def test_a_text_without_end_is_malformed(monkeypatch):
-    monkeypatch.setattr("contextrot.reply.LARGEST_TEXT_CHARACTERS", 100)
+    monkeypatch.setattr("contextrot.wire.reply.LARGEST_TEXT_CHARACTERS", 100)
     with pytest.raises(faults.Malformed, match="longer"):
         added(*[{"choices": [{"delta": {"content": "x" * 60}}]}] * 2)
 
@@ -368,7 +368,7 @@ def test_damaged_bodies_over_the_wire_are_a_reply_or_a_failure():
     import asyncio
 
     from contextrot.engines import Endpoint
-    from contextrot.transport import DirectTransport, LitellmTransport
+    from contextrot.responses.transport import DirectTransport, LitellmTransport
     from tests.servers.dialects import SSE
     from tests.servers.wire import Said, WireServer
     from tests.unit.test_wire_errors import BODY

@@ -8,17 +8,17 @@ from itertools import pairwise
 
 import pytest
 
-from contextrot import faults
-from contextrot.cache import RequestStore
-from contextrot.client import Client
 from contextrot.engines import Endpoint
 from contextrot.errors import RequestError
-from contextrot.outages import LONGEST_PAUSE_SECONDS, backoff
-from contextrot.prices import pricing_of
-from contextrot.retrying import MOST_STALE_CONNECTIONS, perhaps_billed
+from contextrot.responses.client import Client
+from contextrot.responses.outages import LONGEST_PAUSE_SECONDS, backoff
+from contextrot.responses.prices import pricing_of
+from contextrot.responses.retrying import MOST_STALE_CONNECTIONS, perhaps_billed
+from contextrot.responses.store import RequestStore
+from contextrot.responses.transport import Reply
+from contextrot.responses.usage import Ledger
 from contextrot.settings import ModelSettings, Price, Settings
-from contextrot.transport import Reply
-from contextrot.usage import Ledger
+from contextrot.wire import faults
 from tests.virtual_time import VirtualClock
 
 PRICE = {"input_usd_per_million_tokens": 2, "output_usd_per_million_tokens": 8}

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import isotonic_regression
 from statsmodels.stats.proportion import proportion_confint
 
-from contextrot.rot_curves import Curve, effective_length, length_slope, non_increasing, relative_curve
+from contextrot.scores.rot_curves import Curve, effective_length, length_slope, non_increasing, relative_curve
 
 
 def rng(seed=0):

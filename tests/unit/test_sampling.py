@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from contextrot.inference import ModelTokenizer, SampleAsker
 from contextrot.project import Project
 from contextrot.records import Response, Sample, read_samples
-from contextrot.sampling import build_samples
-from contextrot.tasks import Request
+from contextrot.responses.collect import ModelTokenizer, SampleAsker
+from contextrot.samples.build import build_samples
+from contextrot.task import Request
 
 REFUSES_SYSTEM = (
     "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
@@ -59,7 +59,7 @@ def test_a_system_message_that_the_template_refuses_is_sent_at_the_head_of_the_f
 
 
 def test_samples_without_later_prompts_are_built_as_they_are_sent(project, tmp_path, monkeypatch):
-    from contextrot.tasks.niah import NeedleInAHaystack
+    from contextrot.tasks.niah.task import NeedleInAHaystack
 
     system = {"role": "system", "content": "Be brief."}
     chats = lambda *_: [Sample("one", [system, {"role": "user", "content": "x"}], ["y"], 8, None)]  # noqa: E731
@@ -72,7 +72,7 @@ def test_samples_without_later_prompts_are_built_as_they_are_sent(project, tmp_p
 def test_a_running_server_and_its_file_build_the_same_samples(project, tmp_path, httpserver, data):
     from werkzeug import Response as Reply
 
-    from contextrot.gguf_tokenizer import GGUFTokenizer
+    from contextrot.samples.gguf_tokenizer import GGUFTokenizer
     from tests.gguf_files import byte_level_metadata, write_gguf
 
     template = (data / "models/embedded/chat_template.jinja").read_text()

@@ -9,13 +9,14 @@ import sys
 
 import pytest
 
-from contextrot import inference, secrets
+from contextrot import secrets
 from contextrot.errors import RequestError
-from contextrot.inference import collect_responses
 from contextrot.records import Sample, write_samples, write_text
 from contextrot.reporting import reporting_errors
+from contextrot.responses import collect
+from contextrot.responses.collect import collect_responses
 from contextrot.settings import ModelSettings, Settings
-from contextrot.tasks import Parameters, Task
+from contextrot.task import Parameters, Task
 from tests.scripted_server import Act, ScriptedServer, error
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of litellm
@@ -208,4 +209,4 @@ def test_a_stored_request_names_the_server_without_its_credentials(tmp_path, cap
     server, _ = _collect(tmp_path, lambda *_: Act(), caplog, monkeypatch)
     [first, *_] = sorted((tmp_path / "store").glob("??/*.json"))
     assert json.loads(first.read_text())["request"]["server"] == f"http://127.0.0.1:{server.port}/v1?api-version=1"
-    assert inference  # the job's own module wrote it
+    assert collect  # the job's own module wrote it

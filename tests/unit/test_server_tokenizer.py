@@ -14,9 +14,9 @@ import pytest
 from werkzeug import Response
 
 from contextrot.errors import ConfigError, DataError, EngineError
-from contextrot.server_tokenizer import ServerTokenizer
+from contextrot.samples.server_tokenizer import ServerTokenizer
+from contextrot.samples.tokenizers import tokenizer_of
 from contextrot.settings import ModelSettings
-from contextrot.tokenizers import tokenizer_of
 
 CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where is it?"}]
 FRAME = 3
@@ -266,7 +266,7 @@ def real():
 def test_a_real_llama_server_its_gguf_file_and_its_usage_agree(real, data):
     import httpx
 
-    from contextrot.gguf_tokenizer import GGUFTokenizer
+    from contextrot.samples.gguf_tokenizer import GGUFTokenizer
 
     server, file = ServerTokenizer(real, "m"), GGUFTokenizer(GGUF)
     text = (data / "essays/glass.txt").read_text()

@@ -5,7 +5,7 @@ from contextrot.errors import DataError
 from contextrot.records import read_responses
 from contextrot.serving.compare import compare_texts, interval, join_modes, render_report
 from contextrot.serving.measure import SIMULATED, as_json
-from contextrot.serving.summary import summarize_requests
+from contextrot.tasks.serving.summary import summarize_requests
 
 
 def answers(*rows):

@@ -45,7 +45,7 @@ def project(root, data, tmp_path):
 
 
 def measured(project, tmp_path):
-    from contextrot.sampling import build_samples
+    from contextrot.samples.build import build_samples
 
     build_samples(project, "test", "sim", "e0", tmp_path / "samples.parquet")
     measure_mode(

@@ -9,8 +9,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response as HttpResponse
 
 from contextrot.engines.process import Server
-from contextrot.serving.disaggregation import LIBRARY
-from contextrot.serving.proxy import enough_loaded, expected_tokens, prefill_request
+from contextrot.engines.vllm.pair import LIBRARY
+from contextrot.engines.vllm.proxy import enough_loaded, expected_tokens, prefill_request
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 8, "min_tokens": 8, "temperature": 0}
 
@@ -50,7 +50,7 @@ def two():
 
 def proxy(tmp_path, prefill, decode, connector="file"):
     return Server(
-        lambda port: [sys.executable, "-m", "contextrot.serving.proxy", "--port", str(port), "--connector", connector,
+        lambda port: [sys.executable, "-m", "contextrot.engines.vllm.proxy", "--port", str(port), "--connector", connector,
                       "--prefill", prefill.url, "--decode", decode.url],
         name="proxy", log_path=tmp_path / "proxy.log", startup_seconds=120,
         environment={"PYTHONPATH": str(LIBRARY.parent)},

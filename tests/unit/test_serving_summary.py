@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contextrot.serving.summary import bootstrap, deltas, rates, summarize_requests
+from contextrot.tasks.serving.summary import bootstrap, deltas, rates, summarize_requests
 
 
 def requests(

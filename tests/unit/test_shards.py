@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contextrot.errors import DataError
 from contextrot.records import Response, Sample, read_responses, write_responses, write_samples
-from contextrot.shards import asking_order, assign_shards, gather_responses, token_weights
+from contextrot.responses.shards import asking_order, assign_shards, gather_responses, token_weights
 
 
 def sample(name, tokens, prefix=None, turns=1, fits=True):

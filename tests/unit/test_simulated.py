@@ -7,9 +7,9 @@ from contextrot.engines import simulated
 from contextrot.engines.simulated import Options, right_probability, true_length
 from contextrot.errors import ConfigError, EngineError
 from contextrot.records import Sample
-from contextrot.rot_curves import effective_length
+from contextrot.scores.rot_curves import effective_length
 from contextrot.settings import ModelSettings
-from contextrot.tasks import Parameters, Task
+from contextrot.task import Parameters, Task
 
 
 class Counter:

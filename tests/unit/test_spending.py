@@ -12,9 +12,9 @@ import sys
 import pytest
 
 from contextrot.errors import RequestError, StoreError
-from contextrot.money import PICOS_A_USD, bill, bills, picos, usd, worst_case
-from contextrot.prices import FREE, Pricing, Rate
-from contextrot.spending import Account, Entries
+from contextrot.responses.money import PICOS_A_USD, bill, bills, picos, usd, worst_case
+from contextrot.responses.prices import FREE, Pricing, Rate
+from contextrot.responses.spending import Account, Entries
 
 GPT_41 = Pricing(((0, Rate(2e-6, 0.5e-6, 8e-6)),))
 
@@ -191,7 +191,7 @@ def test_another_number_of_shards_inherits_what_was_lost(tmp_path):
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from contextrot.spending import Account
+from contextrot.responses.spending import Account
 async def main():
     account = Account(10**12)
     account.keep_in(Path(sys.argv[1]), "full", "gpt", "niah", "1-of-1")

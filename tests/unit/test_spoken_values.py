@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from contextrot.answer_language import fold, language_of
-from contextrot.answer_words import words_of
-from contextrot.spoken_values import same
+from contextrot.matching.language import fold, language_of
+from contextrot.matching.spoken_values import same
+from contextrot.matching.words import words_of
 
 
 def value(text, language="en"):

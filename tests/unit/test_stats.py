@@ -9,7 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from contextrot.stats import (
+from contextrot.scores.stats import (
     bounded_mean_interval,
     cohen_kappa,
     holm,

@@ -12,8 +12,8 @@ import pytest
 
 from contextrot.project import Project
 from contextrot.records import Response, Sample, write_responses, write_samples
-from contextrot.status import status_of, status_table
-from contextrot.usage import HOST
+from contextrot.report.status import status_of, status_table
+from contextrot.responses.usage import HOST
 
 
 @pytest.fixture

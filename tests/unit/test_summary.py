@@ -5,8 +5,8 @@ import pytest
 
 from contextrot.project import Project
 from contextrot.records import Response, write_responses, write_table
-from contextrot.scoring import aggregate
-from contextrot.summary import duration, note_of, readable, summarize_tier, write_metrics_page, write_summary
+from contextrot.report.summary import duration, note_of, readable, summarize_tier, write_metrics_page, write_summary
+from contextrot.scores.score import aggregate
 
 MODELS = """
 local:

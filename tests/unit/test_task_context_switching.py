@@ -10,11 +10,11 @@ import pytest
 
 from contextrot.checked import validate
 from contextrot.errors import ConfigError
-from contextrot.random_streams import generator_for
+from contextrot.randomness import generator_for
 from contextrot.records import Response, write_samples
-from contextrot.shards import assign_shards
-from contextrot.tasks import SampleContext
-from contextrot.tasks.context_switching import ContextSwitching, percent_changes, read_label, rouge_l, slug
+from contextrot.responses.shards import assign_shards
+from contextrot.task import SampleContext
+from contextrot.tasks.context_switching.task import ContextSwitching, percent_changes, read_label, rouge_l, slug
 
 
 class CharacterTokenizer:

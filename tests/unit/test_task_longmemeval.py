@@ -7,12 +7,12 @@ import pytest
 
 from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
-from contextrot.judges.match import match
-from contextrot.random_streams import generator_for
+from contextrot.judging.judges.match import match
+from contextrot.randomness import generator_for
 from contextrot.records import Judgement, Response, read_samples, write_judgements, write_responses, write_samples
-from contextrot.scoring import score_responses, select, summarize_scores
-from contextrot.tasks import SampleContext
-from contextrot.tasks.longmemeval import LongMemEval, LongMemEvalParameters
+from contextrot.scores.score import score_responses, select, summarize_scores
+from contextrot.task import SampleContext
+from contextrot.tasks.longmemeval.task import LongMemEval, LongMemEvalParameters
 
 KINDS = ("multi-session", "temporal-reasoning", "knowledge-update", "single-session-user")
 

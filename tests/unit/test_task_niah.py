@@ -10,13 +10,13 @@ from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
-from contextrot.judges.match import match
-from contextrot.needles import Distractor, followed_distractor, read_needles
-from contextrot.random_streams import generator_for
+from contextrot.judging.judges.match import match
+from contextrot.randomness import generator_for
 from contextrot.records import Judgement, Response
-from contextrot.scoring import score_responses, select, summarize_scores
-from contextrot.tasks import SampleContext
-from contextrot.tasks.niah import NeedleInAHaystack, NeedleParameters
+from contextrot.scores.score import score_responses, select, summarize_scores
+from contextrot.task import SampleContext
+from contextrot.tasks.niah.needles import Distractor, followed_distractor, read_needles
+from contextrot.tasks.niah.task import NeedleInAHaystack, NeedleParameters
 from tests.experiment_files import write_experiment
 
 SMALL = {"lengths": [600], "depths": [50], "needles": ["restaurant_high"]}

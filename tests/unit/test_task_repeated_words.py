@@ -5,11 +5,11 @@ import pytest
 
 from contextrot.checked import validate
 from contextrot.errors import ConfigError
-from contextrot.random_streams import generator_for
+from contextrot.randomness import generator_for
 from contextrot.records import Response, write_responses, write_samples
-from contextrot.scoring import score_responses, select, summarize_scores
-from contextrot.tasks import SampleContext
-from contextrot.tasks.repeated_words import (
+from contextrot.scores.score import score_responses, select, summarize_scores
+from contextrot.task import SampleContext
+from contextrot.tasks.repeated_words.task import (
     RepeatedWords,
     RepeatedWordsParameters,
     measure,

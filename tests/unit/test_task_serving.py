@@ -10,10 +10,10 @@ from contextrot.checked import validate
 from contextrot.errors import ConfigError
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
-from contextrot.random_streams import generator_for
-from contextrot.serving.summary import summarize_requests
-from contextrot.tasks import SampleContext
-from contextrot.tasks.serving import Serving, ServingParameters
+from contextrot.randomness import generator_for
+from contextrot.task import SampleContext
+from contextrot.tasks.serving.summary import summarize_requests
+from contextrot.tasks.serving.task import Serving, ServingParameters
 
 
 def build(data, tokenizer, window=4096, **parameters):

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from contextrot import hub
 from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
-from contextrot.task_sets import BUILT_IN, Reference, TaskSetSettings, load_task_set
+from contextrot.samples import hub
+from contextrot.tasks.context_switching.task_sets import BUILT_IN, Reference, TaskSetSettings, load_task_set
 
 
 def own(**settings) -> TaskSetSettings:

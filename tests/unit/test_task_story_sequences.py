@@ -9,10 +9,10 @@ import pytest
 
 from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
-from contextrot.random_streams import generator_for
+from contextrot.randomness import generator_for
 from contextrot.records import OUTCOMES, Response
-from contextrot.tasks import SampleContext
-from contextrot.tasks.story_sequences import CRITERIA, StoryParameters, StorySequences, read_sequences, store_number
+from contextrot.task import SampleContext
+from contextrot.tasks.story_sequences.task import CRITERIA, StoryParameters, StorySequences, read_sequences, store_number
 
 
 class WordTokenizer:

@@ -17,7 +17,7 @@ ASKED = ("samples", "request_options", "converse")
 def present() -> dict[str, list]:
     """Task -> its version and the hash of the code that makes its samples and holds its conversations."""
     from contextrot import tasks
-    from contextrot.code_hash import code_hash
+    from contextrot.plan.code_hash import code_hash
 
     found = {}
     for name in tasks.names():

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contextrot.checked import validate
-from contextrot.client import classify
 from contextrot.errors import ConfigError
 from contextrot.records import Response
-from contextrot.reply import Reply
+from contextrot.responses.client import classify
 from contextrot.settings import ModelSettings
-from contextrot.thoughts import FAMILIES, Thoughts, template_opens_thought
+from contextrot.wire.reply import Reply
+from contextrot.wire.thoughts import FAMILIES, Thoughts, template_opens_thought
 
 NEEDLE = "The secret is Rome. Wait, is it? I cannot find it."
 

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from contextrot.errors import DataError
-from contextrot.tokenizers import FolderTokenizer, HuggingFaceTokenizer, load_tokenizer
+from contextrot.samples.tokenizers import FolderTokenizer, HuggingFaceTokenizer, load_tokenizer
 
 TEXT = ["the key is in the blue can . Where is it ? 1,024 naïve words, über", "你好 世界 नमस्ते 🙂"]
 TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer as Fast
 from tokenizers import normalizers
 
 from contextrot.errors import ConfigError, DataError
-from contextrot.tokenizers import FolderTokenizer, HuggingFaceTokenizer, load_tokenizer
+from contextrot.samples.tokenizers import FolderTokenizer, HuggingFaceTokenizer, load_tokenizer
 
 CHAT = [
     {"role": "system", "content": "Be brief. "},

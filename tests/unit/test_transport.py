@@ -8,9 +8,9 @@ import os
 import pytest
 
 from contextrot.engines import Endpoint
-from contextrot.faults import Failure
-from contextrot.meaning import failure_of
-from contextrot.transport import DirectTransport, LitellmTransport, transport_for
+from contextrot.responses.transport import DirectTransport, LitellmTransport, transport_for
+from contextrot.wire.faults import Failure
+from contextrot.wire.meaning import failure_of
 from tests.scripted_server import Act, ScriptedServer, error
 
 pytestmark = pytest.mark.filterwarnings("ignore")

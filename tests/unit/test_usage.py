@@ -8,11 +8,11 @@ import os
 
 import pytest
 
-from contextrot import usage
-from contextrot.money import picos
-from contextrot.prices import FREE, Pricing, Rate
 from contextrot.records import Response, write_responses
-from contextrot.usage import Ledger, read_parts, summarize, write_dashboard
+from contextrot.responses import usage
+from contextrot.responses.money import picos
+from contextrot.responses.prices import FREE, Pricing, Rate
+from contextrot.responses.usage import Ledger, read_parts, summarize, write_dashboard
 
 CENT_A_TOKEN = Pricing(((0, Rate(0.01, 0.001, 0.01)),))
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from contextrot.engines import Endpoint
-from contextrot.faults import Failure
-from contextrot.transport import DirectTransport, LitellmTransport
+from contextrot.responses.transport import DirectTransport, LitellmTransport
+from contextrot.wire.faults import Failure
 from tests.servers.errors import HOSTED, LOCAL, Refusal
 from tests.servers.wire import Said, WireServer
 

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from contextrot import ends
-from contextrot.client import classify
-from contextrot.faults import Failure, StaleConnection, Unreachable
-from contextrot.reply import Reply
-from contextrot.transport import DirectTransport, LitellmTransport
+from contextrot.responses.client import classify
+from contextrot.responses.transport import DirectTransport, LitellmTransport
+from contextrot.wire import ends
+from contextrot.wire.faults import Failure, StaleConnection, Unreachable
+from contextrot.wire.reply import Reply
 from tests.servers import dialects
 from tests.servers.dialects import SSE, USAGE
 from tests.servers.wire import Said, WireServer, events
@@ -290,7 +290,7 @@ def test_a_whole_answer_of_litellm_is_read_with_the_providers_own_end():
 
     import litellm
 
-    from contextrot import litellm_reading
+    from contextrot.wire import litellm_reading
 
     litellm_reading.prepare(litellm)
     heard = litellm_reading.Heard()

@@ -13,17 +13,17 @@ import pytest
 import yaml
 
 from contextrot import engines
+from contextrot.engines.vllm.pair import records_of, transfers_of
+from contextrot.engines.vllm.proxy import expected_tokens
 from contextrot.errors import EngineError
-from contextrot.judges.match import match
+from contextrot.judging.judges.match import match
 from contextrot.project import Project
-from contextrot.random_streams import generator_for
+from contextrot.randomness import generator_for
 from contextrot.records import Sample
 from contextrot.serving.benchmark import cross_check
 from contextrot.serving.counters import check_loaded, difference, read_counters
-from contextrot.serving.disaggregation import records_of, transfers_of
 from contextrot.serving.load import run_load
-from contextrot.serving.proxy import expected_tokens
-from contextrot.tasks import SampleContext
+from contextrot.task import SampleContext
 
 GREEDY = {"temperature": 0}
 BLOCK = 32

@@ -59,8 +59,7 @@ def test_a_second_copy_of_a_task_is_one_module_and_one_block(root, snakemake, tm
     shutil.copytree(
         root, copy, ignore=shutil.ignore_patterns(".venv*", ".git", "results", ".snakemake", ".cache", "logs"), symlinks=True
     )
-    module = copy / "workflow/contextrot/tasks/needle_again.py"
-    module.write_text((copy / "workflow/contextrot/tasks/niah.py").read_text())
+    shutil.copytree(copy / "workflow/contextrot/tasks/niah", copy / "workflow/contextrot/tasks/needle_again")
     with (copy / "config/experiments.yaml").open("a") as experiments:
         experiments.write("\nagain:\n  task: needle_again\n  parameters: {lengths: [256], depths: [50]}\n")
     target = "results/test/embedded/again/figures/heatmap.png"

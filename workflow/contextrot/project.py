@@ -13,10 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from contextrot import engines, judges, rubrics, secrets, tasks
+from contextrot import engines, secrets, tasks
 from contextrot.checked import shown, validate
 from contextrot.errors import ConfigError, unknown
 from contextrot.files import read_yaml
+from contextrot.judging import judges, rubrics
 from contextrot.settings import ExperimentSettings, ModelSettings, Settings
 
 

@@ -148,7 +148,7 @@ class ExperimentSettings(Section):
     checked_later = frozenset({"parameters", "tiers"})
 
     task: str
-    """Name of a module in workflow/contextrot/tasks."""
+    """Name of a folder in workflow/contextrot/tasks."""
     title: str | None = None
     """Name shown in figures and tables."""
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -167,7 +167,7 @@ class JudgeSettings(Section):
     """One judge: one entry of `judges` in config/config.yaml."""
 
     kind: str
-    """`match`, `llm`, `story` (rates story sequences by seven criteria), or another module of workflow/contextrot/judges."""
+    """`match`, `llm`, `story` (rates story sequences by seven criteria), or another module of workflow/contextrot/judging/judges."""
     model: Name | None = None
     """For `llm` and `story`: the model, by its name in config/models.yaml."""
     rubric: str | None = None

@@ -1,6 +1,6 @@
 """Tabulates and draws how far the judges of one experiment agree."""
 
-from contextrot.agreement import write_agreement
+from contextrot.judging.agreement import write_agreement
 from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):

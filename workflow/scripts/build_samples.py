@@ -2,7 +2,7 @@
 
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.sampling import build_samples
+from contextrot.samples.build import build_samples
 
 with reporting_errors(snakemake.log[0]):
     build_samples(Project(snakemake.config), **snakemake.wildcards, output=snakemake.output[0])

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from contextrot.check_models import check_models
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
+from contextrot.responses.check_models import check_models
 
 with reporting_errors(snakemake.log[0]):
     paths = Path(snakemake.params.json), Path(snakemake.params.md)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from contextrot.inference import collect_responses
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
+from contextrot.responses.collect import collect_responses
 
 with reporting_errors(snakemake.log[0]):
     project, names = Project(snakemake.config), snakemake.wildcards

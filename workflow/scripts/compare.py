@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from contextrot.comparison import write_comparison
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
+from contextrot.scores.comparison import write_comparison
 
 with reporting_errors(snakemake.log[0]):
     names, folder = snakemake.wildcards, Path(snakemake.output.table).parent

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from contextrot.figures.cosines import draw_cosines
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
+from contextrot.tasks.context_switching.layer_figures import draw_cosines
 
 with reporting_errors(snakemake.log[0]):
     names, folder = snakemake.wildcards, Path(snakemake.input.cosines).parent

@@ -1,6 +1,6 @@
 """Writes one experiment as a log of Inspect AI."""
 
-from contextrot.inspect_log import export_inspect_log
+from contextrot.report.inspect_log import export_inspect_log
 from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.switching_pairs import export_pair
+from contextrot.tasks.context_switching.pairs import export_pair
 
 with reporting_errors(snakemake.log[0]):
     outputs = (Path(snakemake.output.result), Path(snakemake.output.debug))

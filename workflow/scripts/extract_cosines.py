@@ -1,6 +1,6 @@
 """Looks at a local model's layers at the end of every prompt of one experiment."""
 
-from contextrot.cosines import extract_cosines
+from contextrot.hidden_states.extract import extract_cosines
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
 

@@ -1,10 +1,10 @@
 """Puts the responses of all shards into one file, audits the prompts' lengths, and sums what was used."""
 
-from contextrot.input_cut import counts_exactly, tell_audit
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.shards import gather_responses
-from contextrot.usage import write_dashboard
+from contextrot.responses.input_cut import counts_exactly, tell_audit
+from contextrot.responses.shards import gather_responses
+from contextrot.responses.usage import write_dashboard
 
 with reporting_errors(snakemake.log[0]):
     names, files = snakemake.wildcards, snakemake.input

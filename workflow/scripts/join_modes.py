@@ -4,9 +4,9 @@ from pathlib import Path
 
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.scoring import summarize_scores
+from contextrot.responses.usage import write_dashboard
+from contextrot.scores.score import summarize_scores
 from contextrot.serving.compare import join_modes
-from contextrot.usage import write_dashboard
 
 with reporting_errors(snakemake.log[0]):
     project, names, out = Project(snakemake.config), snakemake.wildcards, snakemake.output

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from contextrot.judging import JudgingContext, judge_responses
+from contextrot.judging.judge import JudgingContext, judge_responses
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
 

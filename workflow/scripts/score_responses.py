@@ -2,7 +2,7 @@
 
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.scoring import score_responses, summarize_scores
+from contextrot.scores.score import score_responses, summarize_scores
 
 with reporting_errors(snakemake.log[0]):
     task = Project(snakemake.config).task(**snakemake.wildcards)

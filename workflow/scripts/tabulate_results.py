@@ -1,8 +1,8 @@
 """Writes the metrics of one experiment, and its answers that went wrong, as pages."""
 
-from contextrot.failures import list_failures, write_failures_page
+from contextrot.report.failures import list_failures, write_failures_page
+from contextrot.report.summary import write_metrics_page
 from contextrot.reporting import reporting_errors
-from contextrot.summary import write_metrics_page
 
 with reporting_errors(snakemake.log[0]):
     files, facts, output = snakemake.input, snakemake.params.facts, snakemake.output

@@ -1,6 +1,6 @@
 """Writes the report of one tier."""
 
-from contextrot.report import write_report
+from contextrot.report.report import write_report
 from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):

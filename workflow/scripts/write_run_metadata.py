@@ -1,7 +1,7 @@
 """Notes what ran in one tier, where and with which versions."""
 
 from contextrot.project import Project
-from contextrot.provenance import write_run_metadata
+from contextrot.report.provenance import write_run_metadata
 from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from contextrot import modules, secrets
+from contextrot import plugins, secrets
 
 if TYPE_CHECKING:
     from contextrot.settings import ModelSettings
@@ -72,7 +73,16 @@ class Endpoint:
 
 def names() -> tuple[str, ...]:
     """Names of all engines."""
-    return tuple(name for name in modules.names(__name__) if name not in ("process", "shared", "host"))
+    return plugins.names(__name__, "serve")
+
+
+def load(name: str) -> ModuleType:
+    """The module of an engine.
+
+    Raises:
+        ConfigError: if there is none of that name.
+    """
+    return plugins.load(__name__, "serve", "engine", name)
 
 
 def serve(model: ModelSettings, log_path: str | Path) -> AbstractContextManager[Endpoint]:
@@ -82,7 +92,7 @@ def serve(model: ModelSettings, log_path: str | Path) -> AbstractContextManager[
         ConfigError: for an engine option that the engine does not have.
         EngineError: if the server cannot be started.
     """
-    return modules.load(__name__, "engine", model.engine).serve(model, Path(log_path))
+    return load(model.engine).serve(model, Path(log_path))
 
 
 def reuses_prefixes(model: ModelSettings) -> bool | None:
@@ -91,5 +101,5 @@ def reuses_prefixes(model: ModelSettings) -> bool | None:
     Raises:
         ConfigError: for an engine option that the engine does not have.
     """
-    engine = modules.load(__name__, "engine", model.engine)
+    engine = load(model.engine)
     return engine.reuses_prefixes(model) if hasattr(engine, "reuses_prefixes") else None

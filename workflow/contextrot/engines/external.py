@@ -18,8 +18,8 @@ from pydantic import Field
 from contextrot import secrets
 from contextrot.checked import validate
 from contextrot.engines import Endpoint
+from contextrot.engines.provider_environment import INSTEAD_OF_KEY, filled_in, hand_over, variable
 from contextrot.errors import ConfigError
-from contextrot.provider_environment import INSTEAD_OF_KEY, filled_in, hand_over, variable
 from contextrot.settings import OWN_PROVIDERS, ModelSettings, Section
 
 KEY_VARIABLES = {

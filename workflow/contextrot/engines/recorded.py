@@ -15,8 +15,8 @@ from contextrot.errors import EngineError
 from contextrot.project import project_root
 from contextrot.records import Response, Sample
 from contextrot.settings import ModelSettings
-from contextrot.tasks import Task
-from contextrot.thoughts import Thoughts
+from contextrot.task import Task
+from contextrot.wire.thoughts import Thoughts
 
 
 class Options(BaseModel):

@@ -23,11 +23,11 @@ from pydantic import Field
 
 from contextrot.checked import validate
 from contextrot.errors import EngineError
-from contextrot.random_streams import generator_for
+from contextrot.randomness import generator_for
 from contextrot.records import Response, Sample
+from contextrot.samples.tokenizers import Tokenizer, tokenizer_of
 from contextrot.settings import ModelSettings, Section
-from contextrot.tasks import Asker, Request, Task
-from contextrot.tokenizers import Tokenizer, tokenizer_of
+from contextrot.task import Asker, Request, Task
 
 VARIABLE = "CONTEXT_RESEARCH_ALLOW_SIMULATED_BACKEND"
 WRONG_ANSWER = "I could not find that."

@@ -16,9 +16,9 @@ from pydantic import Field
 
 from contextrot.checked import validate
 from contextrot.engines import Endpoint
+from contextrot.engines.local_models import refuse_pickled
 from contextrot.engines.process import Server
 from contextrot.errors import EngineError
-from contextrot.local_models import refuse_pickled
 from contextrot.settings import ModelSettings, Section
 
 TRANSFORMERS = f"import gc; gc.set_threshold{gc.get_threshold()}; from transformers.cli.transformers import main; main()"

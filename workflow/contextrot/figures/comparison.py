@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from contextrot.figures import FigureContext
 from contextrot.figures.charts import aside, count_label, legend_below, line_with_interval, score_axis, token_axis, token_label
 from contextrot.figures.style import COLORS, MARKERS, new_figure, save
-from contextrot.rot_curves import DEFINITIONS
+from contextrot.scores.rot_curves import DEFINITIONS
 
 if TYPE_CHECKING:
     import pandas as pd

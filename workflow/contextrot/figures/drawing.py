@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from contextrot.errors import unknown
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
-from contextrot.scoring import on_target
-from contextrot.summary import note_of
+from contextrot.report.summary import note_of
+from contextrot.scores.score import on_target
 
 if TYPE_CHECKING:
     from contextrot.project import Project

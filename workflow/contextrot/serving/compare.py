@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import DataError
 from contextrot.records import Response, write_responses, write_table, write_text
-from contextrot.serving.summary import SHOWN, SIMULATED, as_json, change, deltas
+from contextrot.tasks.serving.summary import SHOWN, SIMULATED, as_json, change, deltas
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,11 +18,11 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from contextrot.engines import Endpoint
 from contextrot.errors import RequestError
-from contextrot.event_stream import EventReader
-from contextrot.faults import Failure
 from contextrot.records import Sample
-from contextrot.reply import Reply
-from contextrot.reply_form import whole_characters
+from contextrot.wire.event_stream import EventReader
+from contextrot.wire.faults import Failure
+from contextrot.wire.reply import Reply
+from contextrot.wire.reply_form import whole_characters
 
 
 @dataclass

@@ -13,25 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot import engines
-from contextrot.engines import shared
 from contextrot.engines.simulated import check_allowed
+from contextrot.engines.vllm.pair import records_of, transfers_of
 from contextrot.errors import ConfigError
-from contextrot.provenance import config_hash, experiment_metadata, run_metadata
 from contextrot.records import Sample, read_samples, write_table, write_text
+from contextrot.report.provenance import config_hash, experiment_metadata, run_metadata
+from contextrot.responses import kept_servers
 from contextrot.serving.benchmark import cross_check
 from contextrot.serving.counters import check_loaded, difference, read_counters
-from contextrot.serving.disaggregation import records_of, transfers_of
 from contextrot.serving.load import Timing, run_load
 from contextrot.serving.memory import MemorySampler
 from contextrot.serving.simulated import simulated_load
-from contextrot.serving.summary import SIMULATED, as_json, summarize_requests
 from contextrot.serving.yarn import stretched
+from contextrot.tasks.serving.summary import SIMULATED, as_json, summarize_requests
 
 if TYPE_CHECKING:
     from contextrot.engines import Endpoint
     from contextrot.project import Project
     from contextrot.settings import ModelSettings
-    from contextrot.tasks.serving import Serving
+    from contextrot.tasks.serving.task import Serving
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def serve(settings: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
         check_allowed(settings)
         yield engines.Endpoint(engine="simulated", model=settings.name, provider="none")
         return
-    shared.stop_idle()
+    kept_servers.stop_idle()
     with engines.serve(settings, log_path) as endpoint:
         yield endpoint
 

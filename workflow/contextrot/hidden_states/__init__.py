@@ -1,0 +1,1 @@
+"""The inside of local models: layer states and likelihoods of labels."""

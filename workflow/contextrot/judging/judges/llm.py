@@ -1,0 +1,51 @@
+"""Judge `llm`: a model from config/models.yaml decides, by a rubric (see `rubrics`).
+
+Only a bare verdict counts: true or false, yes or no, in any case, with quotes or a full stop around it. "The answer says
+true" is no verdict, nor is a cut or refused reply. The judge is then asked once more; after that the answer is
+unjudged: it stays in the denominator and is counted apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contextrot.judging.judge import JudgingContext, Pair
+from contextrot.judging.requests import ask_judge, reading_of, words_of
+from contextrot.judging.rubrics import REMINDER, judge_prompt
+from contextrot.records import Judgement, Response
+
+VERDICT_TOKENS = 16
+VERDICTS = {"true": True, "yes": True, "false": False, "no": False}
+_AROUND = " \t\r\n\"'`*_.,;:!()[]“”‘’"
+_SHOWN_CHARACTERS = 200
+
+
+def parse_verdict(text: str | None) -> bool | None:
+    """The verdict if the reply is one and nothing else, else None."""
+    return VERDICTS.get((text or "").strip(_AROUND).casefold())
+
+
+def judge(pairs: Sequence[Pair], context: JudgingContext) -> list[Judgement]:
+    """One judgement for each pair.
+
+    Raises:
+        ConfigError: for an unknown rubric.
+        RequestError: if a request failed after all attempts and `allow_failed` is off.
+        EngineError: if the judge's server cannot be started.
+    """
+    prompts = {
+        _name(pair): judge_prompt(context.settings.rubric, pair.sample.condition, pair.reference, pair.answer) for pair in pairs
+    }
+    replies = ask_judge(prompts, parse_verdict, REMINDER, VERDICT_TOKENS, context)
+    return [_judgement(context.name, pair, replies[_name(pair)]) for pair in pairs]
+
+
+def _name(pair: Pair) -> str:
+    return f"{pair.sample.sample_id} turn {pair.turn} item {pair.item}"
+
+
+def _judgement(judge: str, pair: Pair, replies: list[Response]) -> Judgement:
+    verdict = reading_of(replies[-1], parse_verdict)
+    words = " | ".join(words_of(reply)[:_SHOWN_CHARACTERS] for reply in replies)
+    explanation = words if verdict is not None else f"no verdict: {words}"
+    return Judgement(pair.sample.sample_id, pair.turn, pair.item, judge, verdict, explanation)

@@ -1,0 +1,123 @@
+"""What a gold answer accepts: several forms, a refusal to answer, a list in any order, one of the choices that the question names."""
+
+from __future__ import annotations
+
+import regex
+
+from contextrot.matching.stance import abstains
+
+_ALSO = regex.compile(
+    r"\s*(?:,|;)?\s*(?:is|are|would be)?\s*(?:also|both|either is|either are)\s*(?:acceptable|accepted|fine|correct|right|ok)\b\.?",
+    regex.I,
+)
+_OR_IN_BRACKETS = regex.compile(r"\(\s*(?:or|also|oder|或|または|أو|या)\s+([^(),]+)(?:,[^()]*)?\)", regex.I)
+_TITLE = regex.compile(r"^\s*(['\"“‘«].+['\"”’»])\s+by\s+\p{Lu}")
+_SENTENCE_GOLD = regex.compile(
+    r"^(?:I|You|They|He|She|We)\s+(?!never|do|did|don|am|are|was|were|have|had|will|would)\p{L}+\s+(?=(?:the|an?|my|your)\s+\p{L}+\.?$)"
+)
+_REMARK = regex.compile(r"\s*\((?:including|counting|excluding|inclusive|not counting)[^()]*\)", regex.I)
+_ABSTAINING_GOLD = regex.compile(
+    r"information provided is not enough|not enough information|did not (?:tell|mention|say)|never (?:told|mentioned|said)|cannot be answered|no information|"
+    r"is not mentioned|don't know|do not know|unanswerable",
+    regex.I,
+)
+
+
+def alternatives(gold: str, question: str = "") -> list[str]:
+    """The forms that a gold answer accepts: "5 days. 6 days (including the last day) is also acceptable." accepts two.
+
+    Args:
+        question: one that asks for a place is answered by the city alone where the gold answer names its country too.
+    """
+    gold = gold.strip()
+    found = _OR_IN_BRACKETS.findall(gold)
+    gold = _OR_IN_BRACKETS.sub("", gold)
+    parts = [_ALSO.sub("", part) for part in regex.split(r"(?<=\p{L})[.;]\s+|\n", gold)] if _ALSO.search(gold) else [gold]
+    found = [*found, *(short for one in found for short in _shorter(one))]
+    parts += _shorter(gold)
+    place = regex.fullmatch(r"(\p{Lu}[\p{L} .'-]+), \p{Lu}[\p{L} .'-]+", gold)
+    if place and regex.search(r"\b(?:where|city|town)\b", question, regex.I):
+        parts.append(place[1])
+    forms = [_REMARK.sub("", part).strip(" .;,") if len(parts) > 1 or found else part for part in [*parts, *found]]
+    return [form for form in forms if form] or [gold]
+
+
+def _shorter(gold: str) -> list[str]:
+    """Forms that say what matters: a title without its author, the object of a short sentence, the name at the start of a description."""
+    spaceless = regex.sub(r"^(?:大约|大概|约|約|近|およそ)(?=[\d一二三四五六七八九十百千])", "", gold)
+    spaceless = regex.sub(r"(?<=\p{Han}{2})[市省县縣](?=\p{Han}{2}|$)", "", spaceless)
+    if spaceless != gold:
+        return [spaceless]
+    called = regex.search(r"\b(?:called|named|titled)\s+([\p{Lu}#'\"“].{2,60}?)\.?$", gold)
+    if called:
+        return [called[1]]
+    title = _TITLE.match(gold)
+    if title:
+        return [title[1]]
+    if _SENTENCE_GOLD.match(gold):
+        return [_SENTENCE_GOLD.sub("", gold)]
+    qualified = regex.match(r"(\$?\d[\d.,]*\s\p{L}+)\s+(?:for|if|when|from|including|since)\s", gold)
+    if qualified:
+        return [qualified[1]]
+    names = regex.match(r"(?:[Tt]he |[Aa]n? )?((?:[\p{Lu}\d][\p{L}\d&'’+-]*\s){2,})(?:\p{Ll}+\s?){1,2}\.?$", gold)
+    return [names[1]] if names and not regex.search(r"\b(?:and|or|of|in|on|at|to|with|not)\b", gold) else []
+
+
+def is_abstention(gold: str, marked: bool = False) -> bool:
+    """Whether a gold answer is that the question cannot be answered.
+
+    Args:
+        marked: whether the data set says so; a short gold answer is compared all the same.
+    """
+    return (marked and len(gold.split()) > 5) or (
+        bool(_ABSTAINING_GOLD.search(gold)) and abstains(gold.casefold().replace("n't", " not"))
+    )
+
+
+def choices(question: str, gold: str) -> tuple[str, str] | None:
+    """The two things between which a question lets choose, if the gold answer is one of them: "Which did I do first: A or B?"."""
+    found = regex.search(
+        r"(?:[,:.?!]|^)([^,:?!]{2,120}?),?\s+or\s+(?:in |at |on |to |for |with )?([^,:?!]{2,80}?)\?\s*$", question, regex.I
+    )
+    if (
+        not found
+        or regex.search(r"\bhow (?:many|much|long|often)\b", question, regex.I)
+        or not regex.search(r"\b(?:which|who|what|did|whether|do|does|is|was|where|more|less)\b", question, regex.I)
+    ):
+        return None
+    first, second = found[1].split(), found[2].split()
+    if regex.search(r"\b(?:first|earlier)$", question[: found.start() + 1].strip(" ,:"), regex.I) and found[0][0] in ",:":
+        return found[1], found[2]
+    verbs = first[-1].lower(), second[0].lower()
+    if (
+        min(map(len, verbs)) > 3
+        and (verbs[0][:5] in gold.lower()) != (verbs[1][:5] in gold.lower())
+        and len(first) > 1 < len(second)
+    ):
+        return first[-1], second[0]
+    opposite = {"less": "more", "more": "less", "fewer": "more"}.get(found[2].lower())
+    if opposite:
+        return opposite, found[2]
+    size = max(len(second), len(gold.split()))
+    return " ".join(first[-size:]), found[2]
+
+
+def steps(gold: str, question: str) -> list[str]:
+    """The steps of a gold answer that tells an order; one if it tells none."""
+    if regex.search(r"\border\b", question) and gold.count(",") > 1 and not regex.search(r"\bthen\b", gold):
+        return [part.strip(" .") for part in regex.split(r",\s*(?:and\s+)?", gold) if part.strip()]
+    parts = regex.split(r"\bthen\b|\bfinally\b|\bafter that\b|\blastly\b|\bfollowed by\b|;|(?:^|\s)\d[.)]\s|->|→", gold)
+    return [part.strip(" ,.") for part in parts if len(part.strip(" ,.and")) > 3]
+
+
+def is_preference(gold: str) -> bool:
+    """Whether a gold answer describes what a reply would take into account."""
+    return bool(regex.match(r"\s*the user (?:would|may|might|prefers)\b", gold, regex.I))
+
+
+def listed(gold: str) -> list[str]:
+    """The parts of a gold answer that names several things: "A, B and C"; one if it names one."""
+    if regex.search(r"\d", gold) or len(gold) > 160:
+        return [gold]
+    parts = [part.strip(" .") for part in regex.split(r",\s*(?:and\s+)?|\s+(?:and|und|et|y)\s+|、|和|以及|と", gold)]
+    return parts if len(parts) > 1 and all(parts) else [gold]

@@ -1,0 +1,1 @@
+"""What the rules look up, and when a job is stale."""

@@ -1,0 +1,1 @@
+"""What people read: summary, trust, failures, captions, pages, provenance, status."""

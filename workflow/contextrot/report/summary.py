@@ -1,0 +1,295 @@
+"""One table of a tier: model x experiment, with scores at the ends of the lengths, effective length, failures, cost, time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contextrot.randomness import generator_for
+from contextrot.records import SCORED_OUTCOMES, write_table, write_text
+from contextrot.report.html_table import html_table
+from contextrot.report.provenance import by_experiment, responses_summary
+from contextrot.responses.input_cut import counts_exactly, what_to_set
+from contextrot.responses.length_audit import Count, audit_counts
+from contextrot.scores.rot_curves import DEFINITIONS, effective_length
+from contextrot.scores.score import on_target, select
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from contextrot.project import Project
+    from contextrot.settings import ModelSettings
+
+EMBEDDED = "models/embedded"
+NO_ANSWER = ("truncated", "refused", "empty", "over_window", "input_cut", "ended_otherwise", "failed")
+
+
+def note_of(project: Project, model: str) -> str:
+    """What must be said wherever a model's results are shown; empty for a model that can be taken at its word."""
+    settings = project.models[model]
+    if settings.engine == "simulated":
+        return "SIMULATED: answers drawn from a known curve, not from a model"
+    if settings.name.endswith(EMBEDDED):
+        return "DEMONSTRATION MODEL of a few MB: it shows the method and says nothing about large models"
+    return ""
+
+
+def summarize_experiment(project: Project, model: str, experiment: str, files: Mapping[str, Path]) -> dict[str, Any]:
+    """One row of the summary; what is not known is None.
+
+    Args:
+        files: the experiment's metrics.csv, and its scores, responses and samples where they are there.
+    """
+    import pandas as pd
+
+    task = project.task_class(experiment)
+    metrics = pd.read_csv(files["metrics.csv"])
+    row: dict[str, Any] = {
+        "model": model,
+        "experiment": experiment,
+        "model_title": project.title(model),
+        "experiment_title": project.title(experiment),
+        "engine": project.models[model].engine,
+        "hosted": project.models[model].hosted,
+        "judge": ", ".join(project.judges_of(experiment)) or None,
+        "length": task.length_column,
+        **_mean("overall", select(metrics, "score")),
+    }
+    by_length = pd.DataFrame()
+    if task.length_column:
+        by_length = (
+            select(metrics, "score", task.length_column)
+            .dropna(subset=["value", task.length_column])
+            .sort_values(task.length_column)
+        )
+    for name, rows in (("shortest", by_length.head(1)), ("longest", by_length.tail(1))):
+        row[f"{name}_length"] = rows[task.length_column].iloc[0] if len(rows) else None
+        row |= _mean(name, rows)
+    row |= _effective_lengths(project.settings.seed, model, experiment, files.get("scores.parquet"), task.length_column)
+    row |= {"samples": None, "answers": None, **dict.fromkeys(NO_ANSWER), "cost_usd": None, "request_seconds": None}
+    if "responses.parquet" in files:
+        responses = responses_summary(files["responses.parquet"])
+        row |= {name: responses[name] for name in ("answers", "cost_usd", "request_seconds")}
+        row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
+    row |= _lengths(project.models[model], files.get("scores.parquet"))
+    if "samples.parquet" in files:
+        import pyarrow.parquet as pq
+
+        row["samples"] = pq.read_metadata(files["samples.parquet"]).num_rows
+    row["note"] = note_of(project, model) or None
+    return row
+
+
+def summarize_tier(project: Project, files: Sequence[str | Path]) -> pd.DataFrame:
+    """One row for each selected model and experiment, from their files."""
+    import pandas as pd
+
+    found = by_experiment(files)
+
+    return pd.DataFrame(
+        [
+            summarize_experiment(project, model, experiment, found[model, experiment])
+            for model in project.selected_models
+            for experiment in project.selected_experiments
+        ]
+    )
+
+
+def readable(summary: pd.DataFrame) -> pd.DataFrame:
+    """The summary for people: titles, means with their intervals and n, failures in words."""
+    import pandas as pd
+
+    rows = []
+    for row in summary.to_dict("records"):
+        rows.append(
+            {
+                "Model": row["model_title"],
+                "Experiment": row["experiment_title"],
+                "Score": _interval(row, "overall"),
+                "At the shortest": _at(row, "shortest"),
+                "At the longest": _at(row, "longest"),
+                "Effective length (RULER)": _effective(row, "ruler"),
+                "Effective length (NoLiMa)": _effective(row, "nolima"),
+                "Not answered": _failures(row),
+                "Lengths": _verified(row),
+                "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown" if row["hosted"] else "not billed"),
+                "Time of requests": _known(row["request_seconds"], "{}", "unknown", duration),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def write_summary(
+    project: Project, tier: str, files: Sequence[str | Path], csv: str | Path, markdown: str | Path, html: str | Path
+) -> None:
+    """Writes the summary in three forms: for programs, for a README or paper, and for the report."""
+    summary = summarize_tier(project, files)
+    table = readable(summary)
+    cut = [_cut_note(project, row) for row in summary.to_dict("records") if row["input_cut"] and not _missing(row["input_cut"])]
+    notes = cut + sorted(
+        {f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not _missing(row["note"])}
+    )
+    about = [
+        f"Tier {tier}: {project.settings.tiers[tier]}.",
+        "Mean scores from 0 to 1 with 95 % intervals (Wilson's for right or wrong, Gaffke's for other scores); n is the number of "
+        "answers that count, and an answer that was cut, refused or empty counts as given. "
+        "Requests over the model's window are never sent.",
+        "Lengths are verified where the server's own count of each prompt agrees with ours; an answer to a prompt that the server cut "
+        "(input cut) or with an unknown end (ended otherwise) counts nowhere.",
+        "Effective length: where the curve of scores falls below 0.856 (RULER) or below 85 % of the score at the shortest length "
+        "(NoLiMa), with a bootstrap interval that claims no more than the measured lengths can tell.",
+    ]
+    write_table(csv, summary)
+    write_text(
+        markdown, "\n\n".join([f"# Summary, tier {tier}", *(f"**{note}**" for note in notes), _markdown(table), *about]) + "\n"
+    )
+    write_text(html, html_table(table, f"Summary, tier {tier}", about, " ".join(notes), ["Model", "Experiment"]))
+
+
+def write_metrics_page(metrics_path: str | Path, facts: Mapping[str, str], output: str | Path) -> None:
+    """Writes an experiment's metrics as an HTML page, without columns that are empty or the same in every row.
+
+    Args:
+        facts: see captions.experiment_facts.
+    """
+    import pandas as pd
+
+    metrics = pd.read_csv(metrics_path)
+    told = ["grouping", "measure", "value", "low", "high", "n"]
+    table = metrics[[c for c in metrics if c in told or (metrics[c].notna().any() and not (metrics[c].fillna(0) == 0).all())]]
+    about = [
+        f"{facts['question']} Engine: {facts['engine']}. Judge: {facts['judge']}. Tier: {facts['tier']}.",
+        "Each measure is averaged over each grouping of the conditions: value with its 95 % interval (low, high), n answers that "
+        "count, and the number of each outcome. Columns that are 0 or empty throughout are left out.",
+    ]
+    title = f"{facts['model']} — {facts['experiment']}: metrics"
+    write_text(output, html_table(table, title, about, facts["note"], ["grouping", "measure"]))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 45 s, 12 min, 3 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _effective_lengths(seed: int, model: str, experiment: str, scores_path: Path | None, column: str | None) -> dict[str, Any]:
+    """Effective length by each definition: where the curve crosses, its interval, and whether that is within the lengths."""
+    found = {}
+    if column and scores_path is not None:
+        import pandas as pd
+
+        scores = on_target(pd.read_parquet(scores_path))
+        scores = scores[scores["outcome"].isin(SCORED_OUTCOMES)]
+        for name in DEFINITIONS if "score" in scores else ():
+            rng = generator_for(seed, "summary", model, experiment, name)
+            found[name] = effective_length(
+                scores[column].to_numpy(float), scores["score"].to_numpy(float), rng, scores["sample_id"], name
+            )
+    return {
+        f"effective_length_{name}{suffix}": getattr(found[name], part) if name in found else None
+        for name in DEFINITIONS
+        for suffix, part in (("", "crossing"), ("_low", "low"), ("_high", "high"), ("_status", "status"))
+    }
+
+
+def _lengths(model: ModelSettings, scores_path: Path | None) -> dict[str, Any]:
+    """How many prompts have the server's count beside ours, how many were sent, and what the server adds or keeps."""
+    names = ("lengths_sent", "lengths_verified", "surplus_tokens", "kept_tokens", "estimated_lengths")
+    found: dict[str, Any] = dict.fromkeys(names)
+    if scores_path is not None:
+        import pandas as pd
+
+        columns = ["outcome", "prompt_tokens", "server_prompt_tokens"]
+        scores = pd.read_parquet(scores_path)
+        if set(columns) <= set(scores):
+            scores = scores[scores["outcome"].isin((*SCORED_OUTCOMES, "input_cut"))]
+            pairs = scores[["prompt_tokens", "server_prompt_tokens"]].astype(float).fillna(0).astype(int).itertuples(index=False)
+            exact = counts_exactly(model)
+            audit = audit_counts([Count(*pair) if min(pair) > 0 else None for pair in pairs], exact)
+            kept = scores.loc[scores["outcome"] == "input_cut", "server_prompt_tokens"].max()
+            kept = None if _missing(kept) else int(kept)
+            values = (len(scores), audit.verified, audit.surplus_tokens, kept, not exact or audit.another_tokenizer)
+            found = dict(zip(names, values, strict=True))
+    return found
+
+
+def _verified(row: dict[str, Any]) -> str:
+    """Whether the server's counts agree with ours, in words."""
+    sent, verified, surplus = (row[name] for name in ("lengths_sent", "lengths_verified", "surplus_tokens"))
+    if _missing(sent) or not sent:
+        return ""
+    if not verified:
+        return "not verified: the server counts no prompt tokens"
+    text = "verified" if verified == sent else f"{verified:.0f} of {sent:.0f} verified"
+    text += " (estimates)" if row["estimated_lengths"] else ""
+    text += f", {row['input_cut']:.0f} cut" if row["input_cut"] and not _missing(row["input_cut"]) else ""
+    return text if _missing(surplus) else f"{text}, the server adds {surplus:,.0f} tokens"
+
+
+def _cut_note(project: Project, row: dict[str, Any]) -> str:
+    kept = None if _missing(row["kept_tokens"]) else int(row["kept_tokens"])
+    counted = "" if kept is None else f" (it counted {kept:,} tokens at most)"
+    advice = what_to_set(project.models[row["model"]].base_url, kept)
+    return (
+        f"{row['model_title']}, {row['experiment_title']}: the server cut the prompts of {row['input_cut']:.0f} of "
+        f"{row['answers']:.0f} answers{counted}; they count nowhere. {advice}"
+    )
+
+
+def _effective(row: dict[str, Any], name: str) -> str:
+    """An effective length with its interval; open where it reaches beyond the lengths that were measured."""
+    crossing, low, high, status = (row[f"effective_length_{name}{part}"] for part in ("", "_low", "_high", "_status"))
+    if _missing(status) or status == "unknown":
+        return ""
+    longest, shortest = f"{row['longest_length']:,.0f}", f"{row['shortest_length']:,.0f}"
+    text = {"beyond_longest": f"> {longest}", "below_shortest": f"< {shortest}"}.get(status) or f"{crossing:,.0f}"
+    ends = f"< {shortest}" if _missing(low) else f"{low:,.0f}", f"> {longest}" if _missing(high) else f"{high:,.0f}"
+    return f"{text} [{ends[0]}, {ends[1]}]"
+
+
+def _mean(name: str, rows: pd.DataFrame) -> dict[str, Any]:
+    """Value, interval and n of the first row, or nothing known."""
+    first = rows.iloc[0] if len(rows) else {}
+    return {
+        f"{name}_score{suffix}": first.get(part)
+        for suffix, part in (("", "value"), ("_low", "low"), ("_high", "high"), ("_n", "n"))
+    }
+
+
+def _interval(row: dict[str, Any], name: str) -> str:
+    value, low, high, n = (row[f"{name}_score{part}"] for part in ("", "_low", "_high", "_n"))
+    if _missing(value):
+        return ""
+    text = f"{value:.2f}"
+    if not _missing(low) and not _missing(high):
+        text += f" [{low:.2f}, {high:.2f}]"
+    return text if _missing(n) else f"{text}, n = {n:.0f}"
+
+
+def _at(row: dict[str, Any], name: str) -> str:
+    length, score = row[f"{name}_length"], _interval(row, name)
+    return "" if _missing(length) or not score else f"{length:,.0f}: {score}"
+
+
+def _failures(row: dict[str, Any]) -> str:
+    if _missing(row["answers"]):
+        return ""
+    counts = [f"{row[outcome]:.0f} {outcome.replace('_', ' ')}" for outcome in NO_ANSWER if row[outcome]]
+    return f"{', '.join(counts) or 'none'} of {row['answers']:.0f}"
+
+
+def _known(value: Any, form: str, otherwise: str, convert: Any = lambda value: value) -> str:
+    return otherwise if _missing(value) else form.format(convert(value))
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value != value
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    """The table as GitHub and pandoc read it; a `|` in a title does not end a cell."""
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)

@@ -1,0 +1,350 @@
+"""Asks a model, and gives back an outcome: what was asked before comes from the store, what is being asked is waited for.
+
+Outcomes: `answered`; `truncated` (the output limit came first, also during thinking); `refused` (the provider's filter or
+the model's refusal field); `empty`; `over_window` (the server says the prompt is too long); `failed` (no attempt
+brought an answer). Retries happen in `retrying` and in no other layer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from contextrot import engines, secrets
+from contextrot.engines import Endpoint
+from contextrot.engines.external import KEY_VARIABLES
+from contextrot.errors import ContextRotError, RequestError
+from contextrot.records import Response
+from contextrot.responses.asked_once import AskedOnce
+from contextrot.responses.chat_request import ChatRequests, as_config, in_its_place, output_limit, refused_part
+from contextrot.responses.clock import Clock, Stop
+from contextrot.responses.model_names import same_model
+from contextrot.responses.money import bill, bills, picos, worst_case
+from contextrot.responses.prices import Pricing, pricing_of
+from contextrot.responses.ratelimit import AdaptiveConcurrency, TokenBucket
+from contextrot.responses.retrying import Retrying
+from contextrot.responses.store import RequestStore, StoreWriter, request_key, weights_fingerprint
+from contextrot.responses.transport import Transport, transport_for
+from contextrot.settings import ModelSettings, Settings
+from contextrot.wire import ends, faults
+from contextrot.wire.faults import Failure
+from contextrot.wire.meaning import Sent
+from contextrot.wire.reply import Reply
+from contextrot.wire.reply_form import whole_characters
+from contextrot.wire.thoughts import Thoughts
+
+LOCAL_TOKENS_PER_MINUTE = 50_000
+HOSTED_TOKENS_PER_MINUTE = 200_000
+MOST_FAILURES_IN_A_ROW = 20
+
+log = logging.getLogger(__name__)
+
+
+class NotInStore(Exception):
+    """The answer is not in the store, and there is no endpoint to ask."""
+
+
+class Client:
+    """Requests to one model.
+
+    Args:
+        endpoint: where they go; None answers from the store alone (NotInStore otherwise).
+        model: its settings; they decide the key under which an answer is stored, so that no server is needed to look it up.
+        settings: attempts, deadline, request store.
+        store: finished answers.
+        usage: tokens and money (usage.Ledger); its account is kept beside the store.
+        pause_seconds: first pause before another try; doubles up to a minute.
+        clock: the time.
+        transport: sends requests; found from the endpoint without it.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint | None,
+        model: ModelSettings,
+        settings: Settings,
+        store: RequestStore,
+        usage: Any,
+        *,
+        pause_seconds: float = 1.0,
+        clock: Clock | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.endpoint, self.model, self.settings, self.store, self.usage = endpoint, model, settings, store, usage
+        self.pricing: Pricing | None = pricing_of(model)
+        self._bills = bills(self.pricing)
+        self._clock = clock or Clock()
+        self._stop = Stop(self._clock)
+        most = endpoint.most_at_once if endpoint else None
+        self.concurrency = AdaptiveConcurrency(min(model.concurrency, most or model.concurrency), self._clock)
+        self.requests = ChatRequests(model)
+        self._identity = model_identity(model)
+        self._shown_identity = secrets.public(self._identity)
+        self._thoughts = Thoughts.of(model)
+        self._upstreams: set[str] = set()
+        usage.keep_account(Path(settings.request_store) / "ledger")
+        self._writer = StoreWriter(store)
+        self._once = AskedOnce(store, self._stop)
+        if endpoint:
+            for change in self.requests.changes:
+                log.warning("%s: %s", model.name, change)
+        self._failures_in_a_row = 0
+        self._bucket = self._transport = self._retrying = None
+        if endpoint:
+            self._transport = transport or transport_for(endpoint)
+            self._bucket = _bucket(model, Path(settings.request_store), self._stop)
+            rest = (self._bucket, self.concurrency, usage.account, self._clock, self._stop, pause_seconds)
+            self._retrying = Retrying(endpoint, settings, self._send, self._refused, *rest)
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._transport:
+            await self._transport.close()
+            self._bucket.close()
+        self._writer.close()
+        self._once.close()
+        self.usage.account.close()
+
+    @property
+    def stopped(self) -> ContextRotError | None:
+        """Why no further request is sent; None as long as they are."""
+        return self._stop.error
+
+    @stopped.setter
+    def stopped(self, error: ContextRotError | None) -> None:
+        self._stop.set(error)
+        if self._retrying and self._stop.error:
+            self._retrying.outages.release()
+
+    @property
+    def needs_prompt_tokens(self) -> bool:
+        """Whether rate limit or money depend on the prompt's length."""
+        return self.endpoint is not None and (self._bucket.counts_tokens or self._bills)
+
+    async def ask(
+        self,
+        messages: list[dict[str, str]],
+        max_output_tokens: int,
+        options: dict[str, Any] | None = None,
+        prompt_tokens: int | None = None,
+        repeat: int = 0,
+        use_store: bool = True,
+    ) -> Response:
+        """One answer, without sample id and turn (the caller fills them in).
+
+        Args:
+            messages: the whole chat.
+            max_output_tokens: limit of the answer; the model's room for thinking is added to it.
+            options: request parameters beside the model's sampling.
+            prompt_tokens: length of the rendered chat, for rate limit and budget.
+            repeat: each number has an answer of its own in the store.
+            use_store: whether an earlier answer will do; a new one is stored in any case.
+
+        Raises:
+            RequestError: if no further request makes sense (key, model name, budget), or too many failed in a row.
+            EngineError: if the server cannot be brought back.
+            StoreError: if the store takes no answer.
+            NotInStore: without an endpoint.
+        """
+        body = self.requests.body(messages, max_output_tokens, options or {})
+        key = request_key({**self._identity, "body": body, "repeat": repeat})
+        if self.endpoint is None:
+            stored = self.store.get(key) if use_store else None
+            if stored is None:
+                raise NotInStore(key)
+            return await self._recorded(key, stored)
+        if not use_store:
+            return await self._ask_server(body, key, repeat, prompt_tokens)
+        response = await self._once.answer(key, partial(self._ask_server, body, key, repeat, prompt_tokens))
+        return await self._recorded(key, response) if response.cached else response
+
+    async def _recorded(self, key: str, stored: Response) -> Response:
+        stored = self._thoughts.without(stored)
+        self.usage.record(key, stored)
+        await asyncio.sleep(0)  # so that requests under way go on beside a long row of stored answers
+        return stored
+
+    async def _ask_server(self, body: dict[str, Any], key: str, repeat: int, prompt_tokens: int | None) -> Response:
+        """A new answer, stored and counted."""
+        self._stop.check()
+        counted = prompt_tokens is not None
+        if prompt_tokens is None:
+            prompt_tokens = sum(len(m["content"]) for m in body["messages"]) // 3
+        limit = output_limit(body, self.model)
+        bound = worst_case(self.pricing, prompt_tokens, limit) if self._bills else 0
+        try:
+            outcome = await self._retrying.send(body, key, prompt_tokens, bound)
+            response = self._response(outcome.result, outcome.attempts)
+            if outcome.reservation is not None:
+                cost = self._charge(response, prompt_tokens, counted, limit)
+                self.usage.account.settle(outcome.reservation, cost)
+            if response.completion_tokens is not None:  # what no request can have used holds no other back
+                read = min(response.prompt_tokens or prompt_tokens, max(prompt_tokens, self.model.window))
+                self._bucket.spend(min(response.completion_tokens, limit) + read - prompt_tokens)
+            if response.outcome == "failed":
+                self._count_failure(response)
+                return response
+            self._failures_in_a_row = 0
+            if response.outcome != "over_window":
+                await self._writer.put(key, self._kept(body, repeat), response)
+            self.usage.record(key, response)
+        except ContextRotError as error:
+            self.stopped = error
+            raise
+        return response
+
+    def _charge(self, response: Response, prompt_tokens: int, counted: bool, limit: int) -> int:
+        """Sets the cost of an answer, and gives it in pico-USD."""
+        if self.pricing is None:
+            return 0
+        result = bill(
+            self.pricing,
+            prompt_tokens=response.prompt_tokens,
+            completion_tokens=response.completion_tokens,
+            cached_tokens=response.cached_tokens,
+            reasoning_tokens=response.reasoning_tokens,
+            own_prompt_tokens=prompt_tokens,
+            counted=counted,
+            characters=len(response.text or "") + len(response.reasoning or ""),
+            output_limit=limit,
+        )
+        response.cost_usd = result.usd
+        response.cost_at_most = True if result.at_most and self._bills else None
+        return picos(result.usd)
+
+    async def reset(self) -> None:
+        """Clears the engine's state once no request is under way."""
+        if self.endpoint is not None:
+            async with self.concurrency.exclusive():
+                await asyncio.to_thread(self.endpoint.reset)
+
+    async def _send(self, body: dict[str, Any], prompt_tokens: int) -> tuple[Failure | None, Reply]:
+        sent = Sent(prompt_tokens, output_limit(body, self.model), self.model.window)
+        try:
+            reply = await self._transport.send(
+                {"model": self.endpoint.model, **body, **self.requests.wire}, self.model.timeout_seconds, sent
+            )
+        except Failure as failure:
+            failure.message = secrets.clean(failure.message)
+            if isinstance(failure, faults.BadRequest) and (part := refused_part(failure.message, {**body, **self.requests.wire})):
+                failure.message += (
+                    f" (perhaps mended by {as_config(in_its_place(part))} of the model; `snakemake check_models` tries)"
+                )
+            return failure, Reply()
+        if self._answers_as_another(reply.model):
+            return faults.WrongModel(
+                f"asked for model {self.endpoint.model!r}, the server answers as {secrets.clean(reply.model)!r}; correct `name`, or set "
+                "engine_options.answers_as to that name if it is the same model",
+            ), reply
+        return None, reply
+
+    def _response(self, result: Reply | Failure, attempts: int) -> Response:
+        response = Response("", 0, "failed", attempts=attempts, engine=self.endpoint.engine, model=self.endpoint.model)
+        if isinstance(result, Failure):
+            response.outcome = {"over_window": "over_window", "content_filter": "refused"}.get(result.kind, "failed")
+            response.error_type, response.error_message = result.kind, result.message
+            return response
+        response.outcome, response.text, response.reasoning = classify(result, self._thoughts)
+        response.model = sys.intern(result.model or self.endpoint.model)
+        response.finish_reason = result.finish_reason and sys.intern(result.finish_reason)
+        response.prompt_tokens, response.completion_tokens = result.prompt_tokens, result.completion_tokens
+        response.upstream = result.upstream and sys.intern(result.upstream)
+        response.cached_tokens, response.reasoning_tokens = result.cached_tokens, result.reasoning_tokens
+        response.first_token_seconds, response.total_seconds = result.first_token_seconds, result.total_seconds
+        self._note_upstream(result.upstream)
+        if result.logprobs:
+            response.details = json.dumps({"logprobs": result.logprobs}, ensure_ascii=False)
+        return response
+
+    def _count_failure(self, response: Response) -> None:
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW and not self.settings.allow_failed:
+            raise RequestError(
+                f"{self._failures_in_a_row} requests in a row failed after all attempts, the last with {response.error_type}: "
+                f"{response.error_message}. Finished answers are kept; mend the cause and run the same command to go on."
+            )
+
+    def _refused(self, failure: Failure) -> RequestError:
+        return RequestError(self._advice(failure))
+
+    def _advice(self, failure: Failure) -> str:
+        where = self.endpoint.base_url or self.endpoint.provider
+        said = f"{where} answered {failure.status or 'nothing'}: {failure.message.rstrip('.')}."
+        variable = self.model.api_key_env or KEY_VARIABLES.get(self.model.provider or "", "the variable named in `api_key_env`")
+        if isinstance(failure, faults.NoCredit):
+            return f"{said} The account has no credit left; top it up and run the same command to go on."
+        if failure.status in (None, 404, 405, 410) or 300 <= failure.status < 400:
+            return f"{said} Check `name` ({self.model.name!r}) and `base_url` of the model."
+        return f"{said} Check the API key in {variable} (environment or .env), and that it may use model {self.model.name!r}."
+
+    def _answers_as_another(self, answered: str | None) -> bool:
+        """Whether a server's own name for the model is another's; providers, and Azure's names of deployments, are believed."""
+        if not self.endpoint.base_url or self.endpoint.provider not in ("hosted_vllm", "ollama") or not answered:
+            return False
+        return not same_model(self.endpoint.answers_as or self.endpoint.model, answered)
+
+    def _note_upstream(self, upstream: str | None) -> None:
+        """Says when another than before answers behind a router: its weights and limits may be others."""
+        if upstream and upstream not in self._upstreams:
+            if self._upstreams:
+                log.warning(
+                    "%s: now answered by %s, before by %s; pin one with `request: {provider: {order: [...], allow_fallbacks: false}}`",
+                    self.model.name, upstream, ", ".join(sorted(self._upstreams)),
+                )  # fmt: skip
+            self._upstreams.add(upstream)
+
+    def _kept(self, body: dict[str, Any], repeat: int) -> dict[str, Any]:
+        """What the store keeps of a request: all but the messages, which stand in the samples' file."""
+        shown = secrets.public({name: value for name, value in body.items() if name != "messages"})
+        return {**self._shown_identity, "body": shown, "repeat": repeat}
+
+
+def model_identity(model: ModelSettings) -> dict[str, Any]:
+    """All of a model's settings that change its answers, apart from the request itself."""
+    operational = getattr(engines.load(model.engine), "OPERATIONAL_OPTIONS", frozenset())
+    local = model.engine != "external" and Path(model.name).exists()
+    return {
+        "engine": model.engine,
+        "model": f"sha256:{weights_fingerprint(Path(model.name))}" if local else model.name,
+        "revision": model.revision,
+        "server": secrets.without_credentials(model.base_url) if model.base_url else model.provider,
+        **({"provider": model.provider} if model.base_url and model.provider else {}),
+        "engine_options": {name: value for name, value in model.engine_options.items() if name not in operational},
+    }
+
+
+def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | None, str | None]:  # noqa: B008 (immutable)
+    """Outcome, answer and reasoning of a reply; thoughts that a server leaves in the text are taken out of it."""
+    outcome = ends.outcome_of_end(reply.finish_reason)
+    cut = outcome == "truncated" and not reply.reasoning_tokens
+    text, reasoning = thoughts.split(whole_characters(reply.text), whole_characters(reply.reasoning), cut)
+    text, reasoning = text if text.strip() else "", reasoning or None
+    if reply.refusal or outcome == "refused":
+        return "refused", reply.refusal or text or None, reasoning
+    if outcome != "answered":
+        return outcome, text or None, reasoning
+    return ("answered", text, reasoning) if text else ("empty", None, reasoning)
+
+
+def rate_limits_of(model: ModelSettings) -> tuple[int | None, int | None]:
+    """Tokens and requests per minute: from config, else the defaults for what we did not start ourselves."""
+    tokens = model.tokens_per_minute
+    if tokens is None and model.engine == "external":
+        tokens = HOSTED_TOKENS_PER_MINUTE if model.hosted else LOCAL_TOKENS_PER_MINUTE
+    return tokens, model.requests_per_minute
+
+
+def _bucket(model: ModelSettings, store: Path, stop: Stop) -> TokenBucket:
+    """The model's rate limit, shared by jobs that run at once on the same store."""
+    host = urlsplit(model.base_url).netloc.rpartition("@")[2] if model.base_url else model.provider or model.engine
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{host}_{model.name}")[:150].lstrip(".")
+    return TokenBucket(*rate_limits_of(model), store / "rate_limits" / f"{name}.json", stop.clock, stop.sleep)

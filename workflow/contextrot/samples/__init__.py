@@ -1,0 +1,1 @@
+"""What is asked: texts, tokenizers, haystacks, conversations and prompts, exact in tokens."""

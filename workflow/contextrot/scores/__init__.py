@@ -1,0 +1,1 @@
+"""From answers to numbers: scores, metrics with intervals, paired differences, rot curves."""

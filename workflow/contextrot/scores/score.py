@@ -1,0 +1,155 @@
+"""Responses and judgements to scores (one row an answer), and scores to metrics (with n, interval and outcome counts)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contextrot.errors import DataError
+from contextrot.judging.judge import is_judged
+from contextrot.records import OUTCOMES, SCORED_OUTCOMES, Response, read_judgements, read_responses, read_samples, write_table
+from contextrot.scores.stats import mean_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from contextrot.task import Task
+
+
+def score_responses(
+    task: Task,
+    samples_path: Path,
+    responses_path: Path,
+    judgement_paths: Sequence[Path],
+    output: Path,
+    added_paths: Sequence[Path] = (),
+) -> None:
+    """Writes scores.parquet: condition columns, outcome, token counts and the task's measures, one row an answer.
+
+    Args:
+        judgement_paths: the first judge's file gives the score; each judge's verdict share is a column `verdict_{judge}`.
+        added_paths: parquet files with one row a sample, whose columns are added.
+
+    Raises:
+        DataError: if an answer has no judgement, or a response no sample.
+    """
+    import pandas as pd
+
+    samples = {sample.sample_id: sample for sample in read_samples(samples_path, columns=[])}
+    judgements = [read_judgements(path) for path in judgement_paths]
+    verdicts = [{(j.sample_id, j.turn, j.item): j.verdict for j in by_judge} for by_judge in judgements]
+    ratings = {
+        (j.sample_id, j.turn, j.item): j.rating for by_judge in reversed(judgements) for j in by_judge if j.rating is not None
+    }
+    judges = [Path(path).stem for path in judgement_paths]
+    rows = []
+    answers: dict[str, list[Response]] = {}
+    for response in read_responses(responses_path):
+        sample = samples.get(response.sample_id)
+        if sample is None:
+            raise DataError(f"{responses_path} answers {response.sample_id!r}, which {samples_path} does not ask.")
+        row = {
+            "sample_id": sample.sample_id,
+            "turn": response.turn,
+            **sample.condition,
+            "target_tokens": sample.target_tokens,
+            "prompt_tokens": response.built_tokens if response.turn else sample.prompt_tokens,
+            "server_prompt_tokens": response.prompt_tokens,
+            "completion_tokens": response.completion_tokens,
+            "total_seconds": response.total_seconds,
+            "outcome": response.outcome,
+            "unjudged": False,
+            **task.columns(response),
+        }
+        earlier = answers.setdefault(response.sample_id, [])
+        if response.outcome in SCORED_OUTCOMES:
+            given = []
+            for judge, by_answer in zip(judges, verdicts, strict=True):
+                keys = [(sample.sample_id, response.turn, item) for item in range(len(sample.references))]
+                missing = [key for key in keys if key not in by_answer]
+                if missing and is_judged(response):
+                    raise DataError(f"judge {judge!r} has not judged {missing[0][0]!r}; delete its file and run again.")
+                given.append([by_answer.get(key, False) for key in keys])
+                known = [v for v in given[-1] if v is not None]
+                row[f"verdict_{judge}"] = sum(known) / len(known) if known else None
+            first = given[0] if given else []
+            row["unjudged"] = any(v is None for v in first)
+            row |= task.score_turn(sample, response, first, earlier)
+            for item, reference in enumerate(sample.references):
+                if (key := (sample.sample_id, response.turn, item)) in ratings:
+                    row[reference] = ratings[key]
+        earlier.append(response)
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    for path in added_paths if rows else ():
+        frame = frame.merge(pd.read_parquet(path), on="sample_id", how="left", validate="many_to_one")
+    for measure in task.measures:
+        if measure not in frame:
+            frame[measure] = pd.Series(dtype="float64")
+    write_table(output, frame)
+
+
+def summarize_scores(task: Task, scores_path: Path, output: Path) -> None:
+    """Writes metrics.csv."""
+    import pandas as pd
+
+    write_table(output, task.metrics(pd.read_parquet(scores_path)))
+
+
+def aggregate(
+    scores: pd.DataFrame,
+    groupings: Sequence[tuple[str, ...]],
+    measures: Sequence[str],
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> pd.DataFrame:
+    """Each measure's mean with a 95 % interval, over each grouping.
+
+    Args:
+        ranges: measure -> smallest and largest value that there can be, which its interval respects; `score` is from 0 to 1.
+
+    Columns: `grouping` (its columns, joined by commas), `measure`, every column of any grouping (empty where it is not of
+    this one), `value`, `low`, `high`, `n` (rows that count), then the number of rows of each outcome, and `unjudged`
+    (rows whose judge gave no verdict; they count as not right).
+    A group without a row that counts has no value: it is empty, never 0.
+    """
+    import pandas as pd
+
+    limits = {"score": (0, 1), **(ranges or {})}
+    columns = list(dict.fromkeys(name for grouping in groupings for name in grouping))
+    rows = []
+    for grouping in groupings:
+        groups = scores.groupby(list(grouping), dropna=False, sort=True) if grouping else [((), scores)]
+        for key, group in groups:
+            counted = group[group["outcome"].isin(SCORED_OUTCOMES)]
+            outcomes = group["outcome"].value_counts()
+            for measure in measures:
+                values = counted[measure].dropna().astype(float)
+                value, low, high = mean_interval(values.to_numpy(), limits.get(measure))
+                rows.append(
+                    {
+                        "grouping": ",".join(grouping),
+                        "measure": measure,
+                        **dict(zip(grouping, key, strict=True)),
+                        "value": value,
+                        "low": low,
+                        "high": high,
+                        "n": len(values),
+                        **{outcome: int(outcomes.get(outcome, 0)) for outcome in OUTCOMES},
+                        "unjudged": int(counted["unjudged"].sum()),
+                    }
+                )
+    order = ["grouping", "measure", *columns, "value", "low", "high", "n", *OUTCOMES, "unjudged"]
+    return pd.DataFrame(rows).reindex(columns=order)
+
+
+def on_target(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose samples are what was asked, or whose task does not say (column `on_target`)."""
+    if "on_target" not in scores:
+        return scores
+    return scores[[value is None or value != value or bool(value) for value in scores["on_target"]]]
+
+
+def select(metrics: pd.DataFrame, measure: str, *grouping: str) -> pd.DataFrame:
+    """The rows of one measure over one grouping."""
+    return metrics[(metrics["measure"] == measure) & (metrics["grouping"].fillna("") == ",".join(grouping))]

@@ -1,0 +1,289 @@
+"""Repeated words: copy a text of one word repeated many times, with one word of it another.
+
+Source: K. Hong, A. Troynikov, J. Huber (2025), Context Rot (Chroma). Deviations, all of them mends:
+
+- The last position is measured and drawn; a bin without an answer is empty, not 0.
+- The changed word is found as a word (for "apples" changed to "apple", the text "apples" does not hold it).
+- `score` counts a refusal as 0; the other measures leave refusals apart, and `refusal` says how many there were.
+- A text longer than the model's longest answer is not sent, instead of being left out of the account.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from contextrot.records import Response, Sample
+from contextrot.samples import prompts
+from contextrot.task import Parameters, SampleContext, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+COUNTS = [25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000]
+EVERY_POSITION_BELOW = 100
+REFUSAL_WORDS = 15
+"""An answer with words of its own that repeats the common word less often than this is a refusal (for short texts: less
+often than half of the text). Source: Chroma's filter, which advises a look by eye; the answers are in responses.parquet."""
+POSITION_BINS = 20
+MIN_FOR_INTERVAL = 5
+_EDGE = "\"'`“”‘’.,;:!?()[]*"
+
+
+def _split_pair(value: Any) -> Any:
+    return re.split(r"\s*[|/]\s*", value) if isinstance(value, str) else value
+
+
+def _check_pair(pair: tuple[str, str]) -> tuple[str, str]:
+    common, modified = (" ".join(words.split()) for words in pair)
+    if not common or not modified or common == modified:
+        raise ValueError("a pair is two different words (or phrases): the repeated one and the one that stands once")
+    return common, modified
+
+
+WordPair = Annotated[tuple[str, str], BeforeValidator(_split_pair), AfterValidator(_check_pair)]
+
+
+class RepeatedWordsParameters(Parameters):
+    """Parameters of task `repeated_words`."""
+
+    pairs: list[WordPair] = [("apple", "apples")]
+    """Word pairs, the repeated word first: [apple, apples], or "apple | apples"; phrases of several words are allowed."""
+    counts: list[Annotated[int, Field(ge=2, le=1_000_000)]] = COUNTS
+    """How many words a text has."""
+    positions: int | None = Field(None, ge=2)
+    """How many positions of the changed word, evenly spaced from first to last; without it as published: every position
+    below 100 words, else every (count // 100)-th and the last."""
+    output_factor: float = Field(2.0, ge=1, le=1_000)
+    """Limit of the answer, as a multiple of the text's own tokens; capped by the model's limit and its window."""
+
+
+class RepeatedWords(Task):
+    """Can the model copy a text that holds nothing to understand?"""
+
+    Parameters = RepeatedWordsParameters
+    version = 1
+    judged = False
+    groupings = [("count",), ("pair", "count"), ("count", "position_bin"), ("pair",), ()]
+    measures = ["score", "levenshtein", "modified_word_present", "position_accuracy", "word_count_delta", "refusal"]
+    ranges = dict.fromkeys(("levenshtein", "modified_word_present", "position_accuracy", "refusal"), (0, 1))
+    length_column = "count"
+    pair_columns = ["pair", "count", "position"]
+
+    def samples(self, context: SampleContext) -> list[Sample]:
+        return [
+            self._sample(context, pair, count, index)
+            for pair in self.parameters.pairs
+            for count in self.parameters.counts
+            for index in positions(count, self.parameters.positions)
+        ]
+
+    def _sample(self, context: SampleContext, pair: tuple[str, str], count: int, index: int) -> Sample:
+        common, modified = pair
+        text = " ".join(modified if i == index else common for i in range(count))
+        messages = [{"role": "user", "content": prompts.REPEATED_WORDS.format(text=text)}]
+        text_tokens, prompt_tokens = len(context.tokenizer.encode(text)), context.tokenizer.count_chat(messages)
+        wanted = context.output_tokens(int(text_tokens * self.parameters.output_factor))
+        output_tokens = max(1, min(wanted, context.window - prompt_tokens))
+        fits = output_tokens >= text_tokens
+        name = "-".join(re.sub(r"\W+", "_", word) for word in pair)
+        return Sample(
+            sample_id=f"{name}-{count:05d}-{index:05d}",
+            messages=messages if fits else [],
+            references=[text],
+            max_output_tokens=output_tokens,
+            prompt_tokens=prompt_tokens,
+            fits_window=fits,
+            condition={
+                "pair": f"{common} | {modified}",
+                "common_word": common,
+                "modified_word": modified,
+                "count": count,
+                "position": index,
+                "position_percent": 100 * index / (count - 1),
+                "position_bin": position_bin(index, count),
+                "text_tokens": text_tokens,
+            },
+        )
+
+    def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
+        condition = sample.condition
+        return measure(
+            None if response.outcome == "refused" else response.text or "",
+            condition["common_word"],
+            condition["modified_word"],
+            condition["count"],
+            condition["position"],
+        )
+
+    @staticmethod
+    def draw_token_count_performance(context: Any) -> Any:
+        """Mean normalised Levenshtein similarity against the prompt's length, one line for each word pair."""
+        from contextrot.figures.charts import aside, legend_below, line_with_interval, score_axis, token_axis
+        from contextrot.figures.style import new_figure
+        from contextrot.scores.score import select
+
+        rows = select(context.metrics, "levenshtein", "pair", "count")
+        tokens = context.scores.groupby(["pair", "count"])["prompt_tokens"].mean().rename("tokens").reset_index()
+        rows = rows.merge(tokens, on=["pair", "count"])
+        figure, axes = new_figure(context)
+        pairs = list(rows.groupby("pair", sort=False))
+        for index, (pair, line) in enumerate(pairs):
+            x = aside(line["tokens"], rows["tokens"], index, len(pairs))
+            line_with_interval(axes, x, line["value"], line["low"], line["high"], line["n"], label=pair, index=index)
+        token_axis(axes, rows.groupby("count")["tokens"].mean(), label="prompt length (tokens, log scale)")
+        score_axis(axes, "normalised Levenshtein\n(mean, 95 % interval)")
+        legend_below(figure, axes)
+        return figure
+
+    @staticmethod
+    def draw_levenshtein_score(context: Any) -> Any:
+        """Mean normalised Levenshtein similarity by position of the changed word, a panel for each count."""
+        return draw_by_position(context, "levenshtein", "normalised\nLevenshtein (mean)")
+
+    @staticmethod
+    def draw_modified_word_present(context: Any) -> Any:
+        """Share of answers that hold the changed word, by its position."""
+        return draw_by_position(context, "modified_word_present", "changed word\npresent (share)")
+
+    @staticmethod
+    def draw_position_accuracy(context: Any) -> Any:
+        """Share of answers with the changed word in its place, of those that hold it."""
+        return draw_by_position(context, "position_accuracy", "changed word in\nits place (share)")
+
+    @staticmethod
+    def draw_word_count_delta(context: Any) -> Any:
+        """Words of the text less words of the answer, by position: above 0 the answer is too short."""
+        return draw_by_position(context, "word_count_delta", "words of text\n- words of answer")
+
+    figures = {
+        "token_count_performance": draw_token_count_performance.__func__,
+        "levenshtein_score": draw_levenshtein_score.__func__,
+        "modified_word_present": draw_modified_word_present.__func__,
+        "position_accuracy": draw_position_accuracy.__func__,
+        "word_count_delta": draw_word_count_delta.__func__,
+    }
+
+
+def positions(count: int, wanted: int | None = None) -> list[int]:
+    """Indices of the changed word, the last one among them; see RepeatedWordsParameters.positions."""
+    if wanted is not None:
+        wanted = min(wanted, count)
+        return sorted({round(i * (count - 1) / (wanted - 1)) for i in range(wanted)})
+    step = 1 if count < EVERY_POSITION_BELOW else count // EVERY_POSITION_BELOW
+    return sorted({*range(0, count, step), count - 1})
+
+
+def position_bin(index: int, count: int) -> int:
+    """Which twentieth of the text a position is in, 0 to 19; the last position is in the last."""
+    return min(POSITION_BINS * index // (count - 1), POSITION_BINS - 1)
+
+
+def units_of(text: str, common: str, modified: str) -> list[str | None]:
+    """The text as a sequence of the two words (or phrases), None for every other word; punctuation at words' edges is ignored."""
+    words = [word.strip(_EDGE) for word in text.split()]
+    known = sorted(((phrase.split(), phrase) for phrase in (common, modified)), key=lambda pair: -len(pair[0]))
+    units, at = [], 0
+    while at < len(words):
+        size, unit = next(((len(parts), phrase) for parts, phrase in known if words[at : at + len(parts)] == parts), (1, None))
+        units.append(unit)
+        at += size
+    return units
+
+
+def is_refusal(units: Sequence[str | None], common: str, count: int) -> bool:
+    """Whether an answer says something else instead of repeating."""
+    return None in units and units.count(common) < min(REFUSAL_WORDS, count / 2)
+
+
+def measure(answer: str | None, common: str, modified: str, count: int, index: int) -> dict[str, Any]:
+    """All measures of one answer.
+
+    Args:
+        answer: None if the provider refused.
+        count, index: words of the text, and which of them is changed.
+
+    Returns:
+        score: normalised Levenshtein similarity, 0 for a refusal.
+        levenshtein: 1 - distance / length of the longer text, in characters; None for a refusal, as all that follows.
+        modified_word_present: 1 if the changed word stands anywhere.
+        position_accuracy: 1 if its first occurrence is where it should be; None if it is absent.
+        word_count_delta: words of the text less words of the answer.
+        refusal: 1 or 0.
+    """
+    import Levenshtein
+
+    units = units_of(answer or "", common, modified)
+    refused = answer is None or is_refusal(units, common, count)
+    if refused:
+        blank = dict.fromkeys(("levenshtein", "modified_word_present", "position_accuracy", "word_count_delta"))
+        return {"score": 0.0, **blank, "refusal": 1.0}
+    gold = " ".join(modified if i == index else common for i in range(count))
+    given = answer.strip()
+    similarity = 1 - Levenshtein.distance(gold, given) / max(len(gold), len(given))
+    present = modified in units
+    return {
+        "score": similarity,
+        "levenshtein": similarity,
+        "modified_word_present": float(present),
+        "position_accuracy": float(units.index(modified) == index) if present else None,
+        "word_count_delta": float(len(gold.split()) - len(given.split())),
+        "refusal": 0.0,
+    }
+
+
+def draw_by_position(context: Any, measure: str, label: str) -> Any:
+    """Bars of a measure over the position of the changed word, one panel for each count; an empty bin has no bar.
+
+    Intervals are drawn for bins of at least MIN_FOR_INTERVAL answers: those of fewer tell next to nothing.
+    """
+    from contextrot.figures.style import COLORS, new_figure
+    from contextrot.scores.score import select
+
+    rows = select(context.metrics, measure, "count", "position_bin")
+    counts = sorted(rows["count"].unique())
+    columns, share = min(4, len(counts)), measure != "word_count_delta"
+    figure, panels = new_figure(
+        context,
+        columns,
+        -(-len(counts) // columns),
+        panel_width=max(2.1, 3.6 / columns),
+        panel_height=1.9,
+        squeeze=False,
+        sharex=True,
+        sharey=share,
+    )
+    width = 100 / POSITION_BINS
+    for panel, count in zip(panels.flat, counts, strict=False):
+        of = rows[rows["count"] == count].dropna(subset=["value"])
+        centers = (of["position_bin"].astype(float) + 0.5) * width
+        # with an edge, so that a bar of height 0 is a line
+        panel.bar(centers, of["value"], 0.85 * width, color=COLORS[0], edgecolor=COLORS[0], linewidth=0.7)
+        empty = sorted(set(range(POSITION_BINS)) - set(of["position_bin"].astype(int)))
+        panel.broken_barh(
+            [(place * width, width) for place in empty], (0, 1), color="#EFEFEF", lw=0, transform=panel.get_xaxis_transform()
+        )
+        known = of["low"].notna() & of["high"].notna() & (of["n"] >= MIN_FOR_INTERVAL)
+        ends = [(of["value"] - of["low"]).clip(lower=0)[known], (of["high"] - of["value"]).clip(lower=0)[known]]
+        panel.errorbar(centers[known], of["value"][known], yerr=ends, fmt="none", ecolor="#333333", elinewidth=0.7)
+        panel.set_title(f"{int(count):,} words (n = {int(of['n'].sum())})")
+        panel.set_xlim(0, 100)
+        if share:
+            panel.set_ylim(-0.02, 1.05)
+        elif of.empty:
+            panel.set_yticks([])
+        else:
+            panel.axhline(0, color="#333333", linewidth=0.6)
+        if of.empty:
+            panel.text(
+                50, 0.5, "no answer counts", ha="center", va="center", color="#777777", transform=panel.get_xaxis_transform()
+            )
+    for panel in list(panels.flat)[len(counts) :]:
+        panel.set_visible(False)
+    note = f"grey: no answer counts; 95 % intervals from {MIN_FOR_INTERVAL} answers on"
+    figure.supxlabel(f"position of the changed word (% of the text)\n{note}", size=7.5)
+    figure.supylabel(label, size=7.5)
+    return figure

@@ -1,0 +1,139 @@
+"""Figures of task `serving`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from contextrot.figures.charts import aside, legend_under, line_with_interval, token_axis, token_label
+from contextrot.figures.style import new_figure
+from contextrot.tasks.serving.summary import SHOWN, change, deltas
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from contextrot.figures import FigureContext
+
+
+def draw_latency_by_length(context: FigureContext) -> Figure:
+    """TTFT and TPOT (medians) against prompt length, one line for each mode and concurrency."""
+    shown = {
+        "ttft_seconds_median": "time to first token (s, median, 95 % interval)",
+        "tpot_seconds_median": "time per output token (s, median, 95 % interval)",
+    }
+    return _panels(context, shown, "length", "concurrency", "prompt length (tokens, log scale)", token_label)
+
+
+def draw_throughput_by_concurrency(context: FigureContext) -> Figure:
+    """Output tokens and good requests a second against concurrency, one line for each mode and length."""
+    shown = {
+        "output_token_throughput": "output tokens a second (mean, 95 % interval)",
+        "goodput": "requests within both limits a second (mean, 95 % interval)",
+    }
+    return _panels(context, shown, "concurrency", "length", "requests under way at once (log scale)", str)
+
+
+def _panels(
+    context: FigureContext, shown: dict[str, str], x: str, other: str, label: str, tick_label: Callable[[int], str]
+) -> Figure:
+    """A panel for each measure, a line for each mode and value of `other` in it.
+
+    Args:
+        shown: measure -> label of its axis.
+        x: column on the horizontal axis.
+        label, tick_label: of that axis.
+    """
+    figure, panels = new_figure(context, columns=len(shown))
+    for ax, (measure, axis_label) in zip(panels, shown.items(), strict=True):
+        rows = context.metrics[context.metrics["measure"] == measure].dropna(subset=["value"])
+        _lines(ax, rows, x, ["mode", other])
+        token_axis(ax, rows[x], label=label)
+        ax.xaxis.set_major_formatter(lambda value, _: tick_label(round(value)))
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel(axis_label)
+        if len(rows):
+            legend_under(ax)
+    return figure
+
+
+def draw_delta_table(context: FigureContext) -> Figure:
+    """Disaggregated against aggregated, in percent; darker where the intervals do not overlap."""
+    table = deltas(context.metrics)
+    groups = list(table.groupby(["length", "concurrency"], sort=True))
+    header = ["prompt\ntokens", "at\nonce", *("\n".join(label.replace(" (s)", "").rsplit(" ", 1)) for _, label in SHOWN)]
+    cells, shades = [], []
+    for (length, concurrency), rows in groups:
+        by_measure = rows.set_index("measure")
+        texts = [change(by_measure, measure).replace("*", "") for measure, _ in SHOWN]
+        separate = [measure in by_measure.index and bool(by_measure.loc[measure, "separate"]) for measure, _ in SHOWN]
+        cells.append([str(length), str(concurrency), *texts])
+        shades.append(["white", "white", *("#F7D9C4" if s else "white" for s in separate)])
+    figure, ax = new_figure(context, panel_width=6.4, panel_height=0.75 + 0.24 * max(len(cells), 1))
+    ax.axis("off")
+    if not cells:
+        ax.text(0.5, 0.5, "only one mode was measured", ha="center", va="center")
+        return figure
+    drawn = ax.table(cells, colLabels=header, cellColours=shades, loc="upper center", cellLoc="right")
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(7)
+    for (row, _), cell in drawn.get_celld().items():
+        cell.set_linewidth(0.3)
+        cell.set_height((0.42 if row == 0 else 0.2) / (0.75 + 0.24 * len(cells)))
+    n = sorted({int(count) for count in table["n"]})
+    ax.set_title(
+        f"disaggregated against aggregated, change in %; shaded: 95 % intervals apart (n = {n[0]} to {n[-1]})", loc="left"
+    )
+    return figure
+
+
+def draw_memory_by_length(context: FigureContext) -> Figure:
+    """Peak memory of each instance and the share of its KV cache in use, against prompt length."""
+    rows = []
+    for mode in dict.fromkeys(context.metrics["mode"]):
+        summary = json.loads((context.folder / mode / "summary.json").read_text(encoding="utf-8"))
+        for entry in summary["memory"] or []:
+            for role, peaks in entry["instances"].items():
+                rows.append({"mode": mode, "role": role, "length": entry["length"], **peaks})
+    figure, panels = new_figure(context, columns=2)
+    import pandas as pd
+
+    table = pd.DataFrame(rows, columns=["mode", "role", "length", "resident_bytes", "gpu_bytes", "kv_cache_share"])
+    memory = "gpu_bytes" if table["gpu_bytes"].notna().any() else "resident_bytes"
+    name = "GPU memory" if memory == "gpu_bytes" else "resident memory"
+    for ax, column, scale, label in (
+        (panels[0], memory, 2**20, f"peak {name} (MiB, mean and range of repeats)"),
+        (panels[1], "kv_cache_share", 0.01, "peak share of the KV cache (%, mean and range of repeats)"),
+    ):
+        known = table.dropna(subset=[column])
+        instances = list(known.groupby(["mode", "role"], sort=True))
+        for index, ((mode, role), group) in enumerate(instances):
+            peaks = group.groupby("length")[column].agg(["mean", "min", "max", "count"]) / [scale, scale, scale, 1]
+            label_text = mode if role == "server" else f"{mode}: {role}"
+            x = aside(peaks.index.to_numpy(float), table["length"], index, len(instances))
+            line_with_interval(ax, x, peaks["mean"], peaks["min"], peaks["max"], peaks["count"], label_text, index)
+        token_axis(ax, table["length"], label="prompt length (tokens, log scale)")
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel(label)
+        if len(known):
+            legend_under(ax)
+    return figure
+
+
+def _lines(ax: Axes, rows: pd.DataFrame, x: str, by: list[str]) -> None:
+    """A line for each combination of `by`, labelled by what differs between them."""
+    several = [name for name in by if rows[name].nunique() > 1]
+    groups = list(rows.groupby(by, sort=True))
+    for index, (key, group) in enumerate(groups):
+        parts = [_part(name, value) for name, value in zip(by, key, strict=True) if name in several or name == "mode"]
+        group = group.sort_values(x)
+        places = aside(group[x], rows[x], index, len(groups))
+        line_with_interval(ax, places, group["value"], group["low"], group["high"], group["n"], ", ".join(parts), index)
+
+
+def _part(name: str, value: Any) -> str:
+    if name == "length":
+        return f"{token_label(value)} tokens"
+    return f"{value} at once" if name == "concurrency" else str(value)

@@ -1,0 +1,182 @@
+"""Requests to metrics: latencies with bootstrap intervals, rates (per second) over repeats, and what one mode costs or saves."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from contextrot.randomness import generator_for
+from contextrot.records import OUTCOMES
+from contextrot.scores.stats import mean_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUP = ("mode", "length", "concurrency")
+LATENCIES = ("ttft_seconds", "tpot_seconds", "itl_seconds", "end_to_end_seconds")
+STATISTICS = {
+    "mean": lambda values: np.mean(values, axis=-1),
+    "median": lambda values: np.median(values, axis=-1),
+    "p95": lambda values: np.percentile(values, 95, axis=-1),
+    "p99": lambda values: np.percentile(values, 99, axis=-1),
+}
+RESAMPLES = 1000
+SIMULATED = "SIMULATED: not a measurement"
+SHOWN = (
+    ("ttft_seconds_median", "TTFT median (s)"),
+    ("ttft_seconds_p99", "TTFT p99 (s)"),
+    ("tpot_seconds_median", "TPOT median (s)"),
+    ("itl_seconds_p99", "ITL p99 (s)"),
+    ("end_to_end_seconds_median", "end to end median (s)"),
+    ("output_token_throughput", "output tokens/s"),
+    ("goodput", "good requests/s"),
+)
+
+
+def summarize_requests(
+    requests: pd.DataFrame, ttft_limit_seconds: float | None = None, tpot_limit_seconds: float | None = None
+) -> pd.DataFrame:
+    """Metrics of each mode, length and concurrency; the columns are those of scoring.aggregate.
+
+    Latencies: mean, median, p95, p99 over requests (ITL: over all gaps between chunks), with a percentile bootstrap over
+    requests. Rates: requests, tokens and good requests per second of each repeat's wall time, averaged over repeats, with
+    Student's interval. A group without a request has no value.
+
+    Args:
+        requests: one row a request, as serving.measure writes them.
+        ttft_limit_seconds, tpot_limit_seconds: what a request must keep to count for the goodput.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for key, group in requests.groupby(list(GROUP), sort=True):
+        outcomes = group["outcome"].value_counts()
+        shared = {
+            "grouping": ",".join(GROUP),
+            **dict(zip(GROUP, key, strict=True)),
+            **{outcome: int(outcomes.get(outcome, 0)) for outcome in OUTCOMES},
+            "unjudged": 0,
+        }
+        measured = group[group["outcome"] == "answered"]
+        for name in LATENCIES:
+            values = latencies(measured, name)
+            for statistic in STATISTICS:
+                value, low, high = bootstrap(values, statistic, *key, name)
+                rows.append(
+                    {**shared, "measure": f"{name}_{statistic}", "value": value, "low": low, "high": high, "n": len(values)}
+                )
+        for name, values in rates(measured, ttft_limit_seconds, tpot_limit_seconds).items():
+            value, low, high = mean_interval(np.array(values))
+            rows.append({**shared, "measure": name, "value": value, "low": low, "high": high, "n": len(values)})
+    order = ["grouping", "measure", *GROUP, "value", "low", "high", "n", *OUTCOMES, "unjudged"]
+    return pd.DataFrame(rows, columns=order)
+
+
+def latencies(requests: pd.DataFrame, name: str) -> list[np.ndarray]:
+    """Each request's values of one latency: one value, or for ITL its gaps; requests without any are left out."""
+    if name == "itl_seconds":
+        return [np.asarray(gaps, float) for gaps in requests["itl_seconds"] if len(gaps)]
+    return [np.array([value]) for value in requests[name].dropna()]
+
+
+def bootstrap(values: list[np.ndarray], statistic: str, *names: object) -> tuple[float | None, float | None, float | None]:
+    """A statistic of the values of all requests, with its 95 % interval from resampling whole requests.
+
+    One request has a value but no interval. The resampling is seeded by `names`.
+    """
+    if not values:
+        return None, None, None
+    compute = STATISTICS[statistic]
+    value = float(compute(np.concatenate(values)))
+    if len(values) == 1:
+        return value, None, None
+    rng = generator_for(0, "bootstrap", statistic, *names)
+    chosen = rng.integers(len(values), size=(RESAMPLES, len(values)))  # (resamples, requests)
+    if all(len(v) == 1 for v in values):
+        resampled = compute(np.concatenate(values)[chosen])
+    else:
+        resampled = np.array([compute(np.concatenate([values[i] for i in row])) for row in chosen])
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return value, float(low), float(high)
+
+
+def rates(requests: pd.DataFrame, ttft_limit: float | None, tpot_limit: float | None) -> dict[str, list[float]]:
+    """Per repeat: requests, output tokens, all tokens and good requests for each second of the repeat's wall time."""
+    found: dict[str, list[float]] = {
+        "request_throughput": [],
+        "output_token_throughput": [],
+        "total_token_throughput": [],
+        "goodput": [],
+    }
+    for _, repeat in requests.groupby("repeat", sort=True):
+        seconds = float(repeat["group_seconds"].iloc[0])
+        output = float(repeat["completion_tokens"].sum())
+        good = np.ones(len(repeat), bool)
+        if ttft_limit is not None:
+            good &= (repeat["ttft_seconds"] <= ttft_limit).to_numpy()
+        if tpot_limit is not None:
+            good &= (repeat["tpot_seconds"].fillna(0.0) <= tpot_limit).to_numpy()
+        found["request_throughput"].append(len(repeat) / seconds)
+        found["output_token_throughput"].append(output / seconds)
+        found["total_token_throughput"].append((output + float(repeat["server_prompt_tokens"].sum())) / seconds)
+        found["goodput"].append(float(good.sum()) / seconds)
+    return found
+
+
+def deltas(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Disaggregated against aggregated for each length, concurrency and measure.
+
+    Columns: length, concurrency, measure, aggregated, disaggregated, `change_percent` (of aggregated), `separate` (whether
+    the two 95 % intervals do not overlap). Empty unless both modes were measured.
+    """
+    import pandas as pd
+
+    sides = [
+        metrics[metrics["mode"] == mode].set_index(["length", "concurrency", "measure"])
+        for mode in ("aggregated", "disaggregated")
+    ]
+    rows = []
+    for key in sides[0].index.intersection(sides[1].index):
+        one, two = (side.loc[key] for side in sides)
+        if pd.isna(one["value"]) or pd.isna(two["value"]):
+            continue
+        rows.append(
+            {
+                **dict(zip(("length", "concurrency", "measure"), key, strict=True)),
+                "aggregated": one["value"],
+                "disaggregated": two["value"],
+                "change_percent": 100 * (two["value"] - one["value"]) / one["value"] if one["value"] else None,
+                "separate": bool(one["high"] < two["low"] or two["high"] < one["low"]),
+                "n": int(min(one["n"], two["n"])),
+            }
+        )
+    columns = ["length", "concurrency", "measure", "aggregated", "disaggregated", "change_percent", "separate", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def change(by_measure: pd.DataFrame, measure: str) -> str:
+    """One cell of the delta table."""
+    if measure not in by_measure.index:
+        return ""
+    row = by_measure.loc[measure]
+    text = f"{row['change_percent']:+.0f} %"
+    return f"**{text}**" if row["separate"] else text
+
+
+def as_json(value: Any) -> str:
+    """JSON text; numbers that are not finite, and missing values of tables, become null."""
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

@@ -1,0 +1,194 @@
+"""Latency, throughput, goodput and memory of the engine itself, by prompt length and concurrency, aggregated or disaggregated.
+
+Source of the definitions (TTFT, TPOT, ITL, end-to-end latency, goodput): vLLM's serving benchmark, `vllm bench serve`.
+The prompts go to the engine once for each mode, and are the same in all of them; see contextrot/serving.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from contextrot.errors import ConfigError
+from contextrot.records import Response, Sample
+from contextrot.samples import prompts
+from contextrot.samples.corpus import corpus_path, document_paths, read_documents
+from contextrot.samples.haystack import SentencePool
+from contextrot.task import Parameters, SampleContext, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ServingParameters(Parameters):
+    """Parameters of task `serving`."""
+
+    modes: list[Literal["aggregated", "disaggregated"]] = ["aggregated"]
+    """One engine for prefill and decode, or one for each with the KV cache transferred (engine vllm only)."""
+    lengths: list[Annotated[int, Field(gt=0)]] = [1_000, 4_000, 16_000]
+    """Lengths of the rendered prompt, tokens."""
+    concurrency: list[Annotated[int, Field(gt=0, le=100_000)]] = [1]
+    """Requests under way at once."""
+    requests: int = Field(8, ge=1, le=10_000)
+    """Requests of each length and concurrency, per repeat."""
+    repeats: int = Field(3, ge=1, le=1_000)
+    """Times that each length and concurrency is measured, with other prompts; rates are averaged over them."""
+    warmup_requests: int = Field(2, ge=0, le=10_000)
+    """Requests before the first measured one, which count nowhere."""
+    output_tokens: int = Field(64, ge=1)
+    """Tokens of each answer; with `ignore_eos` exactly so many."""
+    ignore_eos: bool = True
+    """The answer goes on after its end token (vLLM only), so that all answers are equally long."""
+    prefix: Literal["unique", "shared"] = "unique"
+    """`unique`: no two prompts start the same, so the prefix cache cannot help; `shared`: a group's prompts differ at the end only."""
+    ttft_limit_seconds: float | None = Field(2.0, gt=0)
+    """A request counts for the goodput if its first token came within this time."""
+    tpot_limit_seconds: float | None = Field(0.1, gt=0)
+    """A request counts for the goodput if its time per output token was at most this."""
+    parity_with: str | None = None
+    """An experiment whose samples are answered greedily in each mode, and the texts compared."""
+    cross_check: bool = False
+    """Whether the client of vLLM's own benchmark measures the same server with the same prompts, of the middle length."""
+    memory: bool = False
+    """Whether memory is sampled while requests run (lengths ascending); reading it slows the engine a little."""
+    yarn_factor: float | None = Field(None, gt=1)
+    """Stretches the model's window by YaRN (engine vllm only); lengths may go beyond the native window then."""
+    smoke: bool = False
+    """A small run of fixed prompts that shows that an engine serves at all; insists on a `seed`."""
+    seed: int | None = Field(None, ge=0)
+    """Seed of prompts and sampling; the config's own without it, but a smoke run must say it."""
+    topic: Literal["essays", "science"] = "essays"
+    """The corpus that prompts are made of."""
+
+    @model_validator(mode="after")
+    def _smoke_has_a_seed(self) -> ServingParameters:
+        if self.smoke and self.seed is None:
+            raise ValueError("a smoke run must be repeatable: give `seed`, such as seed: 0")
+        if self.memory and self.lengths != sorted(self.lengths):
+            raise ValueError("with `memory` the lengths must ascend, because a process seldom gives memory back")
+        return self
+
+
+class Serving(Task):
+    """How fast is the engine, and what does a longer prompt cost?"""
+
+    Parameters = ServingParameters
+    version = 3
+    judged = False
+    groupings = [("mode", "length", "concurrency")]
+    measures = ["score"]
+    length_column = None
+
+    def data_files(self, data: Path) -> list[Path]:
+        return document_paths(corpus_path(self.parameters.topic, data))
+
+    def samples(self, context: SampleContext) -> list[Sample]:
+        p = self.parameters
+        pool = SentencePool(read_documents(corpus_path(p.topic, context.data)), context.tokenizer)
+        window = int(context.window * (p.yarn_factor or 1))
+        groups = [("measured", *key) for key in product(p.lengths, p.concurrency, range(p.repeats))]
+        samples = [self._sample(context, pool, window, "warmup", min(p.lengths), 1, 0, i) for i in range(p.warmup_requests)]
+        for phase, length, concurrency, repeat in groups:
+            samples += [self._sample(context, pool, window, phase, length, concurrency, repeat, i) for i in range(p.requests)]
+        if p.cross_check:
+            # of a middle length: of a short prompt's time much is the clients' own
+            fitting = [n for n in sorted(p.lengths) if n + self._output_tokens(context) <= window] or p.lengths
+            middle = fitting[len(fitting) // 2]
+            samples += [self._sample(context, pool, window, "cross_check", middle, 1, 0, i) for i in range(p.requests * 4)]
+        return samples
+
+    def _output_tokens(self, context: SampleContext) -> int:
+        return min(self.parameters.output_tokens, context.max_output_tokens)
+
+    def _sample(
+        self,
+        context: SampleContext,
+        pool: SentencePool,
+        window: int,
+        phase: str,
+        length: int,
+        concurrency: int,
+        repeat: int,
+        index: int,
+    ) -> Sample:
+        p = self.parameters
+        name = f"{phase}-{length:07d}-{concurrency:03d}-{repeat}-{index:03d}"
+        shared = p.prefix == "shared" and phase == "measured"
+        group = (phase, length, concurrency, repeat)
+        rng = context.rng("serving", p.seed, p.topic, *group, *([] if shared else [index]))
+        code = f"{rng.integers(16**8):08x}"
+        order = pool.original_order(rng)
+        template = prompts.SERVING_SHARED_PREFIX if shared else prompts.SERVING
+
+        def messages(text: str) -> list[dict[str, str]]:
+            return [{"role": "user", "content": template.format(code=code, text=text, index=index)}]
+
+        output_tokens = self._output_tokens(context)
+        haystack = None
+        if length + output_tokens <= window:
+            haystack = pool.compose(order, [], length, lambda text: context.tokenizer.count_chat(messages(text)))
+            if haystack is None:
+                raise ConfigError(f"length {length} is too short for a prompt of task 'serving'; ask for more tokens.")
+        return Sample(
+            sample_id=name,
+            messages=messages(haystack.text) if haystack else [],
+            references=[],
+            max_output_tokens=output_tokens,
+            target_tokens=length,
+            prompt_tokens=haystack.prompt_tokens if haystack else None,
+            fits_window=haystack is not None,
+            condition={"phase": phase, "length": length, "concurrency": concurrency, "repeat": repeat, "index": index},
+        )
+
+    def request_options(self, sample: Sample) -> dict[str, Any]:
+        """Sampling of every request: greedy, of a fixed length."""
+        p = self.parameters
+        options: dict[str, Any] = {"temperature": 0}
+        if p.ignore_eos:
+            options["ignore_eos"] = True
+        if p.seed is not None:
+            options["seed"] = p.seed
+        return options
+
+    def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
+        raise TypeError("task 'serving' is measured by rules/serving.smk, not scored")
+
+    def figure_names(self) -> list[str]:
+        p = self.parameters
+        shown = {
+            "latency_by_length": True,
+            "throughput_by_concurrency": len(p.concurrency) > 1,
+            "delta_table": len(p.modes) > 1,
+            "memory_by_length": p.memory,
+        }
+        return [name for name in self.figures if shown[name]]
+
+    def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
+        """Latencies over requests with bootstrap intervals; rates over repeats with Student's t; see serving.summary."""
+        from contextrot.tasks.serving.summary import summarize_requests
+
+        return summarize_requests(scores, self.parameters.ttft_limit_seconds, self.parameters.tpot_limit_seconds)
+
+
+def _drawn_by(name: str, shows: str) -> Any:
+    def draw(context: Any) -> Any:
+        from contextrot.tasks.serving import figures
+
+        return getattr(figures, f"draw_{name}")(context)
+
+    draw.__doc__ = shows
+    return draw
+
+
+Serving.figures = {
+    name: _drawn_by(name, shows)
+    for name, shows in {
+        "latency_by_length": "Time to first token and time per output token (medians) against prompt length.",
+        "throughput_by_concurrency": "Output tokens a second, and requests a second that keep both limits, against the requests at once.",
+        "delta_table": "What the disaggregated pair costs or saves against one engine, in percent.",
+        "memory_by_length": "Peak memory, and share of the KV cache in use, against prompt length.",
+    }.items()
+}

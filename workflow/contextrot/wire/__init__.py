@@ -1,0 +1,1 @@
+"""What comes back from a server, read: streams, replies, their ends and faults."""

@@ -1,0 +1,285 @@
+"""What litellm makes of a provider's answer, read back to what the provider said.
+
+litellm maps every end it does not know, and some that it knows to be faults, to "stop"; reports "stop" for a stream that ended without one; and where a provider
+gives no counts, it loads a tokenizer (for any name with "llama-3" from the Hub) and reports its own estimate as usage. Here the raw ends
+are looked at as litellm looks them up, estimates and downloads are off, and an error is read from what the provider sent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from contextrot import secrets
+from contextrot.wire import ends, faults, meaning
+from contextrot.wire.faults import Failure
+from contextrot.wire.meaning import Sent
+from contextrot.wire.reply import Reply
+
+log = logging.getLogger(__name__)
+_LARGEST_ERROR = 2**16
+
+
+@dataclass
+class Heard:
+    """What litellm was told while it read one answer, and does not pass on: raw ends, who answered behind a router, an error's object."""
+
+    ends: list[str] = field(default_factory=list)
+    upstream: str | None = None
+    error: dict[str, Any] | None = None
+
+
+_HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)
+
+
+class _ListeningMap(dict[str, str]):
+    """litellm's table of ends, unchanged; notes what is looked up for the request under way."""
+
+    def get(self, name: Any, default: Any = None) -> Any:
+        heard = _HEARD.get()
+        if heard is not None and isinstance(name, str) and len(heard.ends) < 1000:
+            heard.ends.append(name)
+        return super().get(name, default)
+
+
+def prepare(litellm: Any) -> None:
+    """Turns off what litellm does beside asking: downloads of tokenizers, counts of its own, telemetry; begins to listen to raw ends."""
+    from litellm.litellm_core_utils import core_helpers
+
+    litellm.telemetry = False
+    litellm.disable_hf_tokenizer_download = True
+    litellm.disable_token_counter = True
+    table = getattr(core_helpers, "_FINISH_REASON_MAP", None)
+    if table is None:
+        log.warning("this version of litellm hides how answers ended: an end that it does not know will be taken for `stop`")
+    elif not isinstance(table, _ListeningMap):
+        core_helpers._FINISH_REASON_MAP = _ListeningMap(table)
+    _stay_where_the_key_belongs()
+    _never_retry()
+    _listen_to_chunks()
+
+
+def _never_retry() -> None:
+    """No request of ours is sent again by the openai library: litellm loses `max_retries` for providers whose tables leave it out (zai), and then it is 2."""
+    from openai._models import FinalRequestOptions
+
+    asked = FinalRequestOptions.get_max_retries
+    if getattr(asked, "only_elsewhere", False):
+        return
+
+    def retries(options: Any, most: int) -> int:
+        return asked(options, most) if _HEARD.get() is None else 0
+
+    retries.only_elsewhere = True
+    FinalRequestOptions.get_max_retries = retries
+
+
+def _stay_where_the_key_belongs() -> None:
+    """No request of ours follows a redirect: httpx takes `Authorization` off when it goes to another host, but not `x-api-key` and its kin."""
+    import httpx
+
+    follow = httpx.AsyncClient._build_redirect_request
+    if getattr(follow, "only_elsewhere", False):
+        return
+
+    def build(client: Any, request: Any, response: Any) -> Any:
+        if _HEARD.get() is None:
+            return follow(client, request, response)
+        raise faults.Denied(redirect_of(response.headers.get("location", "")), response.status_code)
+
+    build.only_elsewhere = True
+    httpx.AsyncClient._build_redirect_request = build
+
+
+def redirect_of(location: str) -> str:
+    """What a redirect says, without what may be secret in its address."""
+    where = secrets.address_parts(location)
+    return (
+        f"the server redirects to {where.scheme}://{where.hostname or ''}{where.path}"[:300]
+        + "; set base_url to where the API is"
+    )
+
+
+def _listen_to_chunks() -> None:
+    """Notes of the chunks what litellm's parsers drop: OpenRouter's `provider`, the type of Anthropic's errors."""
+    from litellm.llms.anthropic.chat import handler as anthropic
+    from litellm.llms.openrouter.chat import transformation as openrouter
+
+    for module, name in ((anthropic, "ModelResponseIterator"), (openrouter, "OpenRouterChatCompletionStreamingHandler")):
+        parser = getattr(module, name, None)
+        parse = getattr(parser, "chunk_parser", None)
+        if parse is not None and not hasattr(parse, "listens"):
+            parser.chunk_parser = _listening(parse)
+
+
+def _listening(parse: Any) -> Any:
+    def listen(iterator: Any, chunk: Any) -> Any:
+        heard = _HEARD.get()
+        if heard is not None and isinstance(chunk, dict):
+            heard.upstream = chunk["provider"] if isinstance(chunk.get("provider"), str) else heard.upstream
+            error = meaning.error_in(chunk)
+            heard.error = error if isinstance(error, dict) else heard.error
+        return parse(iterator, chunk)
+
+    listen.listens = True
+    return listen
+
+
+@contextmanager
+def listening(heard: Heard) -> Iterator[None]:
+    """Fills `heard` with what litellm is told meanwhile in this task."""
+    token = _HEARD.set(heard)
+    try:
+        yield
+    finally:
+        _HEARD.reset(token)
+
+
+async def read(stream: Any, reply: Reply, begin: float, heard: Heard, sent: Sent | None) -> None:
+    """Takes a stream of litellm's chunks, or a whole answer of it, into the reply.
+
+    Raises:
+        Failure: as `Reply.add` does.
+    """
+    if not hasattr(stream, "__aiter__"):
+        reply.add(_values(stream), time.perf_counter() - begin, sent=sent)
+        reply.first_token_seconds = None
+    else:
+        async for chunk in stream:
+            reply.add(_values(chunk), time.perf_counter() - begin, sent=sent)
+        if not any(getattr(chunk, "usage", None) for chunk in getattr(stream, "chunks", [])):
+            reply.prompt_tokens = reply.completion_tokens = reply.cached_tokens = reply.reasoning_tokens = None
+    reply.upstream = reply.upstream or heard.upstream
+    reply.finish_reason = _end_of(stream, reply, heard.ends)
+
+
+def _values(chunk: Any) -> dict[str, Any]:
+    return chunk.model_dump(warnings=False)
+
+
+def _end_of(stream: Any, reply: Reply, raw: list[str]) -> str | None:
+    """The end as the provider gave it; None if it gave none, whatever litellm reports."""
+    native = _native_end(stream)
+    if native:
+        return native
+    if hasattr(stream, "__aiter__"):
+        told = getattr(stream, "received_finish_reason", None) or getattr(stream, "intermittent_finish_reason", None)
+        if not told:
+            return None
+    # What litellm maps to another word is looked up before that word: the odd one is the provider's.
+    odd = [end for end in raw if end.lower() not in ("stop", "length", "tool_calls", "content_filter", "function_call")]
+    return odd[-1][: ends.LONGEST_NAME] if odd else (reply.finish_reason or (raw[-1] if raw else None))
+
+
+def _native_end(answer: Any) -> str | None:
+    """The `native_finish_reason` that litellm keeps of a whole answer."""
+    for choice in (getattr(answer, "choices", None) or [])[:1]:
+        fields = getattr(choice, "provider_specific_fields", None)
+        if isinstance(fields, dict) and isinstance(fields.get("native_finish_reason"), str):
+            return fields["native_finish_reason"][: ends.LONGEST_NAME]
+    return None
+
+
+def failure_of(error: BaseException, heard: Heard, sent: Sent | None = None) -> Failure:
+    """The Failure that an error of litellm, or of a library under it, means.
+
+    Status, headers and body are taken from the first error of the chain that has them; the class that litellm chose counts only where the provider's own
+    words leave it open.
+    """
+    chain = _chain(error)
+    for cause in chain:
+        if isinstance(cause, Failure):
+            return cause
+    if heard.error is not None:
+        return meaning.failure_of(None, heard.error, sent=sent)
+    if fault := next((end for end in heard.ends if ends.outcome_of_end(end) == ends.FAULT), None):
+        return faults.ServerFault(f"the server gave up (finish reason {fault!r})")
+    names = {cls.__name__ for cause in chain for cls in type(cause).__mro__}
+    status = next((s for cause in chain if isinstance(s := getattr(cause, "status_code", None), int) and s >= 300), None)
+    headers = next((h for cause in chain if (h := _headers(cause))), {})
+    message = str(error)[:4000]
+    body = next((b for cause in chain if (b := _body(cause))), None) or message
+    if "JSONDecodeError" in names or "ValidationError" in names or "UnicodeDecodeError" in names:
+        return faults.Malformed(message[: meaning.LONGEST_MESSAGE], status)
+    if "Timeout" in names and not isinstance(body, dict):
+        return faults.TimedOut(message[: meaning.LONGEST_MESSAGE], status)
+    # litellm makes up a response for each of its errors, also where nothing came
+    real = any(
+        getattr(cause, "response", None) is not None for cause in chain if not type(cause).__module__.startswith("litellm")
+    )
+    answered = isinstance(body, dict) or bool(headers) or real
+    failure = meaning.failure_of(status if answered or status != 500 else None, body, headers, sent)
+    if isinstance(body, dict):
+        failure.message = failure.message or message
+    if type(failure) in (faults.BadRequest, faults.ServerFault):
+        if "ContextWindowExceededError" in names:
+            return faults.OverWindow(failure.message, failure.status, failure.retry_after)
+        if "ContentPolicyViolationError" in names:
+            return faults.ContentFilter(failure.message, failure.status, failure.retry_after)
+        if "UnsupportedParamsError" in names:
+            return faults.BadRequest(failure.message, failure.status)
+    if isinstance(failure, faults.ServerFault) and not answered:
+        if names & {"ReadError", "RemoteProtocolError", "ClientPayloadError", "ServerDisconnectedError"} and heard.ends:
+            return faults.CutStream(failure.message)
+        if names & {
+            "APIConnectionError",
+            "ConnectError",
+            "ConnectTimeout",
+            "ReadError",
+            "RemoteProtocolError",
+            "ClientConnectorError",
+        }:
+            return faults.Unreachable(failure.message)
+    return failure
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what it came from, the outermost first."""
+    chain: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting and len(chain) < 12:
+        cause = waiting.pop(0)
+        if isinstance(cause, BaseException) and cause not in chain:
+            chain.append(cause)
+            waiting += [getattr(cause, "original_exception", None), cause.__cause__, cause.__context__]
+    return chain
+
+
+def _headers(error: BaseException) -> dict[str, str]:
+    for source in (getattr(error, "response", None), error):
+        for name in ("headers", "litellm_response_headers"):
+            headers = getattr(source, name, None)
+            if headers:
+                try:
+                    return {str(key): str(value) for key, value in dict(headers).items()}
+                except (TypeError, ValueError):
+                    continue
+    return {}
+
+
+def _body(error: BaseException) -> dict[str, Any] | None:
+    """The provider's error object: the one that a library parsed, that of the answer's text, or JSON in the message."""
+    if isinstance(body := getattr(error, "body", None), dict) and body:
+        return meaning.error_in(body, "error") or body
+    texts = []
+    response = getattr(error, "response", None)
+    if response is not None:
+        with suppress(Exception):  # a stream that was not read, or none at all
+            texts.append(response.text)
+    texts.append(getattr(error, "message", None) or str(error))
+    for text in texts:
+        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        if isinstance(text, str) and (start := text[:_LARGEST_ERROR].find("{")) >= 0:
+            try:
+                value, _ = json.JSONDecoder().raw_decode(text[start:_LARGEST_ERROR])
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(value, dict) and value:
+                return meaning.error_in(value, "error") or value
+    return None

@@ -1,0 +1,318 @@
+"""What an error means: by the status and the machine-readable code, then by the numbers in it, and only then by its words.
+
+A code is the provider's own statement; words are written for people, and link a billing page from a limit of a minute. Numbers: a prompt of so
+many tokens against a limit of so many. Sources, each provider's error reference: OpenAI "Error codes"; Azure OpenAI content filtering (`innererror`); Anthropic "Errors"; Google
+"Troubleshooting" and `google.rpc.Code`; AWS Bedrock Converse; Groq; Mistral; DeepSeek; Zhipu GLM "Error codes" (1113, 1261, 1301, 1302 ...); Moonshot;
+DashScope; Cohere; OpenRouter "Errors"; TGI `ErrorType`; llama.cpp server `error_type`; vLLM; LM Studio and Ollama by their issue trackers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contextrot.wire import faults, retry_after
+from contextrot.wire.faults import Failure
+
+LONGEST_MESSAGE = 1000
+_CODES: list[tuple[type[Failure], str]] = [
+    (
+        faults.OverWindow,
+        """context_length_exceeded exceed_context_size_error context_window_exceeded model_context_window_exceeded string_above_max_length
+        prompt_too_long input_too_long request_too_large max_context_length_exceeded context_length_error 1261""",
+    ),
+    (
+        faults.ContentFilter,
+        """content_filter content_policy_violation responsibleaipolicyviolation data_inspection_failed datainspectionfailed content_moderation
+        moderation_error moderation_blocked prohibited_content safety content_blocked 1301""",
+    ),
+    (
+        faults.NoCredit,
+        """insufficient_quota insufficient_credits insufficient_balance insufficient_funds billing_hard_limit_reached billing_not_active billing_error
+        payment_required exceeded_current_quota_error arrearage credit_exhausted 1113""",
+    ),
+    (
+        faults.RateLimited,
+        """rate_limit_exceeded rate_limit_error rate_limited rate_limit_reached_error resource_exhausted too_many_requests toomanyrequestsexception
+        throttlingexception throttling throttling.ratequota throttling.allocationquota limit_burst_rate limit_requests servicequotaexceededexception
+        ratelimitreached 1302 1303 1304 1305""",
+    ),
+    (
+        faults.Denied,
+        """invalid_api_key authentication_error invalid_authentication_error unauthenticated unauthorized api_key_invalid permission_error
+        permission_denied accessdeniedexception access_denied unrecognizedclientexception expiredtokenexception invalidsignatureexception
+        account_deactivated model_not_found not_found_error not_found deploymentnotfound resourcenotfoundexception unknown_model invalid_model
+        model_decommissioned model_not_exist service_disabled 1000 1001 1002 1003 1004 1110 1111 1112 1211""",
+    ),
+    (faults.TimedOut, "timeout_error request_timeout deadline_exceeded modeltimeoutexception"),
+]
+_MEANING = {code: kind for kind, codes in _CODES for code in codes.split()}
+_ORDER = [kind for kind, _ in _CODES]
+_CODE_FIELDS = ("code", "type", "status", "error_type", "reason", "__type", "Code", "error_code")
+_INNER_FIELDS = ("error", "innererror", "inner_error", "metadata", "details", "errors", "raw", "base_resp")
+_STATUSES: dict[int, type[Failure]] = {
+    401: faults.Denied,
+    402: faults.NoCredit,
+    403: faults.Denied,
+    404: faults.Denied,
+    405: faults.Denied,
+    408: faults.TimedOut,
+    409: faults.ServerFault,
+    410: faults.Denied,
+    413: faults.OverWindow,
+    423: faults.ServerFault,
+    424: faults.ServerFault,  # TGI: the generation failed
+    425: faults.ServerFault,
+    429: faults.RateLimited,
+    498: faults.RateLimited,  # Groq: capacity of the flex tier
+    499: faults.ServerFault,
+    504: faults.TimedOut,
+    524: faults.TimedOut,  # Cloudflare: the origin took too long
+}
+
+_NUMBER = r"[a-z_'`\s:=(]{0,40}?(\d{2,})(?!\d*\.\d)"
+_LIMIT = re.compile(
+    r"(?:maximum|max|limit|at most|up to|<=?|less than|fewer than|only|window of|window is|window|supports|allowed|n_ctx)"
+    + _NUMBER,
+    re.IGNORECASE,
+)
+_SIZE = re.compile(r"(?:size of|size|context of|length of|length is)" + _NUMBER, re.IGNORECASE)
+_GREATER = re.compile(r"(\d{2,})\s*(?:tokens?)?\s*(?:>|exceeds?(?: the)?[a-z\s]{0,40})\s*(\d{2,})", re.IGNORECASE)
+_OF_PROMPT = re.compile(r"prompt|input|message|context|n_ctx|total (tokens|length)", re.IGNORECASE)
+_OF_ROOM = re.compile(r"tokens?|context|n_ctx|prompt length|input length", re.IGNORECASE)
+_OVER_WINDOW = re.compile(
+    r"context.?length|context.?window|context size|maximum.{0,20}length|max_model_len|n_ctx"
+    r"|(prompt|input|inputs|messages).{0,40}(too long|too large|exceed|longer than)|(too many|exceed\w*).{0,30}(input|prompt) tokens"
+    r"|reduce the length of (the|your) (messages|prompt|input)|too many tokens: size limit|exceed\w* model token limit|range of input length",
+    re.IGNORECASE,
+)
+_OUTPUT_LIMIT = re.compile(
+    r"max_(new_|completion_|output_)?tokens|maximum tokens you requested|completion tokens|output tokens", re.IGNORECASE
+)
+_CONTENT_FILTER = re.compile(
+    r"content.?(filter|policy|management|moderation)|blocked by.{0,20}safety|safety (system|filter|setting)|requires moderation|flagged (by|as|for)|responsible.?ai"
+    r"|inappropriate content|敏感",
+    re.IGNORECASE,
+)
+_NO_CREDIT = re.compile(
+    r"insufficient.{0,20}(quota|credit|funds|balance)|exceeded your current quota|credit balance|balance.{0,20}(insufficient|too low)"
+    r"|(credits?|balance).{0,20}(depleted|exhausted|used up)|no credits?\b|top up|recharge|api usage limits|spending limit|past invoices|余额|欠费|充值",
+    re.IGNORECASE,
+)
+_EMPTY_ACCOUNT = re.compile(
+    r"(credits?|balance).{0,20}(depleted|exhausted|used up|insufficient)|insufficient.{0,10}balance|余额不足|欠费", re.IGNORECASE
+)
+_NO_KEY = re.compile(
+    r"(invalid|incorrect|missing|no) api.?key|api.?key.{0,40}(invalid|incorrect|not valid|missing|expired)", re.IGNORECASE
+)
+_NO_ACCESS = re.compile(
+    r"(organization|account|project).{0,30}(disabled|suspended|deactivated|closed)|location is not supported|region.{0,30}not supported",
+    re.IGNORECASE,
+)
+_NO_MODEL = re.compile(
+    r"model.{0,80}(does not exist|not exist|not found|not a valid model|isn't available|no longer available|decommissioned)|not a valid model|invalid model"
+    r"|unknown model|no models? loaded",
+    re.IGNORECASE,
+)
+_BUSY = re.compile(r"overloaded|loading|try again|temporarily|capacity|busy|unavailable|timed? ?out", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What was asked, as far as it is known: the prompt's tokens by our count, the room for the answer, the model's window."""
+
+    prompt_tokens: int | None = None
+    max_output_tokens: int | None = None
+    window: int | None = None
+
+
+def error_in(values: dict[str, Any], event: str = "") -> dict[str, Any] | str | None:
+    """The error that a chunk or a body of status 200 holds; None if it holds none."""
+    error = values.get("error")
+    if error and error is not True:
+        extra = {name: value for name, value in values.items() if name not in ("error", "choices", "usage")}
+        return {**extra, **error} if isinstance(error, dict) else {**extra, "message": _text(error)}
+    failed = event == "error" or values.get("object") == "error" or values.get("type") == "error" or error is True
+    if failed:
+        return values
+    if not values.get("choices") and "usage" not in values:
+        base = values.get("base_resp")  # MiniMax
+        if isinstance(base, dict) and base.get("status_code"):
+            return {"message": base.get("status_msg"), "code": base.get("status_code")}
+        if any(isinstance(values.get(name), (str, list)) and values[name] for name in ("message", "msg", "detail", "errors")):
+            return values
+    return None
+
+
+def error_of_body(body: str) -> dict[str, Any] | str:
+    """The error of a body that came with an error's status: its object, or the text."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    if isinstance(value, list):  # Google, when streaming
+        value = next((item for item in value if isinstance(item, dict)), None)
+    if not isinstance(value, dict):
+        return body
+    return error_in(value, "error") or value
+
+
+def failure_of(
+    status: int | None,
+    error: str | dict[str, Any],
+    headers: Mapping[str, str] | None = None,
+    sent: Sent | None = None,
+) -> Failure:
+    """The Failure that a status and an error mean.
+
+    Args:
+        status: of HTTP; None for an error inside of an answer, whose own code then counts.
+        error: its text, or its JSON object.
+        headers: of the answer, for how long to wait.
+        sent: what was asked.
+    """
+    objects = _objects(error)
+    message = _message(error, objects)
+    codes = [code for entry in objects for code in _codes(entry)]
+    if header_type := next((v for k, v in (headers or {}).items() if str(k).lower() == "x-amzn-errortype"), None):
+        codes.append(str(header_type).split(":")[0].lower())
+    if status is None:
+        status = next((int(code) for code in codes if code.isdigit() and len(code) == 3 and 400 <= int(code) < 600), None)
+    wait = retry_after.seconds_of(headers or {}, objects, message)
+    kind = _kind(status, codes, objects, message, wait, sent)
+    return kind(message[:LONGEST_MESSAGE].encode("utf-8", "replace").decode(), status, wait)
+
+
+def _kind(
+    status: int | None, codes: list[str], objects: list[dict[str, Any]], message: str, wait: float | None, sent: Sent | None
+) -> type[Failure]:
+    found = {_MEANING[code] for code in codes if code in _MEANING and not (code.isdigit() and len(code) == 3)}
+    for kind in _ORDER:
+        if kind in found:
+            if kind is faults.RateLimited:
+                return _limited(message, wait)
+            if kind is faults.NoCredit and status is not None and status >= 500:
+                break
+            return kind
+    if status is not None and 300 <= status < 400:
+        return faults.Denied
+    if status in (429, 498):
+        return faults.NoCredit if wait is None and _NO_CREDIT.search(message) else _limited(message, wait)
+    if status is None or status in (400, 413, 416, 422, 500) or (status > 404 and status < 500 and status not in _STATUSES):
+        if too_long(message, objects, sent):
+            return faults.OverWindow
+        if status in (None, 400, 413, 422, 500) and _OVER_WINDOW.search(message) and not _only_output(message):
+            return faults.OverWindow
+    if status == 413 or (status in (401, 404, 405, 410, 402)):
+        return _STATUSES[status]
+    if status is None or status < 500:
+        if status in (None, 400, 403, 412, 422) and _NO_CREDIT.search(message):
+            return faults.NoCredit
+        if status in (None, 400, 403, 422) and _CONTENT_FILTER.search(message):
+            return faults.ContentFilter
+        if status in (None, 400, 412, 422) and any(pattern.search(message) for pattern in (_NO_KEY, _NO_MODEL, _NO_ACCESS)):
+            return faults.Denied
+    if status is None:
+        return faults.ServerFault
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if status >= 500 or status < 400:
+        return faults.ServerFault
+    return faults.ServerFault if wait is not None and _BUSY.search(message) else faults.BadRequest
+
+
+def _limited(message: str, wait: float | None) -> type[Failure]:
+    """A limit of time heals by waiting; a single request larger than the limit never does, nor does an empty account."""
+    asked = re.search(r"limit:?\s*(\d+).{0,40}requested:?\s*~?(\d+)", message.replace(",", ""), re.IGNORECASE | re.DOTALL)
+    if (
+        asked
+        and int(asked[2]) > int(asked[1])
+        and re.search(r"too large|must be reduced|reduce your message", message, re.IGNORECASE)
+    ):
+        return faults.OverWindow
+    return faults.NoCredit if wait is None and _EMPTY_ACCOUNT.search(message) else faults.RateLimited
+
+
+def too_long(message: str, objects: list[dict[str, Any]], sent: Sent | None = None) -> bool:
+    """Whether numbers say that the prompt (with the room for its answer) is longer than a limit.
+
+    The limit and what was asked stand in fields (`n_ctx`, `n_prompt_tokens` of llama.cpp) or in the message; what was asked is, failing that, what we
+    counted. A limit of the answer alone is another matter: that is a wrong request.
+    """
+    for entry in objects:
+        limit, asked = entry.get("n_ctx"), entry.get("n_prompt_tokens")
+        if isinstance(limit, int) and isinstance(asked, int) and asked >= limit:
+            return True
+    text = re.sub(r"(?<=\d)[,_](?=\d{3})|(?<=\d)\.0+\b", "", message[:4000])
+    if not _OF_PROMPT.search(text) or not _OF_ROOM.search(text) or _only_output(text):
+        return False
+    if any(int(asked) > int(limit) for asked, limit in _GREATER.findall(text)):
+        return True
+    limits = [int(number) for number in _LIMIT.findall(text) or _SIZE.findall(text) if len(number) < 12]
+    if not limits:
+        return False
+    others = [int(number) for number in re.findall(r"(?<![\d.])\d{2,11}(?![\d.]*\d)", text)]
+    limit = min(limits)
+    if any(number > limit for number in others if number not in limits):
+        return True
+    return sent is not None and sent.prompt_tokens is not None and sent.prompt_tokens + (sent.max_output_tokens or 0) > limit
+
+
+def _only_output(text: str) -> bool:
+    """Whether a message is about the limit of the answer alone."""
+    return bool(_OUTPUT_LIMIT.search(text)) and not _OF_PROMPT.search(text)
+
+
+def _objects(error: str | dict[str, Any], depth: int = 0) -> list[dict[str, Any]]:
+    """The error's object and those inside of it, also where JSON stands in a text (OpenRouter's `metadata.raw`)."""
+    if isinstance(error, str):
+        start = error.find("{")
+        if start < 0 or depth > 3:
+            return []
+        try:
+            value, _ = json.JSONDecoder().raw_decode(error[start:])
+        except (ValueError, RecursionError):
+            return []
+        return _objects(value, depth + 1) if isinstance(value, dict) else []
+    found = [error]
+    if depth < 5:
+        for name in _INNER_FIELDS:
+            inner = error.get(name)
+            for value in inner[:20] if isinstance(inner, list) else [inner]:
+                if isinstance(value, dict) or (isinstance(value, str) and value.lstrip().startswith("{")):
+                    found += _objects(value, depth + 1)
+    return found
+
+
+def _codes(entry: dict[str, Any]) -> list[str]:
+    """Codes of one object, in small letters and without a namespace."""
+    codes = [entry.get(name) for name in _CODE_FIELDS]
+    return [
+        str(code).split("#")[-1].lower()[:100] for code in codes if isinstance(code, (str, int)) and not isinstance(code, bool)
+    ]
+
+
+def _message(error: str | dict[str, Any], objects: list[dict[str, Any]]) -> str:
+    """The words of an error: its own, and those of what is inside of it."""
+    if isinstance(error, str):
+        return error[:4000]
+    words: list[str] = []
+    for entry in objects:
+        for name in ("message", "msg", "detail", "error", "title", "errors", "raw", "error_description"):
+            value = entry.get(name)
+            if value and not isinstance(value, dict) and (text := _text(value)) not in words:
+                words.append(text)
+    return " | ".join(words)[:4000] or _text(error)
+
+
+def _text(value: Any) -> str:
+    """A value as text of bounded length."""
+    if isinstance(value, str):
+        return value[:4000]
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)[:4000]
+    except (ValueError, RecursionError):
+        return str(type(value))
