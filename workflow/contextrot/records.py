@@ -25,6 +25,8 @@ OUTCOMES = ("answered", "truncated", "refused", "empty", "over_window", "input_c
 ROW_GROUP_BYTES = 16_000_000
 _ROWS_AT_ONCE = 4_000
 SCORED_OUTCOMES = ("answered", "truncated", "refused", "empty")
+JUDGED_OUTCOMES = ("answered", "truncated")
+"""Outcomes that may have a text to judge."""
 
 
 @dataclass
@@ -124,6 +126,20 @@ class Judgement:
     verdict: bool | None
     explanation: str | None = None
     rating: float | None = None
+
+
+def is_judged(response: Response) -> bool:
+    """Whether there is a text for a judge: the limit may have cut an answer before its first word, within a thought.
+
+    What has none counts as not right without asking a judge.
+    """
+    return response.outcome in JUDGED_OUTCOMES and bool((response.text or "").strip())
+
+
+def over_window(sample: Sample, engine: str, model: str) -> list[Response]:
+    """The rows of a sample that does not fit the window and is never sent."""
+    turns = range(1 + len(sample.later_prompts))
+    return [Response(sample.sample_id, turn, "over_window", engine=engine, model=model) for turn in turns]
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], Any]) -> None:

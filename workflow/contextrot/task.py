@@ -270,11 +270,12 @@ class Task:
         """Names of the figures that these parameters give something to draw for; all of `figures` by default."""
         return list(self.figures)
 
-    def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """Scores averaged over each grouping; override to add metrics of the task's own (same columns)."""
-        from contextrot.scores.score import aggregate
+    def metrics(self, scores: pd.DataFrame) -> pd.DataFrame | None:
+        """All metrics of the scores; None, the default, for the averages of `measures` over each of `groupings` alone.
 
-        return aggregate(scores, self.groupings, self.measures, self.ranges)
+        A task that adds to them or replaces them begins with scores.score.averages and keeps its columns.
+        """
+        return None
 
 
 def not_asked(earlier: Response, turn: int) -> Response:

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import Field
 
 from contextrot.checked import validate
-from contextrot.engines import Endpoint
+from contextrot.engines import Endpoint, Engine
 from contextrot.engines.local_models import refuse_pickled
 from contextrot.engines.process import Server
 from contextrot.errors import EngineError
@@ -105,3 +105,6 @@ def check_weights(name: str) -> None:
             f"model folder {name} holds no weights (*.safetensors). Restore them, or train the embedded model with: "
             "snakemake train_embedded_model"
         )
+
+
+ENGINE = Engine(Options, serve, has_weights=True, reuses_prefixes=reuses_prefixes)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contextrot import engines
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
 from contextrot.report.html_table import html_table
@@ -28,8 +29,8 @@ NO_ANSWER = ("truncated", "refused", "empty", "over_window", "input_cut", "ended
 def note_of(project: Project, model: str) -> str:
     """What must be said wherever a model's results are shown; empty for a model that can be taken at its word."""
     settings = project.models[model]
-    if settings.engine == "simulated":
-        return "SIMULATED: answers drawn from a known curve, not from a model"
+    if (note := engines.of(settings).note) is not None:
+        return note
     if settings.name.endswith(EMBEDDED):
         return "DEMONSTRATION MODEL of a few MB: it shows the method and says nothing about large models"
     return ""

@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from contextrot import engines, secrets
+from contextrot.api_keys import KEY_VARIABLES
 from contextrot.engines import Endpoint
-from contextrot.engines.external import KEY_VARIABLES
 from contextrot.errors import ContextRotError, RequestError
 from contextrot.records import Response
 from contextrot.responses.asked_once import AskedOnce
@@ -310,15 +310,15 @@ class Client:
 
 def model_identity(model: ModelSettings) -> dict[str, Any]:
     """All of a model's settings that change its answers, apart from the request itself."""
-    operational = getattr(engines.load(model.engine), "OPERATIONAL_OPTIONS", frozenset())
-    local = model.engine != "external" and Path(model.name).exists()
+    engine = engines.of(model)
+    local = not engine.elsewhere and Path(model.name).exists()
     return {
         "engine": model.engine,
         "model": f"sha256:{weights_fingerprint(Path(model.name))}" if local else model.name,
         "revision": model.revision,
         "server": secrets.without_credentials(model.base_url) if model.base_url else model.provider,
         **({"provider": model.provider} if model.base_url and model.provider else {}),
-        "engine_options": {name: value for name, value in model.engine_options.items() if name not in operational},
+        "engine_options": {name: value for name, value in model.engine_options.items() if name not in engine.operational_options},
     }
 
 
@@ -338,7 +338,7 @@ def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | 
 def rate_limits_of(model: ModelSettings) -> tuple[int | None, int | None]:
     """Tokens and requests per minute: from config, else the defaults for what we did not start ourselves."""
     tokens = model.tokens_per_minute
-    if tokens is None and model.engine == "external":
+    if tokens is None and engines.of(model).elsewhere:
         tokens = HOSTED_TOKENS_PER_MINUTE if model.hosted else LOCAL_TOKENS_PER_MINUTE
     return tokens, model.requests_per_minute
 

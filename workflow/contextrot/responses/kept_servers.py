@@ -42,7 +42,7 @@ def serve(model: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
     Raises:
         ConfigError, EngineError: as `engines.serve`.
     """
-    connection = None if model.engine == "external" else _connect()
+    connection = None if engines.of(model).elsewhere else _connect()
     if connection is None:
         with engines.serve(model, log_path) as endpoint:
             yield endpoint

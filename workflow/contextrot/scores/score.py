@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contextrot.errors import DataError
-from contextrot.judging.judge import is_judged
-from contextrot.records import OUTCOMES, SCORED_OUTCOMES, Response, read_judgements, read_responses, read_samples, write_table
+from contextrot.records import (
+    OUTCOMES,
+    SCORED_OUTCOMES,
+    Response,
+    is_judged,
+    read_judgements,
+    read_responses,
+    read_samples,
+    write_table,
+)
 from contextrot.scores.stats import mean_interval
 
 if TYPE_CHECKING:
@@ -94,7 +102,14 @@ def summarize_scores(task: Task, scores_path: Path, output: Path) -> None:
     """Writes metrics.csv."""
     import pandas as pd
 
-    write_table(output, task.metrics(pd.read_parquet(scores_path)))
+    scores = pd.read_parquet(scores_path)
+    metrics = task.metrics(scores)
+    write_table(output, averages(task, scores) if metrics is None else metrics)
+
+
+def averages(task: Task, scores: pd.DataFrame) -> pd.DataFrame:
+    """The task's measures averaged over each of its groupings; see `aggregate`."""
+    return aggregate(scores, task.groupings, task.measures, task.ranges)
 
 
 def aggregate(

@@ -146,11 +146,13 @@ class ContextSwitching(Task):
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
         import pandas as pd
 
+        from contextrot.scores.score import averages
+
         changes = [
             percent_changes(scores, measure, f"{name}percent_change")
             for measure, name in (("score", ""), ("likelihood_correct", "likelihood_"))
         ]
-        aggregated = super().metrics(scores)
+        aggregated = averages(self, scores)
         given = (aggregated["measure"] == "tau") & (aggregated["history_turns"] == 0) & aggregated["value"].notna()
         aggregated.loc[given, ["low", "high"]] = 0.0  # without a history tau is 0 by definition, not by measurement
         rows = [frame.reindex(columns=aggregated.columns) for frame in changes if len(frame)]

@@ -206,12 +206,14 @@ class LongMemEval(Task):
         }
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """Adds, overall and by type, the paired comparison of the two conditions; see contextrot.paired."""
+        """Adds, overall and by type, the paired comparison of the two conditions; see scores.paired."""
         import pandas as pd
+
+        from contextrot.scores.score import averages
 
         pairs = paired.pair(scores, "question_id", "history", HISTORIES, keep=["question_type"])
         comparison = paired.compare(pairs, HISTORIES, [(), ("question_type",)])
-        return pd.concat([super().metrics(scores), comparison], ignore_index=True)
+        return pd.concat([averages(self, scores), comparison], ignore_index=True)
 
     @staticmethod
     def draw_overall(context: Any) -> Any:

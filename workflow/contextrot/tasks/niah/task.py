@@ -290,10 +290,10 @@ class NeedleInAHaystack(Task):
         """Adds, where there are several needles, `needle_score`: each needle's own, by needle and length, and by its own depth."""
         import pandas as pd
 
-        from contextrot.scores.score import aggregate, on_target
+        from contextrot.scores.score import aggregate, averages, on_target
 
         scores = on_target(scores)
-        found = super().metrics(scores)
+        found = averages(self, scores)
         if not self._several_needles:
             return found
         groupings = [("needle", "length"), ("needle",), ("length", "depth")]
