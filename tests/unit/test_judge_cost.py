@@ -23,6 +23,10 @@ from tests.stages import judging_context
 
 TOKENIZER = load_tokenizer("tiktoken:o200k_base")
 RATINGS = json.dumps(dict.fromkeys(CRITERIA, 3))
+STORIES = """\
+- {name: tale, prompts: [Write a tale., Go on., End it.]}
+- {name: letter, prompts: [Write a letter., Write on., Sign it.]}
+"""
 ASKING = [kind for kind in judges.names() if judges.load(kind).asks]
 
 
@@ -57,24 +61,23 @@ def server():
 
 def story_samples():
     return [
-        Sample(f"tale-{n}", [], list(CRITERIA), 400, 30, later_prompts=["Go on.", "End it."], condition={"sequence": "tale"})
-        for n in range(2)
+        Sample(name, [], list(CRITERIA), 400, 30, later_prompts=["Go on.", "End it."], condition={"sequence": name})
+        for name in ("tale", "letter")
     ]
 
 
 def needle_samples():
-    question = {"question": "Where is the key?"}
     return [
-        Sample("one", [], ["in the blue can"], 64, 100, condition=question),
-        Sample("two", [], ["in the blue can", "in the red box"], 64, 200, condition=question),
-        Sample("never sent", [], ["nowhere"], 64, 10**6, fits_window=False, condition=question),
+        Sample("one", [], ["in the blue can"], 64, 100, condition={"question": "Where is the key?"}),
+        Sample("two", [], ["in the blue can", "in the red box"], 64, 200, condition={"question": "Where are both keys?"}),
+        Sample("never sent", [], ["nowhere"], 64, 10**6, fits_window=False, condition={"question": ""}),
     ]
 
 
 @pytest.fixture
 def context(tmp_path, server):
     (tmp_path / "data" / "tasks").mkdir(parents=True)
-    (tmp_path / "data" / "tasks" / "stories.yaml").write_text("- {name: tale, prompts: [Write a tale., Go on., End it.]}")
+    (tmp_path / "data" / "tasks" / "stories.yaml").write_text(STORIES)
     (tmp_path / "experiments.yaml").write_text("{}")
     model = {"engine": "external", "name": "referee", "base_url": server.url_for("/v1"), "tokenizer": "tiktoken:o200k_base",
              "window": 8192, "max_output_tokens": 256, "reasoning_tokens": 100, "tokens_per_minute": 10**9}  # fmt: skip
