@@ -103,7 +103,9 @@ def judging_settings(wildcards):
 def judging_code(wildcards):
     """Hash of the code that judges, with what the judge uses of the task."""
     kind = judge_of(wildcards).kind
-    return code_hash("judge_responses", f"judging.judges.{kind}:JUDGE", *members_of_task(wildcards, *judges.load(kind).task_members))
+    return code_hash(
+        "judge_responses", f"judging.judges.{kind}:JUDGE", *members_of_task(wildcards, *judges.load(kind).task_members)
+    )
 
 
 # hidden states
