@@ -26,6 +26,7 @@ from contextrot.tasks.longmemeval.data import (
     PUBLIC_REVISION,
     QUESTION_TYPES,
     Question,
+    QuestionType,
     download_questions,
     load_questions,
 )
@@ -33,14 +34,6 @@ from contextrot.tasks.longmemeval.data import (
 if TYPE_CHECKING:
     import pandas as pd
 
-QuestionType = Literal[
-    "single-session-user",
-    "single-session-assistant",
-    "single-session-preference",
-    "multi-session",
-    "temporal-reasoning",
-    "knowledge-update",
-]
 HISTORIES = ("focused", "full")
 
 
