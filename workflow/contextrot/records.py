@@ -32,7 +32,7 @@ class Sample:
     Attributes:
         sample_id: stable and readable; seeds everything random in the sample.
         messages: the chat so far, `{"role", "content"}` each, ending with the user's prompt; empty if `fits_window` is false.
-        references: the gold answers, one for each thing asked for (nearly always one).
+        references: the gold answers, one for each thing asked for (nearly always one); none for what no answer is right to.
         max_output_tokens: limit of each answer.
         target_tokens: the asked length of the rendered prompt, None where the task asks for none.
         prompt_tokens: length of the rendered prompt by the model's tokenizer, None if it was not built.
@@ -61,6 +61,7 @@ class Response:
 
     Attributes:
         sample_id, turn: which; turns count from 0.
+        mode: the mode in which an engine was measured that is measured in several; None otherwise.
         outcome: one of OUTCOMES.
         text: the answer; None if there was none. An error is never stored here.
         reasoning: what a thinking model thought, where the server tells.
@@ -101,6 +102,7 @@ class Response:
     error_type: str | None = None
     error_message: str | None = None
     details: str | None = None
+    mode: str | None = None
 
 
 @dataclass
@@ -108,11 +110,11 @@ class Judgement:
     """One judge's verdict on one reference of one answer.
 
     Attributes:
-        sample_id, turn, item: which answer, and which of the sample's references.
+        sample_id, turn, item: which answer, and which of the sample's references, or of the criteria that its task is rated by.
         judge: the judge's name in config.
         verdict: right or wrong; None if the judge gave no clear verdict (`unjudged`).
         explanation: what the verdict rests on: the rule that matched, or the judge's own words.
-        rating: for a judge that rates instead of deciding, its number; it becomes the scores' column of that reference's name.
+        rating: for a judge that rates instead of deciding, its number; it becomes the scores' column of that criterion's name.
     """
 
     sample_id: str
