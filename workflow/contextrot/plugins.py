@@ -22,7 +22,9 @@ def names(package: str, function: str) -> tuple[str, ...]:
 
 
 def _source(module: str) -> str:
-    return Path(find_spec(module).origin).read_text(encoding="utf-8")
+    spec = find_spec(module)
+    assert spec and spec.origin, module
+    return Path(spec.origin).read_text(encoding="utf-8")
 
 
 def load(package: str, function: str, kind: str, name: str) -> ModuleType:

@@ -237,7 +237,7 @@ def read_samples(path: str | Path, columns: list[str] | None = None) -> list[Sam
     return [sample_of(row) for row in read_sample_columns(path, skip).to_pylist()]
 
 
-def read_sample_columns(path: str | Path, skip: set[str] = frozenset()) -> pa.Table:
+def read_sample_columns(path: str | Path, skip: Collection[str] = ()) -> pa.Table:
     """The columns of a samples file, without those to skip."""
     return _read(path, skip)
 
@@ -259,7 +259,7 @@ def sample_of(row: dict[str, Any]) -> Sample:
     return Sample(**{"messages": [], "later_prompts": []} | values, condition=row)
 
 
-def _read(path: str | Path, skip: set[str] = frozenset()) -> pa.Table:
+def _read(path: str | Path, skip: Collection[str] = ()) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -295,13 +295,18 @@ def read_judgements(path: str | Path) -> list[Judgement]:
     return [Judgement(**row) for row in _read(path).to_pylist()]
 
 
+def field_types(kind: type) -> dict[str, type]:
+    """A record's fields and the type of each, without its None."""
+    return {name: (get_args(hint) or (hint,))[0] for name, hint in get_type_hints(kind).items()}
+
+
 def _write_records(path: str | Path, kind: type, rows: Sequence[Any]) -> None:
     """Writes dataclasses whose fields are a scalar or None, a column for each."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = {str: pa.large_string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-    schema = pa.schema([(name, types[(get_args(hint) or (hint,))[0]]) for name, hint in get_type_hints(kind).items()])
+    schema = pa.schema([(name, types[of]) for name, of in field_types(kind).items()])
 
     def write(temporary: Path) -> None:
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:

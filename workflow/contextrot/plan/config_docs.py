@@ -146,7 +146,7 @@ def _type(field: dict[str, Any]) -> str:
     if "allOf" in field:
         return _type(field["allOf"][0])
     if "$ref" in field:
-        return field["$ref"].rpartition("/")[2]
+        return str(field["$ref"]).rpartition("/")[2]
     if "enum" in field or "const" in field:
         return _names(field.get("enum", [field.get("const")]))
     if field.get("type") == "array":

@@ -36,7 +36,7 @@ from contextrot.task import Asker, Request, Task
 try:
     from uvloop import run as run_loop  # a fifth less processor time a request than the standard event loop
 except ImportError:  # Windows
-    from asyncio import run as run_loop
+    from asyncio import run as run_loop  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 

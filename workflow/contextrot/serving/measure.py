@@ -57,7 +57,7 @@ def measure_mode(
         RequestError: if a request fails.
     """
     samples_path, parity_path, output = paths
-    task: Serving = project.task(tier, model, experiment)
+    task: Any = project.task(tier, model, experiment)
     settings = mode_settings(project.models[model], mode, task.parameters.yarn_factor)
     samples = read_samples(samples_path)
     parity = [s for s in read_samples(parity_path) if s.fits_window] if parity_path else []

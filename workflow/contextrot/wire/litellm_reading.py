@@ -78,7 +78,7 @@ def _never_retry() -> None:
     def retries(options: Any, most: int) -> int:
         return asked(options, most) if _HEARD.get() is None else 0
 
-    retries.only_elsewhere = True
+    retries.only_elsewhere = True  # type: ignore[attr-defined]
     FinalRequestOptions.get_max_retries = retries
 
 
@@ -95,8 +95,8 @@ def _stay_where_the_key_belongs() -> None:
             return follow(client, request, response)
         raise faults.Denied(redirect_of(response.headers.get("location", "")), response.status_code)
 
-    build.only_elsewhere = True
-    httpx.AsyncClient._build_redirect_request = build
+    build.only_elsewhere = True  # type: ignore[attr-defined]
+    httpx.AsyncClient._build_redirect_request = build  # type: ignore[assignment]
 
 
 def redirect_of(location: str) -> str:
@@ -129,7 +129,7 @@ def _listening(parse: Any) -> Any:
             heard.error = error if isinstance(error, dict) else heard.error
         return parse(iterator, chunk)
 
-    listen.listens = True
+    listen.listens = True  # type: ignore[attr-defined]
     return listen
 
 
@@ -260,7 +260,7 @@ def _headers(error: BaseException) -> dict[str, str]:
     return {}
 
 
-def _body(error: BaseException) -> dict[str, Any] | None:
+def _body(error: BaseException) -> dict[str, Any] | str | None:
     """The provider's error object: the one that a library parsed, that of the answer's text, or JSON in the message."""
     if isinstance(body := getattr(error, "body", None), dict) and body:
         return meaning.error_in(body, "error") or body

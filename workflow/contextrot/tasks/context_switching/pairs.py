@@ -42,7 +42,7 @@ def export_pair(
     """
     import pandas as pd
 
-    task = project.task(tier, model, experiment)
+    task: Any = project.task(tier, model, experiment)
     if pair not in task.pairs:
         raise unknown("pair", pair, task.pairs, f"experiment {experiment!r}")
     target, distractor = task.pairs[pair]

@@ -33,7 +33,7 @@ CHROMA_TYPES = ("multi-session", "temporal-reasoning", "knowledge-update")
 
 PUBLIC_REVISION = "98d7416c24c778c2fee6e6f3006e7a073259d48f"
 
-FIELDS = {
+FIELDS: dict[str, type | tuple[type, ...]] = {
     "question_id": (str, int),
     "question_type": str,
     "question": str,
