@@ -242,6 +242,11 @@ def figure_facts_of(figures):
     return lambda w: figure_facts(project, w.tier, w.model, w.experiment, figures)
 
 
+def heading(wildcards):
+    """What the figures and tables of an experiment say of themselves."""
+    return experiment_facts(project, wildcards.tier, wildcards.model, wildcards.experiment, {}).heading
+
+
 def figure_code(wildcards):
     """Hash of the code that draws, so that an edit of it draws again."""
     return code_hash("draw_figures", *members_of_task(wildcards, "figures"))

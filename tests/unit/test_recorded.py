@@ -20,6 +20,8 @@ from contextrot.tasks.longmemeval.task import LongMemEval
 from contextrot.tasks.niah.task import NeedleInAHaystack
 from tests.stages import build_samples, judging_context
 
+NUMBERS = Path(__file__).resolve().parents[1] / "fixtures/published/gpt_4_1_niah_evaluated.csv"
+"""Lengths, depths and verdicts of the published answers, without their texts."""
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "reference" / "chroma"
 MODEL = {"engine": "recorded", "name": "old", "tokenizer": "tiktoken:o200k_base", "window": 1_000_000, "max_output_tokens": 1_000}
 
@@ -75,9 +77,10 @@ def niah_rows(outputs):
     ]  # fmt: skip
 
 
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published GPT-4.1 answers are not beside this checkout")
-def test_the_published_49_of_88_come_out_with_their_counts_by_length(tmp_path):
-    path = PUBLISHED / "gpt_4_1_niah_evaluated.csv"
+@pytest.mark.parametrize("path", [NUMBERS, PUBLISHED / NUMBERS.name], ids=["numbers", "texts"])
+def test_the_published_49_of_88_come_out_with_their_counts_by_length(tmp_path, path):
+    if not path.exists():
+        pytest.skip("the published GPT-4.1 answers are not beside this checkout")
     metrics, scores, agreement = run(tmp_path, "niah", {"answers_csv": str(path), "csv_answer": "every week"})
     overall = select(metrics, "score").iloc[0]
     assert (round(overall["value"] * overall["n"]), overall["n"]) == (49, 88)

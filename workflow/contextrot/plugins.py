@@ -27,7 +27,8 @@ def names(package: str, declared: str) -> tuple[str, ...]:
 
 def _assigned(module: str) -> set[str]:
     """Names that a module's top level assigns; what it imports from another is not its own."""
-    statements = ast.parse(Path(find_spec(module).origin).read_text(encoding="utf-8")).body
+    spec = find_spec(module)
+    statements = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body if spec and spec.origin else []
     targets = [target for statement in statements if isinstance(statement, ast.Assign) for target in statement.targets]
     targets += [statement.target for statement in statements if isinstance(statement, ast.AnnAssign) and statement.value]
     return {target.id for target in targets if isinstance(target, ast.Name)}

@@ -137,7 +137,7 @@ class Project:
         """The experiment's task with its parameters for a tier and model."""
         return self.task_class(experiment)(self.parameters(tier, model, experiment))
 
-    def parameters(self, tier: str, model: str, experiment: str) -> tasks.Parameters:
+    def parameters(self, tier: str, model: str, experiment: str) -> Any:
         """The parameters in force for one tier, model and experiment.
 
         Raises:

@@ -30,7 +30,11 @@ def estimate_judge(
         tokenizer: of the model whose answers are judged.
         earlier_mean: mean tokens of earlier answers; None if there are none, so that each is taken to reach its limit.
     """
-    pairs = pairs_of({sample.sample_id: sample for sample in samples}, expected_answers(samples, tokenizer, earlier_mean))
+    pairs = pairs_of(
+        {sample.sample_id: sample for sample in samples},
+        expected_answers(samples, tokenizer, earlier_mean),
+        context.task.criteria,
+    )
     room = context.model.reasoning_tokens
     calls = [
         Call(request.prompt_tokens or 0, request.max_output_tokens + room) for request in requests_of(questions, pairs, context)

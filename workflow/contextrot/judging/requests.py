@@ -6,7 +6,7 @@ the experiment's token dashboard. So a judge that was interrupted goes on where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from contextrot.errors import RequestError
@@ -102,7 +102,7 @@ def words_of(reply: Response) -> str:
     return reply.text or reply.outcome
 
 
-def _check(judge: str, replies: dict[str, Sequence[Response]]) -> None:
+def _check(judge: str, replies: Mapping[str, Sequence[Response]]) -> None:
     for name, (*_, last) in replies.items():
         if last.outcome == "failed":
             raise RequestError(

@@ -86,7 +86,7 @@ def config_readme() -> str:
 
 def _what_it_is(package: ModuleType, name: str) -> str:
     """A plug-in in its own words: the first sentence of its module."""
-    return inspect.getdoc(import_module(f"{package.__name__}.{name}")).split("\n\n")[0].replace("\n", " ")
+    return (inspect.getdoc(import_module(f"{package.__name__}.{name}")) or "").split("\n\n")[0].replace("\n", " ")
 
 
 def _asking(judge: Judge) -> str:
@@ -162,7 +162,7 @@ def _type(field: dict[str, Any]) -> str:
     if "allOf" in field:
         return _type(field["allOf"][0])
     if "$ref" in field:
-        return field["$ref"].rpartition("/")[2]
+        return str(field["$ref"]).rpartition("/")[2]
     if "enum" in field or "const" in field:
         return _names(field.get("enum", [field.get("const")]))
     if field.get("type") == "array":

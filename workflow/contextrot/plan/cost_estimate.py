@@ -63,7 +63,8 @@ def earlier_mean_output(results: Path, model: str, experiment: str) -> float | N
 
 def _total(estimates: Sequence[CostEstimate]) -> dict[str, int | float | None]:
     def total(values: list[float | None]) -> float | None:
-        return None if None in values else sum(values)
+        known = [value for value in values if value is not None]
+        return sum(known) if len(known) == len(values) else None
 
     return {
         "calls": sum(e.calls for e in estimates),

@@ -178,7 +178,8 @@ class _BytesTokenizer:
 
 def sample_count(project: Project, tier: str, model: str, experiment: str) -> int | None:
     """How many samples a tier has, without building their prompts (none fits a window of no tokens); None if unknown."""
-    context = SampleContext(_BytesTokenizer(), 0, 1, project.data, partial(generator_for, project.settings.seed))
+    tokenizer: Any = _BytesTokenizer()
+    context = SampleContext(tokenizer, 0, 1, project.data, partial(generator_for, project.settings.seed))
     try:
         return len(project.task(tier, model, experiment).samples(context))
     except ContextRotError:

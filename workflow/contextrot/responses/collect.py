@@ -36,7 +36,7 @@ from contextrot.task import Asker, Request, Task
 try:
     from uvloop import run as run_loop  # a fifth less processor time a request than the standard event loop
 except ImportError:  # Windows
-    from asyncio import run as run_loop
+    from asyncio import run as run_loop  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
@@ -194,9 +194,9 @@ def ask_samples(
     """
     engine = engines.of(model)
     if engine.answers is not None:
-        answers = engine.answers(samples, task, model, data, usage)
-        usage.rows_done = sum(map(len, answers.values()))
-        return answers
+        ready = engine.answers(samples, task, model, data, usage)
+        usage.rows_done = sum(map(len, ready.values()))
+        return ready
     store, tokenizer = RequestStore(settings.request_store), ModelTokenizer(model)
     answers: dict[str, list[Response]] = {}
     for sample in _selected(samples, [index for index, fits in enumerate(column(samples, "fits_window")) if not fits]):

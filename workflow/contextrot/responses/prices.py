@@ -30,7 +30,7 @@ class Pricing:
 
     tiers: tuple[tuple[int, Rate], ...]
 
-    def cost(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+    def cost(self, prompt_tokens: int, completion_tokens: float, cached_tokens: int = 0) -> float:
         """USD for one request."""
         rate = [rate for threshold, rate in self.tiers if prompt_tokens > threshold or threshold == 0][-1]
         cached = min(cached_tokens, prompt_tokens)

@@ -74,7 +74,7 @@ def score_responses(
         if response.outcome in SCORED_OUTCOMES:
             given = []
             for judge, by_answer in zip(judges, verdicts, strict=True):
-                keys = [(sample.sample_id, response.turn, item) for item in range(len(sample.references))]
+                keys = [(sample.sample_id, response.turn, item) for item in range(len(sample.references or task.criteria))]
                 missing = [key for key in keys if key not in by_answer]
                 if missing and is_judged(response):
                     raise DataError(f"judge {judge!r} has not judged {missing[0][0]!r}; delete its file and run again.")
@@ -84,9 +84,9 @@ def score_responses(
             first = given[0] if given else []
             row["unjudged"] = any(v is None for v in first)
             row |= task.score_turn(sample, response, first, earlier)
-            for item, reference in enumerate(sample.references):
+            for item, criterion in enumerate(task.criteria):
                 if (key := (sample.sample_id, response.turn, item)) in ratings:
-                    row[reference] = ratings[key]
+                    row[criterion] = ratings[key]
         earlier.append(response)
         rows.append(row)
     frame = pd.DataFrame(rows)

@@ -58,7 +58,7 @@ REMINDER = (
 Ratings: type[BaseModel] = create_model(
     "Ratings",
     __config__=ConfigDict(extra="forbid"),
-    **{name: (StrictInt, Limits(ge=1, le=5)) for name in CRITERIA},
+    **{name: (StrictInt, Limits(ge=1, le=5)) for name in CRITERIA},  # type: ignore[call-overload]
 )
 """The schema of a reply."""
 
