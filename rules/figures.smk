@@ -40,6 +40,7 @@ for experiment, figures in figures_drawn_together().items():
             runtime=30,
         params:
             code=figure_code,
+            task=lambda w: project.experiments[w.experiment].task,
             facts=figure_facts_of(figures),
         message:
             "Drawing {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
@@ -51,7 +52,7 @@ rule draw_figure:
     input:
         scores=f"{EXPERIMENT}/scores.parquet",
         metrics=f"{EXPERIMENT}/metrics.csv",
-        extra=lambda w: figure_sources(w.experiment, [w.figure]),
+        extra=lambda w: figure_sources(w.experiment, [w.figure])(w),
     output:
         report(
             f"{EXPERIMENT}/figures/{{figure}}.{{format}}",
@@ -72,6 +73,7 @@ rule draw_figure:
         runtime=30,
     params:
         code=figure_code,
+        task=lambda w: project.experiments[w.experiment].task,
         facts=lambda w: figure_facts(project, w.tier, w.model, w.experiment, [w.figure]),
     message:
         "Drawing {wildcards.figure} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
@@ -79,8 +81,8 @@ rule draw_figure:
         "../workflow/scripts/draw_figures.py"
 
 
-for experiment in project.experiments:
-    for figure in project.task_class(experiment).figures:
+for experiment, block in project.experiments.items():
+    for figure in tasks.figures(block.task):
 
         rule:
             name:

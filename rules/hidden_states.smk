@@ -54,6 +54,7 @@ rule draw_cosines:
         runtime=30,
     params:
         code=code_hash("draw_cosines"),
+        facts=facts_of({}),
     message:
         "Drawing the cosines of {wildcards.experiment} for {wildcards.model} by {wildcards.column} ({wildcards.tier})"
     script:

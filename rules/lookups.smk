@@ -2,6 +2,7 @@
 
 import json
 
+from contextrot import tasks
 from contextrot.report.captions import experiment_facts, figure_facts, result_labels
 from contextrot.scores.comparison import COMPARISON_FIGURES, comparison_facts, comparisons, entries_of, length_column
 from contextrot.errors import unknown
@@ -221,8 +222,13 @@ def labels_of(result):
 
 def figure_sources(experiment, figures):
     """What some figures of an experiment read beside scores and metrics."""
-    extra = project.task_class(experiment).figure_inputs
-    return sorted({f"{EXPERIMENT}/{name}" for figure in figures for name in extra.get(figure, [])})
+    declared = tasks.figures(project.experiments[experiment].task)
+
+    def paths(wildcards):
+        known = [declared[figure] for figure in figures if figure in declared]
+        return sorted({f"{EXPERIMENT}/{name}" for figure in known for name in figure.files(task_of(wildcards)) or []})
+
+    return paths
 
 
 def figures_drawn_together():
@@ -241,7 +247,7 @@ def figure_facts_of(figures):
 
 def figure_code(wildcards):
     """Hash of the code that draws, so that an edit of it draws again."""
-    return code_hash("draw_figures", *members_of_task(wildcards, "figures"))
+    return code_hash("draw_figures", f"tasks.{project.experiments[wildcards.experiment].task}.figures")
 
 
 # comparison

@@ -22,7 +22,7 @@ def hashes() -> dict[str, str]:
     """Each rule's hash, with its plug-ins, as the rules ask for it."""
     asked = {
         **{f"score {task}": ("score_responses", *plugins(task, *SCORING)) for task in tasks.names()},
-        **{f"draw {task}": ("draw_figures", *plugins(task, "figures")) for task in tasks.names()},
+        **{f"draw {task}": ("draw_figures", f"tasks.{task}.figures") for task in tasks.names()},
         **{f"layers {task}": ("extract_cosines", *plugins(task, "state_requests")) for task in ("niah", "context_switching")},
         **{f"judge {kind}": ("judge_responses", f"judging.judges.{kind}:judge") for kind in ("match", "llm", "story")},
         **{name: (name,) for name in ("compare", "draw_comparison", "agree_judges", "write_summary", "gather_responses")},

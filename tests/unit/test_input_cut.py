@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from contextrot import tasks
 from contextrot.errors import RequestError
 from contextrot.figures import FigureContext
 from contextrot.judging.judge import JudgingContext, judge_responses
@@ -183,10 +184,10 @@ def test_the_heatmap_marks_what_was_cut(way):
     scores = w.finish()
     metrics = pd.read_csv(w.folder / "metrics.csv")
     context = FigureContext(scores, metrics, w.folder, "m", "niah")
-    figure = w.task.figures["heatmap"](context)
+    figure = tasks.drawing("niah")["heatmap"](context)
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert legend == ["cut by the server"]
-    figure = w.task.figures["accuracy_by_length"](context)
+    figure = tasks.drawing("niah")["accuracy_by_length"](context)
     assert [text.get_text() for text in figure.axes[0].texts].count("cut by the server") == 3
 
 

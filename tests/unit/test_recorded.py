@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from contextrot import tasks
 from contextrot.errors import DataError, EngineError, RequestError
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
@@ -17,8 +18,6 @@ from contextrot.records import read_responses
 from contextrot.responses.collect import collect_responses
 from contextrot.samples.build import build_samples
 from contextrot.scores.score import score_responses, select, summarize_scores
-from contextrot.tasks.longmemeval.task import LongMemEval
-from contextrot.tasks.niah.task import NeedleInAHaystack
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "reference" / "chroma"
 MODEL = {"engine": "recorded", "name": "old", "tokenizer": "tiktoken:o200k_base", "window": 1_000_000, "max_output_tokens": 1_000}
@@ -95,7 +94,7 @@ def test_the_results_file_has_the_true_lengths_and_the_whole_needle_as_gold_is_n
     path = PUBLISHED / "gpt_4_1_niah_evaluated.csv"
     metrics, scores, agreement = run(tmp_path, "niah", {"answers_csv": str(path)})
     assert agreement["kappa"].item() == pytest.approx(0.055, abs=0.001)
-    for name, draw in NeedleInAHaystack.figures.items():
+    for name, draw in tasks.drawing("niah").items():
         save(draw(FigureContext(scores, metrics, tmp_path, "GPT-4.1", "NIAH, published answers")), tmp_path / f"{name}.png")
     with (PUBLISHED / "gpt_4_1_niah_results.csv").open(newline="") as file:
         assert [int(row["token_count"]) for row in csv.DictReader(file)][:2] == [501, 500]
@@ -166,7 +165,7 @@ def test_longmemeval_of_both_conditions_is_judged_and_compared_in_pairs(tmp_path
     assert select(metrics, "unpaired")["value"].item() == 1
     assert scores["abstention"].sum() == 1
     assert agreement["kappa"].item() == 1
-    for name, draw in LongMemEval.figures.items():
+    for name, draw in tasks.drawing("longmemeval").items():
         save(draw(FigureContext(scores, metrics, tmp_path, "Old model", "LongMemEval")), tmp_path / f"{name}.png")
 
 

@@ -20,6 +20,8 @@ from contextrot.files import read_yaml
 from contextrot.judging import judges, rubrics
 from contextrot.settings import ExperimentSettings, ModelSettings, Settings
 
+EMBEDDED = "models/embedded"
+
 
 class Project:
     """Settings with the definitions of models and experiments they point to, all checked.
@@ -173,14 +175,23 @@ class Project:
             validate(kind, block.parameters | parameters, f"tier {tier!r} of {where}")
 
     def figures_of(self, model: str, experiment: str) -> list[str]:
-        """Names of the figures that can be drawn: those of a model's layers need its weights, those of ratings a judge."""
-        task = self.task_class(experiment)
-        inside = {"cosines.parquet", "likelihoods.parquet"}
-        weights = self.models[model].has_weights
-        drawn = self.task(self.settings.tier, model, experiment).figure_names()
-        if not self.judges_of(experiment):
-            drawn = [name for name in drawn if name not in task.figures_of_judges]
-        return [name for name in drawn if weights or not inside & set(task.figure_inputs.get(name, []))]
+        """Names of the figures that there is something to draw for; see figures.declared."""
+        task, weights, judged = (
+            self.task(self.settings.tier, model, experiment),
+            self.models[model].has_weights,
+            bool(self.judges_of(experiment)),
+        )
+        declared = tasks.figures(self.experiments[experiment].task)
+        return [name for name, figure in declared.items() if figure.drawn(task, weights, judged)]
+
+    def note(self, model: str) -> str:
+        """What must be said wherever a model's results are shown; empty for a model that can be taken at its word."""
+        settings = self.models[model]
+        if settings.engine == "simulated":
+            return "SIMULATED: answers drawn from a known curve, not from a model"
+        if settings.name.endswith(EMBEDDED):
+            return "DEMONSTRATION MODEL of a few MB: it shows the method and says nothing about large models"
+        return ""
 
     def judges_of(self, experiment: str) -> list[str]:
         """Names of an experiment's judges: those it names, else the default ones, or none for a task that scores by itself."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contextrot import tasks
 from contextrot.records import SCORED_OUTCOMES
 from contextrot.report.summary import note_of
 
@@ -47,8 +48,8 @@ def experiment_facts(project: Project, tier: str, model: str, experiment: str, s
 
 def figure_facts(project: Project, tier: str, model: str, experiment: str, figures: Sequence[str]) -> Facts:
     """As `experiment_facts`; what a figure shows is the first paragraph of its function's documentation."""
-    functions = project.task_class(experiment).figures
-    shows = {name: (inspect.getdoc(functions[name]) or name).split("\n\n")[0].replace("\n", " ") for name in figures}
+    declared = tasks.figures(project.experiments[experiment].task)
+    shows = {name: declared[name].shows for name in figures}
     return experiment_facts(project, tier, model, experiment, shows)
 
 

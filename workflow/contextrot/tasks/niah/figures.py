@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from contextrot.tasks.niah.task import CONDITIONS
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from contextrot.figures import FigureContext
 
-CONDITIONS = ("similarity", "distractors", "order", "topic")
-"""What may differ between the samples of one experiment beside needle, length, depth and repeat."""
+NEEDS = {"accuracy_by_needle": ["several_needles"], "distractor_confusion": ["plants_distractors"]}
 
 REASONS = {"input_cut": "cut by the server", "over_window": "over the window"}
 """Outcome -> why a length has no value."""
