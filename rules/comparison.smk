@@ -1,15 +1,16 @@
 # scores.parquet of several models, conditions or tiers -> comparison tables -> comparison figures;
 # judgements/ of several judges -> agreement.csv, agreement.png.
 
+from contextrot.figures.comparison import COMPARISON_FIGURES
+
 
 wildcard_constraints:
-    comparison=rf"(({any_of(project.settings.tiers)})/)?comparison/"
-    rf"(conditions/({any_of(project.models)})/[A-Za-z0-9_]+|({any_of(project.experiments)}))",
+    comparison=plan.comparisons.constraint,
 
 
 rule compare:
     input:
-        compared,
+        plan.comparisons.sources,
     output:
         table="results/{comparison}/table.csv",
         curves="results/{comparison}/curves.csv",
@@ -24,8 +25,11 @@ rule compare:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("compare"),
-        facts=lambda w: comparison_facts(project, w.comparison),
+        code=plan.code_hash("compare"),
+        entries=plan.comparisons.entries,
+        length=plan.comparisons.length,
+        pair_columns=plan.comparisons.pair_columns,
+        seed=project.settings.seed,
     message:
         "Comparing {wildcards.comparison}"
     script:
@@ -58,9 +62,9 @@ rule draw_comparison:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("draw_comparison"),
-        length=lambda w: length_column(project, w.comparison),
-        facts=lambda w: comparison_facts(project, w.comparison),
+        code=plan.code_hash("draw_comparison"),
+        length=plan.comparisons.length,
+        facts=plan.comparisons.facts,
     message:
         "Drawing {wildcards.comparison}"
     script:
@@ -69,7 +73,7 @@ rule draw_comparison:
 
 rule agree_judges:
     input:
-        judgements_of,
+        plan.judging.judgements,
     output:
         table=f"{EXPERIMENT}/agreement.csv",
         figure=report(
@@ -77,7 +81,7 @@ rule agree_judges:
             caption="../workflow/report/table.rst",
             category="{model}",
             subcategory="{experiment}",
-            labels=labels_of("agreement of the judges"),
+            labels=captions.labels("agreement of the judges"),
         ),
     log:
         f"{LOGS}/agree_judges.log",
@@ -89,8 +93,9 @@ rule agree_judges:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("agree_judges"),
-        facts=facts_of({"agreement of the judges": "Verdicts of each two judges on the same answers, with Cohen's kappa."}),
+        code=plan.code_hash("agree_judges"),
+        titles=captions.titles,
+        facts=captions.tables({"agreement of the judges": "Verdicts of each two judges on the same answers, with Cohen's kappa."}),
     message:
         "Comparing the judges of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:

@@ -247,7 +247,7 @@ def test_an_unknown_pair_names_the_known_ones(project, folder, tmp_path):
         export_pair(project, *NAMES, pair="a_vs_b", folder=folder, outputs=(tmp_path / "a", tmp_path / "b"))
 
 
-TITLES = {"model": "A model", "experiment": "Switching", "note": ""}
+TITLES = ["A model", "Switching", ""]
 
 
 @pytest.mark.parametrize("name", ["metric", "percent_change", "tau", "matrix", "cosine_heatmap", "cosine_lines"])

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from contextrot.project import Project
 from contextrot.reporting import reporting_errors
 from contextrot.scores.comparison import write_comparison
 
 with reporting_errors(snakemake.log[0]):
-    names, folder = snakemake.wildcards, Path(snakemake.output.table).parent
-    write_comparison(Project(snakemake.config), names.comparison, snakemake.input, folder)
+    given, folder, name = snakemake.params, Path(snakemake.output.table).parent, snakemake.wildcards.comparison
+    how = {"column": given.length, "pair_columns": given.pair_columns, "seed": given.seed, "name": name}
+    write_comparison(given.entries, snakemake.input, folder, **how)

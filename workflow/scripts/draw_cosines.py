@@ -5,4 +5,4 @@ from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     names = snakemake.wildcards
-    draw_cosines(snakemake.input.cosines, snakemake.output[0], names.kind, names.column, snakemake.params.facts)
+    draw_cosines(snakemake.input.cosines, snakemake.output[0], names.kind, names.column, snakemake.params.titles)

@@ -6,4 +6,4 @@ from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
-    draw_figures(tasks.drawing(params.task), files.scores, files.metrics, snakemake.output, params.facts)
+    draw_figures(tasks.drawing(params.task), files.scores, files.metrics, snakemake.output, params.titles)

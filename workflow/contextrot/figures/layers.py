@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,13 +91,13 @@ def cosine_lines(context: FigureContext, length: str, length_label: str, panel: 
     return figure
 
 
-def draw_cosines(cosines: str | Path, output: str | Path, kind: str, column: str, titles: Mapping[str, str]) -> None:
+def draw_cosines(cosines: str | Path, output: str | Path, kind: str, column: str, titles: Sequence[str]) -> None:
     """Draws cosines.parquet of any experiment against one of its condition columns.
 
     Args:
         kind: `heatmap` or `lines`.
         column: a column of numbers, such as `length` of needle in a haystack.
-        titles: `model`, `experiment` and `note`; see drawing.draw_figures.
+        titles: see drawing.draw_figures.
 
     Raises:
         ConfigError: if there is no such column of numbers.

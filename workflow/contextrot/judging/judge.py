@@ -1,4 +1,4 @@
-"""Responses to judgements: every answer, against each of its references, by one judge."""
+"""Responses to judgements: every answer, against each of its references or by each of its task's criteria, by one judge."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Pair:
 
     Attributes:
         sample: without its messages.
-        turn, item: which answer of the sample, which of its references.
+        turn, item: which answer of the sample, which of its references or of the task's criteria.
+        reference: the gold answer, or the criterion.
     """
 
     sample: Sample
@@ -70,7 +71,7 @@ def judge_responses(samples_path: Path, responses_path: Path, output: Path, cont
         Pair(samples[response.sample_id], response.turn, item, reference, response.text or "")
         for response in read_responses(responses_path)
         if is_judged(response)
-        for item, reference in enumerate(samples[response.sample_id].references)
+        for item, reference in enumerate(samples[response.sample_id].references or context.task.criteria)
     ]
     write_judgements(
         output, judge_pairs(pairs, replace(context, folder=Path(output).parent.parent, samples_path=Path(samples_path)))

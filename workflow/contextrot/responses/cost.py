@@ -87,7 +87,7 @@ def estimate_judge(
 
     tokenizer, calls = tokenizer_of(model), []
     for sample in samples:
-        for reference in sample.references if sample.fits_window else []:
+        for reference in (sample.references or [""]) if sample.fits_window else []:  # one request rates by all criteria
             prompt = judge_prompt(rubric, sample.condition, reference, reference)
             tokens = tokenizer.count_chat([{"role": "user", "content": prompt}])
             calls += [_Call(tokens, JUDGE_OUTPUT_TOKENS + model.reasoning_tokens)] * (1 + len(sample.later_prompts))

@@ -69,7 +69,6 @@ class DirectTransport:
                 timeout=aiohttp.ClientTimeout(total=None),
                 headers={"Content-Type": "application/json", **self._endpoint.request_headers},
                 trace_configs=[http_reading.reuse_trace()],
-                response_class=http_reading.final_response(),
             )
         content = self._content(body)
         begin, connection = time.perf_counter(), SimpleNamespace(reused=False, answered=False)

@@ -66,7 +66,7 @@ def score_responses(
         if response.outcome in SCORED_OUTCOMES:
             given = []
             for judge, by_answer in zip(judges, verdicts, strict=True):
-                keys = [(sample.sample_id, response.turn, item) for item in range(len(sample.references))]
+                keys = [(sample.sample_id, response.turn, item) for item in range(len(sample.references or task.criteria))]
                 missing = [key for key in keys if key not in by_answer]
                 if missing and is_judged(response):
                     raise DataError(f"judge {judge!r} has not judged {missing[0][0]!r}; delete its file and run again.")
@@ -76,9 +76,9 @@ def score_responses(
             first = given[0] if given else []
             row["unjudged"] = any(v is None for v in first)
             row |= task.score_turn(sample, response, first, earlier)
-            for item, reference in enumerate(sample.references):
+            for item, criterion in enumerate(task.criteria):
                 if (key := (sample.sample_id, response.turn, item)) in ratings:
-                    row[reference] = ratings[key]
+                    row[criterion] = ratings[key]
         earlier.append(response)
         rows.append(row)
     frame = pd.DataFrame(rows)
@@ -92,9 +92,7 @@ def score_responses(
 
 def summarize_scores(task: Task, scores_path: Path, output: Path) -> None:
     """Writes metrics.csv."""
-    import pandas as pd
-
-    write_table(output, task.metrics(pd.read_parquet(scores_path)))
+    write_table(output, task.metrics(read_scores(scores_path)))
 
 
 def aggregate(
@@ -143,8 +141,20 @@ def aggregate(
     return pd.DataFrame(rows).reindex(columns=order)
 
 
-def on_target(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose samples are what was asked, or whose task does not say (column `on_target`)."""
+def read_scores(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The rows of scores.parquet that metrics, figures and comparisons are made of.
+
+    Rows whose samples turned out to be something else than what was asked for (column `on_target` false) are left out; all of them
+    stand in the file.
+
+    Args:
+        columns: those of interest, as far as there are such; all without it.
+    """
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    held = pq.read_schema(path).names
+    scores = pd.read_parquet(path, columns=columns and [name for name in held if name in (*columns, "on_target")])
     if "on_target" not in scores:
         return scores
     return scores[[value is None or value != value or bool(value) for value in scores["on_target"]]]

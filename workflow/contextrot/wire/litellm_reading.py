@@ -24,6 +24,8 @@ from contextrot.wire.reply import Reply
 
 log = logging.getLogger(__name__)
 _LARGEST_ERROR = 2**16
+NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "ConnectionRefusedError", "gaierror"}
+"""Classes of errors, of the libraries below litellm, that come before anything was sent."""
 
 
 @dataclass
@@ -227,15 +229,10 @@ def failure_of(error: BaseException, heard: Heard, sent: Sent | None = None) -> 
     if isinstance(failure, faults.ServerFault) and not answered:
         if names & {"ReadError", "RemoteProtocolError", "ClientPayloadError", "ServerDisconnectedError"} and heard.ends:
             return faults.CutStream(failure.message)
-        if names & {
-            "APIConnectionError",
-            "ConnectError",
-            "ConnectTimeout",
-            "ReadError",
-            "RemoteProtocolError",
-            "ClientConnectorError",
-        }:
+        if names & NEVER_CONNECTED:
             return faults.Unreachable(failure.message)
+        if names & {"APIConnectionError", "ReadError", "RemoteProtocolError"}:
+            return faults.Broken(failure.message)
     return failure
 
 

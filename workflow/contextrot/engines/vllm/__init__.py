@@ -29,7 +29,7 @@ from contextrot.errors import ConfigError, EngineError
 from contextrot.settings import ModelSettings, Section
 
 WORKFLOW_ROOT = Path(__file__).parents[4]
-SUPERVISE = Path(__file__).parent / "supervise.py"
+SUPERVISE = Path(__file__).parents[1] / "supervise.py"
 OPERATIONAL_OPTIONS = frozenset(
     {
         "python", "port", "startup_seconds", "visible_devices", "gpu_memory_utilization", "cpu_kv_cache_gib", "cpu_threads_bind",

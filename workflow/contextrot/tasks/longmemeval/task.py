@@ -25,6 +25,7 @@ from contextrot.tasks.longmemeval.data import (
     CHROMA_TYPES,
     PUBLIC_REVISION,
     Question,
+    QuestionType,
     download_questions,
     load_questions,
 )
@@ -32,14 +33,6 @@ from contextrot.tasks.longmemeval.data import (
 if TYPE_CHECKING:
     import pandas as pd
 
-QuestionType = Literal[
-    "single-session-user",
-    "single-session-assistant",
-    "single-session-preference",
-    "multi-session",
-    "temporal-reasoning",
-    "knowledge-update",
-]
 HISTORIES = ("focused", "full")
 
 

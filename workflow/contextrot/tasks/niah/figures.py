@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from contextrot.figures.repeated_text import repeated_text
 from contextrot.tasks.niah.task import CONDITIONS
 
 if TYPE_CHECKING:
@@ -50,13 +51,7 @@ def draw_heatmap(context: FigureContext) -> Figure:
 
 def _say_repetition(axes: Any, context: FigureContext) -> None:
     """A line above the axes if the haystacks' own text repeats: the needle is then easier to tell from it."""
-    scores = context.scores
-    if scores is None or "repetitions" not in scores:
-        return
-    repeated = scores[scores["repetitions"].astype(float) > 1]
-    if len(repeated):
-        most, first = repeated["repetitions"].astype(float).max(), repeated["length"].min()
-        said = f"text repeats from {first:,.0f} tokens on, up to {most:.1f} times"
+    if said := repeated_text(context.scores):
         axes.set_title(said, fontsize=6, color="#777777", loc="left")
 
 

@@ -286,9 +286,8 @@ class NeedleInAHaystack(Task):
         """Adds, where there are several needles, `needle_score`: each needle's own, by needle and length, and by its own depth."""
         import pandas as pd
 
-        from contextrot.scores.score import aggregate, on_target
+        from contextrot.scores.score import aggregate
 
-        scores = on_target(scores)
         found = super().metrics(scores)
         if not self.several_needles:
             return found

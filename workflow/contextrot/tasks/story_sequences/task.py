@@ -127,8 +127,9 @@ class StorySequences(Task):
     """What do very long answers, and the context they fill, do to the next answer?"""
 
     Parameters = StoryParameters
-    version = 1
+    version = 2
     judged = False
+    criteria = CRITERIA
     groupings = [("turn",), ("sequence", "turn"), ("sequence",), ()]
     measures = [
         "score",
@@ -190,7 +191,7 @@ class StorySequences(Task):
                     Sample(
                         sample_id=f"{sequence.name}-{repeat}",
                         messages=messages if fits else [],
-                        references=list(CRITERIA),
+                        references=[],
                         max_output_tokens=output_tokens,
                         prompt_tokens=tokens if fits else None,
                         fits_window=fits,
