@@ -8,7 +8,7 @@ wildcard_constraints:
     comparison=plan.comparisons.constraint,
 
 
-rule compare:
+rule write_comparison:
     input:
         plan.comparisons.sources,
     output:
@@ -16,16 +16,16 @@ rule compare:
         curves="results/{comparison}/curves.csv",
         differences="results/{comparison}/differences.csv",
     log:
-        "logs/{comparison}/compare.log",
+        "logs/{comparison}/write_comparison.log",
     benchmark:
-        "benchmarks/runs/{comparison}/compare.tsv"
+        "benchmarks/runs/{comparison}/write_comparison.tsv"
     conda:
         "../envs/contextrot.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=plan.code_hash("compare"),
+        code=plan.code_hash("write_comparison"),
         entries=plan.comparisons.entries,
         length=plan.comparisons.length,
         pair_columns=plan.comparisons.pair_columns,
@@ -33,7 +33,7 @@ rule compare:
     message:
         "Comparing {wildcards.comparison}"
     script:
-        "../workflow/scripts/compare.py"
+        "../workflow/scripts/write_comparison.py"
 
 
 rule draw_comparison:
@@ -71,7 +71,7 @@ rule draw_comparison:
         "../workflow/scripts/draw_comparison.py"
 
 
-rule agree_judges:
+rule write_agreement:
     input:
         plan.judging.judgements,
     output:
@@ -84,19 +84,19 @@ rule agree_judges:
             labels=captions.labels("agreement of the judges"),
         ),
     log:
-        f"{LOGS}/agree_judges.log",
+        f"{LOGS}/write_agreement.log",
     benchmark:
-        f"{BENCHMARKS}/agree_judges.tsv"
+        f"{BENCHMARKS}/write_agreement.tsv"
     conda:
         "../envs/contextrot.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=plan.code_hash("agree_judges"),
+        code=plan.code_hash("write_agreement"),
         titles=captions.titles,
         facts=captions.tables({"agreement of the judges": "Verdicts of each two judges on the same answers, with Cohen's kappa."}),
     message:
         "Comparing the judges of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:
-        "../workflow/scripts/agree_judges.py"
+        "../workflow/scripts/write_agreement.py"

@@ -132,6 +132,7 @@ rule write_summary:
         "../envs/contextrot.yaml"
     params:
         code=plan.code_hash("write_summary"),
+        titles=plan.report.titles,
     message:
         "Summarizing tier {wildcards.tier}"
     script:

@@ -8,6 +8,7 @@ from contextrot.plan.comparison import Comparisons
 from contextrot.plan.figures import Figures
 from contextrot.plan.judging import Judging
 from contextrot.plan.responses import answering
+from contextrot.plan.runs import runs_of
 from contextrot.plan.stage import Stage
 
 
@@ -34,6 +35,10 @@ class Report(Stage):
         """What the command line says beside the config files, with the report's tier (which another workflow's config may not have)."""
         given = dict(self.invocation.config)
         return given if self.invocation.is_module else given | {"tier": wildcards.tier}
+
+    def titles(self, wildcards: Any) -> list[list[str]]:
+        """Titles of all models and experiments, and what must be said of the models."""
+        return [run.titles for run in runs_of(self.project, wildcards.tier)]
 
     def engine(self, wildcards: Any) -> str:
         """The engine that answered."""
