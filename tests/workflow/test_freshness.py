@@ -123,6 +123,7 @@ def finished(root, tmp_path_factory):
     run = Finished(root, tmp_path_factory.mktemp("finished"))
     yield run
     run.process.stdin.close()
+    run.process.stdout.close()
     run.process.wait(timeout=60)
 
 
