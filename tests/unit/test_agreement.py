@@ -55,6 +55,8 @@ def test_judges_of_different_answers_are_not_compared(tmp_path):
 def test_file_and_figure_are_written(tmp_path):
     first = judged(tmp_path, "first", [True, True, False, None, False])
     second = judged(tmp_path, "second", [True, False, False, True, False])
-    write_agreement([first, second], tmp_path / "agreement.csv", tmp_path / "agreement.svg", ("M", "E"), "SIMULATED: from a curve")
+    write_agreement(
+        [first, second], tmp_path / "agreement.csv", tmp_path / "agreement.svg", ("M", "E"), "SIMULATED: from a curve"
+    )
     assert (tmp_path / "agreement.csv").read_text().splitlines()[0].startswith("judge_a,judge_b,right_right")
     assert 'id="note"' in (tmp_path / "agreement.svg").read_text()
