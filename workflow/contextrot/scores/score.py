@@ -100,9 +100,7 @@ def score_responses(
 
 def summarize_scores(task: Task, scores_path: Path, output: Path) -> None:
     """Writes metrics.csv."""
-    import pandas as pd
-
-    scores = pd.read_parquet(scores_path)
+    scores = read_scores(scores_path)
     metrics = task.metrics(scores)
     write_table(output, averages(task, scores) if metrics is None else metrics)
 
@@ -158,8 +156,20 @@ def aggregate(
     return pd.DataFrame(rows).reindex(columns=order)
 
 
-def on_target(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose samples are what was asked, or whose task does not say (column `on_target`)."""
+def read_scores(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The rows of scores.parquet that metrics, figures and comparisons are made of.
+
+    Rows whose samples turned out to be something else than what was asked for (column `on_target` false) are left out; all of them
+    stand in the file.
+
+    Args:
+        columns: those of interest, as far as there are such; all without it.
+    """
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    held = pq.read_schema(path).names
+    scores = pd.read_parquet(path, columns=columns and [name for name in held if name in (*columns, "on_target")])
     if "on_target" not in scores:
         return scores
     return scores[[value is None or value != value or bool(value) for value in scores["on_target"]]]

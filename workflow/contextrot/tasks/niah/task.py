@@ -33,13 +33,6 @@ from contextrot.samples.haystack import Haystack, SentencePool
 from contextrot.samples.published import Recorded
 from contextrot.samples.realised import verify
 from contextrot.task import Parameters, SampleContext, Task
-from contextrot.tasks.niah.figures import (
-    CONDITIONS,
-    draw_accuracy_by_length,
-    draw_accuracy_by_needle,
-    draw_distractor_confusion,
-    draw_heatmap,
-)
 from contextrot.tasks.niah.needles import Distractor, NeedleSet, followed_distractor, measured_similarity, read_needles
 from contextrot.tasks.niah.plan import NeedlePlan, spread
 
@@ -48,6 +41,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _log = logging.getLogger(__name__)
+
+CONDITIONS = ("similarity", "distractors", "order", "topic")
+"""What may differ between the samples of one experiment beside needle, length, depth and repeat."""
 
 PLANTED = ("needle_depths", "distractor_names", "distractor_depths", "distractor_texts", "distractor_answers")
 """Columns that hold one value for each needle or distractor."""
@@ -300,26 +296,24 @@ class NeedleInAHaystack(Task):
         """Adds, where there are several needles, `needle_score`: each needle's own, by needle and length, and by its own depth."""
         import pandas as pd
 
-        from contextrot.scores.score import aggregate, averages, on_target
+        from contextrot.scores.score import aggregate, averages
 
-        scores = on_target(scores)
         found = averages(self, scores)
-        if not self._several_needles:
+        if not self.several_needles:
             return found
         groupings = [("needle", "length"), ("needle",), ("length", "depth")]
         own = aggregate(by_needle(scores), groupings, ["needle_score"], {"needle_score": (0, 1)})
         return pd.concat([found, own], ignore_index=True)
 
     @property
-    def _several_needles(self) -> bool:
+    def several_needles(self) -> bool:
+        """Whether each needle has a score of its own."""
         return len(self.parameters.needles) > 1 and not self._reads_tables
 
-    def figure_names(self) -> list[str]:
-        shown = {
-            "accuracy_by_needle": self._several_needles,
-            "distractor_confusion": max(self.parameters.distractors) > 0 and not self._reads_tables,
-        }
-        return [name for name in self.figures if shown.get(name, True)]
+    @property
+    def plants_distractors(self) -> bool:
+        """Whether some haystacks hold distractors whose texts are known."""
+        return max(self.parameters.distractors) > 0 and not self._reads_tables
 
 
 def _refuse_planted(documents: list[list[str]], groups: list[tuple[NeedleSet, ...]], topic: str) -> None:
@@ -366,11 +360,3 @@ def _read_table(path: Path, needed: str) -> dict[str, Mapping[str, str]]:
             raise DataError(f"{path}: length {length!r} and depth {depth!r} of a row must be numbers.") from error
         named[f"csv-{where}-{questions.index(row['question'])}-{number}"] = row
     return named
-
-
-NeedleInAHaystack.figures = {
-    "heatmap": draw_heatmap,
-    "accuracy_by_length": draw_accuracy_by_length,
-    "accuracy_by_needle": draw_accuracy_by_needle,
-    "distractor_confusion": draw_distractor_confusion,
-}
