@@ -282,7 +282,7 @@ def of_tier(pattern):
 
 def reports_of_tier(tier):
     """What is written once for a whole tier."""
-    return [f"results/{tier}/{name}" for name in ("report.html", "summary.md", "run_metadata.json")]
+    return [f"results/{tier}/{name}" for name in ("report.html", "index.html", "summary.md", "run_metadata.json")]
 
 
 def facts_of(shows):
@@ -301,6 +301,7 @@ def figures_of_tier(wildcards):
 def shown_in_report(wildcards):
     tier = wildcards.tier
     pages = [f"results/{tier}/{name}.html" for name in ("summary", "run_metadata")]
+    pages += [f"results/{tier}/trust.png"]
     pages += [path for name in ("metrics", "failures") for path in of_tier(f"{EXPERIMENT}/{name}.html")(wildcards)]
     return pages + figures_of_tier(wildcards) + comparisons_of_tier(tier) + agreements_of_tier(tier)
 

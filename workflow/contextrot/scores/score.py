@@ -25,7 +25,7 @@ def score_responses(
     output: Path,
     added_paths: Sequence[Path] = (),
 ) -> None:
-    """Writes scores.parquet: condition columns, outcome, token counts and the task's measures, one row an answer.
+    """Writes scores.parquet: condition columns, outcome, token counts, times, cost and the task's measures, one row an answer.
 
     Args:
         judgement_paths: the first judge's file gives the score; each judge's verdict share is a column `verdict_{judge}`.
@@ -57,7 +57,11 @@ def score_responses(
             "prompt_tokens": response.built_tokens if response.turn else sample.prompt_tokens,
             "server_prompt_tokens": response.prompt_tokens,
             "completion_tokens": response.completion_tokens,
+            "cached_tokens": response.cached_tokens,
+            "reasoning_tokens": response.reasoning_tokens,
+            "first_token_seconds": response.first_token_seconds,
             "total_seconds": response.total_seconds,
+            "cost_usd": response.cost_usd,
             "outcome": response.outcome,
             "unjudged": False,
             **task.columns(response),
