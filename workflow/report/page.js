@@ -225,6 +225,8 @@
       place.append(chart);
       draw(chart, spec, datum => { if (view.cells[datum.cell]) choose(view.cells[datum.cell]); });
     }
+    if (view.y && view.cells.some(cell => cell.value === null))
+      place.append(make("p", "Grey: no answer counts there, because none was asked (over the window), or none came."));
     cellsTable(section, view, choose);
     section.querySelector(".answers").hidden = true;
     section.querySelector(".all").onclick = () => list(section, view, `All answers — ${view.model_title}`, () => true);

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contextrot.task import Task
-
 if TYPE_CHECKING:
     from contextrot.project import Project
+    from contextrot.task import Task
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def experiments_shown(
         if path.parent.name == "judgements":
             folder = path.parents[1]
             judgements.setdefault((folder.parent.name, folder.name), {})[path.stem] = path
-        else:
+        elif len(path.parts) > 2:
             files.setdefault((path.parents[1].name, path.parent.name), {})[path.name] = path
     shown = []
     for experiment in project.selected_experiments:
