@@ -48,7 +48,9 @@ def trust_figure(table: pd.DataFrame, note: str = "") -> Any:
             _panel(place, rows.assign(place=places), measure)
             place.set_ylabel(title)
             place.set_xlabel(title_of(str(rows["length_column"].iloc[0])))
-            if length.isna().any():
+            if not place.lines:
+                place.set_xticks([])
+            elif length.isna().any():
                 place.set_xticks(range(len(words)), words)
                 place.set_xlim(-0.5, len(words) - 0.5)
             else:
@@ -82,7 +84,9 @@ def _panel(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
             axes.plot(one["place"], one[measure], **style)
     if measure == "score":
         axes.set_ylim(-0.03, 1.03)
-    elif paid:
+    elif axes.lines:
+        axes.margins(y=0.12)
+        axes.autoscale()
         axes.set_ylim(bottom=0)
 
 
