@@ -249,6 +249,14 @@ class Task:
         """
         raise ConfigError(f"task {type(self).__module__.split('.')[-2]!r} reads no recorded answers.")
 
+    def passages(self, sample: Sample, data: Path) -> list[tuple[str, str]]:
+        """What people who read a prompt see marked in it: kind (`needle`, `distractor`, `answer`) and text of each passage.
+
+        Args:
+            data: the project's data folder.
+        """
+        return [("answer", reference) for reference in sample.references] if self.judged else []
+
     def state_requests(self, samples: list[Sample], responses: dict[str, Response]) -> list[StateRequest]:
         """Which prompts are looked at inside a local model: by default all that fit, those of one `prefix_group` together.
 

@@ -26,7 +26,7 @@ class Comparisons(Stage):
     def constraint(self) -> str:
         """The names of comparisons, as a regular expression."""
         project = self.project
-        tiers, models, experiments = map(any_of, (project.settings.tiers, project.models, project.experiments))
+        tiers, models, experiments = any_of(project.settings.tiers), any_of(project.models), any_of(project.experiments)
         return rf"(({tiers})/)?comparison/(conditions/({models})/[A-Za-z0-9_]+|({experiments}))"
 
     def runs(self, comparison: str) -> list[Run]:

@@ -33,7 +33,8 @@ class Figures(Stage):
 
     def sources_of_one(self, wildcards: Any) -> list[str]:
         """What the job's figure reads beside scores and metrics."""
-        return self.sources([wildcards.figure])(wildcards)
+        paths: list[str] = self.sources([wildcards.figure])(wildcards)
+        return paths
 
     def drawn_together(self) -> dict[str, list[str]]:
         """Experiment -> its figures that every selected model has, where they are several: one job draws them."""

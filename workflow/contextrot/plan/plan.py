@@ -12,6 +12,7 @@ from contextrot.plan.runs import Run, run_of, runs_of
 from contextrot.plan.samples import Samples
 from contextrot.plan.scores import Scores
 from contextrot.plan.serving import Serving
+from contextrot.plan.shown import Shown
 from contextrot.plan.stage import Invocation, cached_hash
 from contextrot.project import Project
 
@@ -30,6 +31,7 @@ class Plan:
         self.samples, self.responses, self.judging = Samples(*about), Responses(*about), Judging(*about)
         self.hidden_states, self.scores, self.serving = HiddenStates(*about), Scores(*about), Serving(*about)
         self.figures, self.comparisons, self.report = Figures(*about), Comparisons(*about), Report(*about)
+        self.shown = Shown(*about)
         self.code_hash = cached_hash
 
     def run(self, tier: str, model: str, experiment: str) -> Run:

@@ -18,12 +18,12 @@ class Report(Stage):
 
     def results(self, tier: str) -> list[str]:
         """What a run writes once for a whole tier."""
-        return [f"results/{tier}/{name}" for name in ("report.html", "summary.md", "run_metadata.json")]
+        return [f"results/{tier}/{name}" for name in ("report.html", "index.html", "summary.md", "run_metadata.json")]
 
     def shown(self, wildcards: Any) -> list[str]:
         """All that the report shows."""
         tier, about = wildcards.tier, (self.project, self.invocation)
-        pages = [f"results/{tier}/{name}.html" for name in ("summary", "run_metadata")]
+        pages = [f"results/{tier}/{name}.html" for name in ("summary", "run_metadata")] + [f"results/{tier}/trust.png"]
         tables = self.of_selection("metrics.html", tier) + self.of_selection("failures.html", tier)
         figures = Figures(*about).selected(tier) + Comparisons(*about).figures(tier)
         return pages + tables + figures + Judging(*about).agreements(tier)

@@ -33,7 +33,7 @@ def score_responses(
     output: Path,
     added_paths: Sequence[Path] = (),
 ) -> None:
-    """Writes scores.parquet: condition columns, outcome, token counts and the task's measures, one row an answer.
+    """Writes scores.parquet: condition columns, outcome, token counts, times, cost and the task's measures, one row an answer.
 
     Args:
         judgement_paths: the first judge's file gives the score; each judge's verdict share is a column `verdict_{judge}`.
@@ -65,7 +65,11 @@ def score_responses(
             "prompt_tokens": response.built_tokens if response.turn else sample.prompt_tokens,
             "server_prompt_tokens": response.prompt_tokens,
             "completion_tokens": response.completion_tokens,
+            "cached_tokens": response.cached_tokens,
+            "reasoning_tokens": response.reasoning_tokens,
+            "first_token_seconds": response.first_token_seconds,
             "total_seconds": response.total_seconds,
+            "cost_usd": response.cost_usd,
             "outcome": response.outcome,
             "unjudged": False,
             **task.columns(response),
@@ -170,6 +174,11 @@ def read_scores(path: str | Path, columns: Sequence[str] | None = None) -> pd.Da
 
     held = pq.read_schema(path).names
     scores = pd.read_parquet(path, columns=columns and [name for name in held if name in (*columns, "on_target")])
+    return on_target(scores)
+
+
+def on_target(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of all answers whose samples are what was asked for; see `read_scores`."""
     if "on_target" not in scores:
         return scores
     return scores[[value is None or value != value or bool(value) for value in scores["on_target"]]]

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -53,6 +54,10 @@ ASKED = ("length", "depth", "question")
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
+
+
+_needle_sets = cache(read_needles)
+"""A page looks at the same file for every prompt."""
 
 
 class NeedleParameters(Parameters):
@@ -274,6 +279,13 @@ class NeedleInAHaystack(Task):
                 )
             )
         return samples
+
+    def passages(self, sample: Sample, data: Path) -> list[tuple[str, str]]:
+        found = [("distractor", text) for text in sample.condition["distractor_texts"]]
+        if not self._reads_tables:
+            sets = _needle_sets(data / self.parameters.needle_file)
+            found += [("needle", sets[name].needle) for name in sample.condition["needle"].split("+") if name in sets]
+        return [*found, *super().passages(sample, data)]
 
     def recorded_answers(self, data: Path) -> dict[str, Recorded]:
         if not self.parameters.answers_csv:
