@@ -137,7 +137,7 @@ def render_report(
         "",
         "## Latency and throughput",
         "",
-        "Value with its 95 % interval: latencies over requests, rates over repeats. `n` counts requests.",
+        "Value with its 95 % interval, repeats as clusters of requests; `?` or `too few`: so few requests cannot bound it. `n` counts requests that were answered from a cold cache.",
         "",
         "| mode | prompt tokens | concurrency | n | " + " | ".join(label for _, label in SHOWN) + " |",
         "|---|---:|---:|---:|" + "---:|" * len(SHOWN),
@@ -158,9 +158,14 @@ def mode_lines(summary: dict[str, Any]) -> list[str]:
     """What one mode's summary says beside latencies."""
     cache = summary["cache"]
     lines = [
+        f"- {cache['cold_groups']} of {len(cache['groups'])} groups of requests were cold, by {', '.join(sorted({g['evidence'] for g in cache['groups']})) or 'nothing'}; "
+        f"{cache['warm_groups']} were read from a cache and are not averaged. The engine's cache was "
+        f"{'emptied before each' if cache['reset_before_each_group'] else 'NOT emptied between them'}; salt {summary['salt']}.",
         f"- Prefixes: {cache['prefix']}; of {cache['prompt_tokens']} prompt tokens {cache['cached_tokens']} were not computed by the "
-        f"answering instance; its prefix cache held {cache['prefix_cache_hit_tokens']}."
+        f"answering instance; its prefix cache held {cache['prefix_cache_hit_tokens']}.",
     ]
+    if summary["failed_requests"]:
+        lines.append(f"- **{summary['failed_requests']} requests failed** and count in no latency; requests.parquet says why.")
     if transfer := summary["kv_transfer"]:
         lines.append(
             f"- KV transfer ({summary['connector']}): {transfer['external_hit_tokens']} of {transfer['expected_external_hit_tokens']} tokens "
@@ -231,7 +236,10 @@ def interval(row: Any) -> str:
     if row["value"] != row["value"]:
         return ""
     text = number(row["value"])
-    return f"{text} [{number(row['low'])}, {number(row['high'])}]" if row["low"] == row["low"] else text
+    low, high = (number(row[bound]) if row[bound] == row[bound] else "?" for bound in ("low", "high"))
+    if (low, high) == ("?", "?"):
+        return f"{text} (too few)" if row["n"] > 1 else text
+    return f"{text} [{low}, {high}]"
 
 
 def number(value: float) -> str:

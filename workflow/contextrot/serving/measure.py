@@ -1,27 +1,33 @@
 """Measures one mode of one serving experiment: starts the engine, warms it up, loads it, reads its counters, stops it.
 
-A run is all or nothing: whatever fails (a request, an instance, a recomputed prompt) leaves no file behind.
+Prompts get codes of the run's own salt, and what the server says (or a probe) decides whether a group was cold. A request that fails is
+counted; an instance that stops, a recomputed prompt, or a run in which nothing was answered leaves no file behind.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from functools import partial
 from itertools import groupby
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from contextrot import engines
 from contextrot.engines.simulated import check_allowed
 from contextrot.engines.vllm.pair import records_of, transfers_of
-from contextrot.errors import ConfigError
+from contextrot.errors import ConfigError, RequestError
 from contextrot.records import Sample, read_samples, write_table, write_text
 from contextrot.report.provenance import config_hash, experiment_metadata, run_metadata
 from contextrot.responses import kept_servers
+from contextrot.samples.tokenizers import tokenizer_of
 from contextrot.serving.benchmark import cross_check
+from contextrot.serving.cold import Coldness, coldness, salted
 from contextrot.serving.counters import check_loaded, difference, read_counters
-from contextrot.serving.load import Timing, run_load
+from contextrot.serving.load import FailedRequest, LoadGenerator, Timing
 from contextrot.serving.memory import MemorySampler
 from contextrot.serving.simulated import simulated_load
 from contextrot.serving.yarn import stretched
@@ -54,7 +60,7 @@ def measure_mode(
     Raises:
         ConfigError: if the model's engine cannot serve in this mode.
         EngineError: if the engine stops, or a decode instance did not load what it should.
-        RequestError: if a request fails.
+        RequestError: if nothing could be measured.
     """
     samples_path, parity_path, output = paths
     task: Serving = project.task(tier, model, experiment)
@@ -66,10 +72,11 @@ def measure_mode(
             raise ConfigError(
                 f"task 'serving' measures a server with an OpenAI-compatible URL; {settings.name!r} has none (`base_url` without `provider`)."
             )
-        run = _Run(endpoint, task, settings, mode)
-        run.warm_up([s for s in samples if s.condition["phase"] == "warmup" and s.fits_window])
-        run.measure([s for s in samples if s.condition["phase"] == "measured"])
-        answers = run.answer(parity)
+        salt = task.parameters.salt or token_hex(8)
+        with _Run(endpoint, task, settings, mode, partial(salted, salt=salt, count=counter(settings))) as run:
+            run.warm_up([s for s in samples if s.condition["phase"] == "warmup" and s.fits_window])
+            run.measure([s for s in samples if s.condition["phase"] == "measured"])
+            answers = run.answer(parity)
         checked = [s for s in samples if s.condition["phase"] == "cross_check" and s.fits_window]
         agreement = cross_check(endpoint, settings, checked, task.request_options(checked[0]), log_path) if checked else None
         details = endpoint.details
@@ -89,7 +96,9 @@ def measure_mode(
         "versions": details.get("versions"),
         "connector": details.get("connector"),
         "parameters": task.parameters.model_dump(mode="json"),
+        "salt": salt,
         "warmup_requests": run.warmups,
+        "failed_requests": sum(row["outcome"] == "failed" for row in run.rows),
         "groups": nested(metrics),
         "cache": run.cache_state(),
         "kv_transfer": run.transfers(),
@@ -134,23 +143,53 @@ def mode_settings(model: ModelSettings, mode: str, yarn_factor: float | None) ->
     return stretched(model, yarn_factor) if yarn_factor else model
 
 
-class _Run:
-    """What happens while the engine is up."""
+def counter(model: ModelSettings) -> Callable[[str], int]:
+    """Counts a text's tokens by the model's own tokenizer."""
+    tokenizer = tokenizer_of(model)
+    return lambda text: len(tokenizer.encode(text))
 
-    def __init__(self, endpoint: Endpoint, task: Serving, settings: ModelSettings, mode: str) -> None:
-        self.endpoint, self.task, self.settings, self.mode = endpoint, task, settings, mode
+
+class _Run:
+    """What happens while the engine is up; a context manager.
+
+    Args:
+        salted: gives a sample whose prompt was never sent before.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, task: Serving, settings: ModelSettings, mode: str, salted: Callable[..., Sample]
+    ) -> None:
+        self.endpoint, self.task, self.settings, self.mode, self.salted = endpoint, task, settings, mode, salted
+        self.load = LoadGenerator(endpoint, settings.timeout_seconds)
         self.rows: list[dict[str, Any]] = []
         self.memory: list[dict[str, Any]] = []
         self.growth: list[dict[str, Any]] = []
+        self.cold: list[dict[str, Any]] = []
         self.warmups = 0
+        self.counts_cached = False
+
+    def __enter__(self) -> _Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.load.__exit__()
 
     def warm_up(self, samples: list[Sample]) -> None:
-        """Requests that count nowhere."""
-        self._load(samples, 1)
-        self.warmups = len(samples)
+        """Requests that count nowhere; they tell whether the server counts what it had cached.
+
+        Raises:
+            RequestError: if one fails: nothing that follows could be measured.
+        """
+        answers = self._load([self.salted(sample) for sample in samples], 1)[0]
+        self.warmups = len(_all_answered(answers))
+        self.counts_cached = bool(answers) and all(answer.cached_tokens is not None for answer in answers)
 
     def measure(self, samples: list[Sample]) -> None:
-        """Measures every length, concurrency and repeat, each from an empty cache."""
+        """Measures every length, concurrency and repeat, each from an empty cache where the engine can empty it.
+
+        Raises:
+            RequestError: if no request at all was answered.
+        """
 
         def group(sample: Sample) -> tuple[int, int, int]:
             return tuple(sample.condition[name] for name in ("length", "concurrency", "repeat"))
@@ -160,44 +199,73 @@ class _Run:
             if not members[0].fits_window:
                 self.rows += [_row(sample, self.mode, "over_window") for sample in members]
                 continue
+            conditions = dict(zip(("length", "concurrency", "repeat"), key, strict=True))
             self.endpoint.reset()
+            probe = self._probe(members[0])
             with MemorySampler(self.endpoint) if self.task.parameters.memory else nullcontext() as sampler:
-                timings, seconds, growth, records = self._load(members, key[1])
+                timings, seconds, growth, records = self._load([self.salted(sample) for sample in members], key[1])
             keys = {record["request_id"]: record for record in records}
             transfers = transfers_of(self.endpoint)
-            for sample, timing in zip(members, timings, strict=True):
-                record = keys.get(sample.sample_id, {})
-                self.rows.append(
-                    _row(sample, self.mode, "answered", timing)
-                    | {"group_seconds": seconds}
-                    | _transfer(record, transfers.get(record.get("key"), {}))
-                )
-            conditions = dict(zip(("length", "concurrency", "repeat"), key, strict=True))
+            rows = [
+                _row(sample, self.mode, "answered", timing)
+                | {"group_seconds": seconds}
+                | _transfer(keys.get(sample.sample_id, {}), transfers.get(keys.get(sample.sample_id, {}).get("key"), {}))
+                if isinstance(timing, Timing)
+                else _row(sample, self.mode, "failed") | {"group_seconds": seconds, "error": timing.message}
+                for sample, timing in zip(members, timings, strict=True)
+            ]
+            found = self._coldness(members, [row for row in rows if row["outcome"] == "answered"], growth["counters"], probe)
+            self.cold.append({**conditions, **asdict(found)})
+            self.rows += [row | {"warm": found.warm} for row in rows]
             self.growth.append({**conditions, **growth})
             if sampler:
                 self.memory.append({**conditions, "instances": sampler.peaks})
             log.info("%s, %s: %d requests in %.2f s", self.mode, conditions, len(members), seconds)
+            if found.warm:
+                log.warning("%s, %s: prompts were read from a cache (%s); they are not averaged", self.mode, conditions, found)
+        failed = [row for row in self.rows if row["outcome"] == "failed"]
+        if failed and not any(row["outcome"] == "answered" for row in self.rows):
+            raise RequestError(f"no request of the measurement was answered; the first: {failed[0]['error']}")
+
+    def _probe(self, sample: Sample) -> float | None:
+        """Time to first token of a prompt that nobody has sent before, where only this can tell whether a group is cold."""
+        if self.counts_cached or self.endpoint.details.get("instances") or self.settings.engine == "simulated":
+            return None
+        [answer] = self._load([self.salted(sample, salt=token_hex(8))], 1)[0]
+        return answer.ttft_seconds if isinstance(answer, Timing) else None
+
+    def _coldness(
+        self, members: list[Sample], answered: list[dict[str, Any]], counters: dict[str, dict[str, float]], probe: float | None
+    ) -> Coldness:
+        computing = counters.get("prefill") or next(iter(counters.values()), {})
+        hits = computing.get("prefix_cache_hits")
+        beginning = len(members[0].messages[0]["content"].partition(":")[0])  # a token holds a character at least
+        return coldness(answered, self.task.parameters.prefix, beginning, None if hits is None else int(hits), probe)
 
     def answer(self, samples: list[Sample]) -> list[dict[str, Any]]:
-        """Greedy answers, one at a time, for the comparison of modes."""
+        """Greedy answers, one at a time, for the comparison of modes.
+
+        Raises:
+            RequestError: if a request fails.
+        """
         if not samples:
             return []
         self.endpoint.reset()
-        timings = self._load(samples, 1, {"temperature": 0})[0]
+        timings = _all_answered(self._load(samples, 1, {"temperature": 0})[0])
         names = ("sample_id", "text", "prompt_tokens", "completion_tokens", "finish_reason")
         return [{"mode": self.mode, **{name: getattr(timing, name) for name in names}} for timing in timings]
 
     def _load(
         self, samples: list[Sample], concurrency: int, options: dict[str, Any] | None = None
-    ) -> tuple[list[Timing], float, dict[str, Any], list[dict[str, Any]]]:
+    ) -> tuple[list[Timing | FailedRequest], float, dict[str, Any], list[dict[str, Any]]]:
         if not samples:
-            return [], 0.0, {}, []
+            return [], 0.0, {"counters": {}}, []
         if self.settings.engine == "simulated":
             return *simulated_load(self.settings, samples, concurrency), {"counters": {}}, []
         records_of(self.endpoint)
         before = read_counters(self.endpoint)
         options = options or self.task.request_options(samples[0])
-        timings, seconds = run_load(self.endpoint, samples, concurrency, options, self.settings.timeout_seconds)
+        timings, seconds = self.load.closed_loop(samples, concurrency, options)
         growth: dict[str, Any] = {"counters": difference(before, read_counters(self.endpoint))}
         records = records_of(self.endpoint)
         if "connector" in self.endpoint.details:
@@ -205,7 +273,7 @@ class _Run:
         return timings, seconds, growth, records
 
     def cache_state(self) -> dict[str, Any]:
-        """How much of the measured prompts the prefix cache held, by the server's own count."""
+        """What is known of the caches: whether they were emptied, how much they held, which groups were warm."""
         answered = [row for row in self.rows if row["outcome"] == "answered"]
         cached = [row["cached_tokens"] for row in answered if row["cached_tokens"] is not None]
         prompt = sum(row["server_prompt_tokens"] for row in answered)
@@ -214,10 +282,13 @@ class _Run:
         )
         return {
             "prefix": self.task.parameters.prefix,
-            "reset_before_each_group": True,
+            "reset_before_each_group": self.endpoint.can_reset,
             "prompt_tokens": prompt,
             "cached_tokens": sum(cached) if cached else None,
             "prefix_cache_hit_tokens": local if self.endpoint.details.get("instances") else None,
+            "cold_groups": sum(group["warm"] is False for group in self.cold),
+            "warm_groups": sum(group["warm"] is True for group in self.cold),
+            "groups": self.cold,
         }
 
     def transfers(self) -> dict[str, Any] | None:
@@ -240,6 +311,13 @@ class _Run:
         return {**total, "every_request_loaded": True, **measured, "measured_by": source, "groups": self.growth}
 
 
+def _all_answered(answers: list[Timing | FailedRequest]) -> list[Timing]:
+    failed = next((answer for answer in answers if isinstance(answer, FailedRequest)), None)
+    if failed:
+        raise RequestError(f"a request before or after the measurement failed ({failed.message}). Run again.")
+    return answers
+
+
 def _row(sample: Sample, mode: str, outcome: str, timing: Timing | None = None) -> dict[str, Any]:
     return {
         "sample_id": sample.sample_id,
@@ -258,6 +336,8 @@ def _row(sample: Sample, mode: str, outcome: str, timing: Timing | None = None) 
         "end_to_end_seconds": timing and timing.end_to_end_seconds,
         "text": timing and timing.text,
         "finish_reason": timing and timing.finish_reason,
+        "warm": None,
+        "error": None,
     }
 
 

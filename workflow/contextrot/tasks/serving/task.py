@@ -44,6 +44,9 @@ class ServingParameters(Parameters):
     """The answer goes on after its end token (vLLM only), so that all answers are equally long."""
     prefix: Literal["unique", "shared"] = "unique"
     """`unique`: no two prompts start the same, so the prefix cache cannot help; `shared`: a group's prompts differ at the end only."""
+    salt: str | None = Field(None, min_length=1, max_length=64)
+    """Makes the codes at the beginning of prompts; new in every run without it, so that no server has seen a prompt before. A run's salt
+    stands in its summary.json: give it to send the same prompts again."""
     ttft_limit_seconds: float | None = Field(2.0, gt=0)
     """A request counts for the goodput if its first token came within this time."""
     tpot_limit_seconds: float | None = Field(0.1, gt=0)
@@ -167,7 +170,7 @@ class Serving(Task):
         return [name for name in self.figures if shown[name]]
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """Latencies over requests with bootstrap intervals; rates over repeats with Student's t; see serving.summary."""
+        """Latencies over requests, rates over repeats, repeats as clusters; see summarize_requests."""
         from contextrot.tasks.serving.summary import summarize_requests
 
         return summarize_requests(scores, self.parameters.ttft_limit_seconds, self.parameters.tpot_limit_seconds)
