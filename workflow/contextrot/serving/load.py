@@ -9,8 +9,7 @@ TPOT = (end - first token) / (output tokens - 1), with the server's count of out
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -90,11 +89,16 @@ class LoadGenerator:
     """Sends requests over one pool of connections, which is kept from one group of requests to the next.
 
     Use it as a context manager.
+
+    Args:
+        loop: makes the event loop whose clock times requests; asyncio's own without it.
     """
 
-    def __init__(self, endpoint: Endpoint, timeout_seconds: float = 600) -> None:
+    def __init__(
+        self, endpoint: Endpoint, timeout_seconds: float = 600, loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+    ) -> None:
         self._endpoint, self._timeout_seconds = endpoint, timeout_seconds
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=loop)
         self._session: ClientSession | None = None
 
     def __enter__(self) -> LoadGenerator:
@@ -147,9 +151,9 @@ class LoadGenerator:
             async with turn:
                 return await self._answer(sample, options)
 
-        started = time.perf_counter()
+        started = now()
         answers = await asyncio.gather(*map(one, samples))
-        seconds = time.perf_counter() - started
+        seconds = now() - started
         await self._raise_if_stopped(answers)
         return list(answers), seconds
 
@@ -157,15 +161,15 @@ class LoadGenerator:
         self, samples: Sequence[Sample], due_seconds: Sequence[float], options: dict[str, Any]
     ) -> tuple[list[Timing | FailedRequest], float]:
         await self._connect(1)
-        began = time.perf_counter()
+        began = now()
 
         async def one(sample: Sample, due: float) -> Timing | FailedRequest:
-            if (wait := began + due - time.perf_counter()) > 0:
+            if (wait := began + due - now()) > 0:
                 await asyncio.sleep(wait)
             return await self._answer(sample, options, due=began + due)
 
         answers = await asyncio.gather(*map(one, samples, due_seconds))
-        seconds = time.perf_counter() - began
+        seconds = now() - began
         await self._raise_if_stopped(answers)
         return list(answers), seconds
 
@@ -184,7 +188,7 @@ class LoadGenerator:
         await asyncio.gather(*(knock() for _ in range(connections)))
 
     async def _answer(self, sample: Sample, options: dict[str, Any], due: float | None = None) -> Timing | FailedRequest:
-        start = time.perf_counter()
+        start = now()
         try:
             timing = await _send(self._session, self._endpoint, sample, options)
         except RequestError as error:
@@ -221,6 +225,11 @@ def run_load(
     return answers, seconds
 
 
+def now() -> float:
+    """Seconds of the running loop's monotonic clock."""
+    return asyncio.get_running_loop().time()
+
+
 async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, options: dict[str, Any]) -> Timing:
     body = {
         "model": endpoint.model,
@@ -231,7 +240,7 @@ async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, opti
         **endpoint.extra_body,
         **options,
     }
-    start = last = time.perf_counter()
+    start = last = now()
     first, gaps, reply, reader, ended = None, [], Reply(), EventReader(), False
     url = endpoint.url("chat/completions")
     async with session.post(url, json=body, headers={"X-Request-Id": sample.sample_id}, allow_redirects=False) as answer:
@@ -239,19 +248,19 @@ async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, opti
             raise RequestError(f"the engine answered {answer.status} to {sample.sample_id!r}: {(await answer.text())[:400]}")
         try:
             async for part in answer.content.iter_any():
-                now = time.perf_counter()
+                at = now()
                 for event in reader.feed(part):
                     if event.chunk is None:
                         ended = True
-                    elif reply.add(event.chunk, now - start, event.name) and first is None:
-                        first = last = now
+                    elif reply.add(event.chunk, at - start, event.name) and first is None:
+                        first = last = at
                     elif first is not None and event.chunk.get("choices"):
-                        gaps.append(now - last)
-                        last = now
+                        gaps.append(at - last)
+                        last = at
             for event in reader.end():
                 ended = ended or event.chunk is None
                 if event.chunk is not None:
-                    reply.add(event.chunk, time.perf_counter() - start, event.name)
+                    reply.add(event.chunk, now() - start, event.name)
         except Failure as failure:
             raise RequestError(f"the engine broke off {sample.sample_id!r}: {failure.message}") from failure
     if ended and first is None:
