@@ -7,6 +7,7 @@ counted; an instance that stops, a recomputed prompt, or a run in which nothing 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
@@ -16,22 +17,28 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from contextrot import engines
 from contextrot.engines.simulated import check_allowed
 from contextrot.engines.vllm.pair import records_of, transfers_of
 from contextrot.errors import ConfigError, RequestError
+from contextrot.randomness import generator_for
 from contextrot.records import Sample, read_samples, write_table, write_text
 from contextrot.report.provenance import config_hash, experiment_metadata, run_metadata
 from contextrot.responses import kept_servers
 from contextrot.samples.tokenizers import tokenizer_of
+from contextrot.serving.arrivals import due_seconds
 from contextrot.serving.benchmark import cross_check
 from contextrot.serving.cold import Coldness, coldness, salted
 from contextrot.serving.counters import check_loaded, difference, read_counters
 from contextrot.serving.load import FailedRequest, LoadGenerator, Timing
 from contextrot.serving.memory import MemorySampler
+from contextrot.serving.rate_search import highest_rate
 from contextrot.serving.simulated import simulated_load
 from contextrot.serving.yarn import stretched
-from contextrot.tasks.serving.summary import SIMULATED, as_json, summarize_requests
+from contextrot.tasks.serving.summary import SIMULATED, as_json, load_column, summarize_requests
+from contextrot.tasks.serving.tails import Estimate, quantile_interval
 
 if TYPE_CHECKING:
     from contextrot.engines import Endpoint
@@ -73,9 +80,13 @@ def measure_mode(
                 f"task 'serving' measures a server with an OpenAI-compatible URL; {settings.name!r} has none (`base_url` without `provider`)."
             )
         salt = task.parameters.salt or token_hex(8)
-        with _Run(endpoint, task, settings, mode, partial(salted, salt=salt, count=counter(settings))) as run:
+        seed = project.settings.seed if task.parameters.seed is None else task.parameters.seed
+        with _Run(endpoint, task, settings, mode, seed, partial(salted, salt=salt, count=counter(settings))) as run:
             run.warm_up([s for s in samples if s.condition["phase"] == "warmup" and s.fits_window])
             run.measure([s for s in samples if s.condition["phase"] == "measured"])
+            highest_rates = (
+                run.find_rates([s for s in samples if s.condition["phase"] == "measured"]) if task.parameters.find_rate else None
+            )
             answers = run.answer(parity)
         checked = [s for s in samples if s.condition["phase"] == "cross_check" and s.fits_window]
         agreement = cross_check(endpoint, settings, checked, task.request_options(checked[0]), log_path) if checked else None
@@ -100,6 +111,7 @@ def measure_mode(
         "warmup_requests": run.warmups,
         "failed_requests": sum(row["outcome"] == "failed" for row in run.rows),
         "groups": nested(metrics),
+        "highest_rates": highest_rates,
         "cache": run.cache_state(),
         "kv_transfer": run.transfers(),
         "memory": run.memory or None,
@@ -157,9 +169,10 @@ class _Run:
     """
 
     def __init__(
-        self, endpoint: Endpoint, task: Serving, settings: ModelSettings, mode: str, salted: Callable[..., Sample]
+        self, endpoint: Endpoint, task: Serving, settings: ModelSettings, mode: str, seed: int, salted: Callable[..., Sample]
     ) -> None:
         self.endpoint, self.task, self.settings, self.mode, self.salted = endpoint, task, settings, mode, salted
+        self.seed = seed
         self.load = LoadGenerator(endpoint, settings.timeout_seconds)
         self.rows: list[dict[str, Any]] = []
         self.memory: list[dict[str, Any]] = []
@@ -185,33 +198,38 @@ class _Run:
         self.counts_cached = bool(answers) and all(answer.cached_tokens is not None for answer in answers)
 
     def measure(self, samples: list[Sample]) -> None:
-        """Measures every length, concurrency and repeat, each from an empty cache where the engine can empty it.
+        """Measures every length, load and repeat, each from an empty cache where the engine can empty it.
 
         Raises:
             RequestError: if no request at all was answered.
         """
 
-        def group(sample: Sample) -> tuple[int, int, int]:
-            return tuple(sample.condition[name] for name in ("length", "concurrency", "repeat"))
+        names = ("length", self.task.load_column, "repeat")
+
+        def group(sample: Sample) -> tuple[Any, ...]:
+            return tuple(sample.condition[name] for name in names)
 
         for key, members in groupby(samples, group):
             members = list(members)
             if not members[0].fits_window:
-                self.rows += [_row(sample, self.mode, "over_window") for sample in members]
+                self.rows += [{self.task.load_column: key[1]} | _row(sample, self.mode, "over_window") for sample in members]
                 continue
-            conditions = dict(zip(("length", "concurrency", "repeat"), key, strict=True))
+            conditions = dict(zip(names, key, strict=True))
             self.endpoint.reset()
             probe = self._probe(members[0])
             with MemorySampler(self.endpoint) if self.task.parameters.memory else nullcontext() as sampler:
-                timings, seconds, growth, records = self._load([self.salted(sample) for sample in members], key[1])
+                timings, seconds, growth, records = self._load([self.salted(sample) for sample in members], key[1], key)
             keys = {record["request_id"]: record for record in records}
             transfers = transfers_of(self.endpoint)
             rows = [
-                _row(sample, self.mode, "answered", timing)
+                {self.task.load_column: key[1]}
+                | _row(sample, self.mode, "answered", timing)
                 | {"group_seconds": seconds}
                 | _transfer(keys.get(sample.sample_id, {}), transfers.get(keys.get(sample.sample_id, {}).get("key"), {}))
                 if isinstance(timing, Timing)
-                else _row(sample, self.mode, "failed") | {"group_seconds": seconds, "error": timing.message}
+                else {self.task.load_column: key[1]}
+                | _row(sample, self.mode, "failed")
+                | {"group_seconds": seconds, "error": timing.message}
                 for sample, timing in zip(members, timings, strict=True)
             ]
             found = self._coldness(members, [row for row in rows if row["outcome"] == "answered"], growth["counters"], probe)
@@ -251,21 +269,54 @@ class _Run:
         if not samples:
             return []
         self.endpoint.reset()
-        timings = _all_answered(self._load(samples, 1, {"temperature": 0})[0])
+        timings = _all_answered(self._load(samples, 1, options={"temperature": 0})[0])
         names = ("sample_id", "text", "prompt_tokens", "completion_tokens", "finish_reason")
         return [{"mode": self.mode, **{name: getattr(timing, name) for name in names}} for timing in timings]
 
+    def find_rates(self, samples: list[Sample]) -> list[dict[str, Any]]:
+        """For each length the highest rate at which the asked share of requests keeps each limit; see `highest_rate`."""
+        p, found = self.task.parameters, []
+        limits = {"ttft_seconds": p.ttft_limit_seconds, "tpot_seconds": p.tpot_limit_seconds}
+        for length, members in groupby((s for s in samples if s.fits_window), lambda sample: sample.condition["length"]):
+            pool = list(members)
+            for name, limit in limits.items():
+                if limit is None:
+                    continue
+
+                def measure(
+                    rate: float, count: int, length: int = length, pool: list[Sample] = pool, name: str = name
+                ) -> Estimate:
+                    self.endpoint.reset()
+                    asked = [self.salted(pool[i % len(pool)], salt=token_hex(8)) for i in range(count)]
+                    timings = [t for t in self._load(asked, rate, (length, rate, token_hex(4)))[0] if isinstance(t, Timing)]
+                    if len(timings) < len(asked):  # a request without an answer keeps no limit
+                        return None, math.inf, None
+                    values = np.array([getattr(t, name) for t in timings if getattr(t, name) is not None])
+                    return quantile_interval(values, np.arange(len(values)) * 10 // max(len(values), 1), p.find_rate_quantile)
+
+                answer = highest_rate(measure, limit, min(p.rates), requests=p.find_rate_requests, most=8 * p.find_rate_requests)
+                shown = f"{name.partition('_')[0].upper()} <= {limit:g} s"
+                found.append({"length": length, "limit": shown, "quantile": p.find_rate_quantile, **asdict(answer)})
+        return found
+
     def _load(
-        self, samples: list[Sample], concurrency: int, options: dict[str, Any] | None = None
+        self, samples: list[Sample], load: float, key: tuple[Any, ...] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[list[Timing | FailedRequest], float, dict[str, Any], list[dict[str, Any]]]:
         if not samples:
             return [], 0.0, {"counters": {}}, []
+        due = None
+        if key is not None and self.task.parameters.rates:
+            rng = generator_for(self.seed, "arrivals", *key)
+            due = due_seconds(load, len(samples), self.task.parameters.burstiness, rng).tolist()
         if self.settings.engine == "simulated":
-            return *simulated_load(self.settings, samples, concurrency), {"counters": {}}, []
+            return *simulated_load(self.settings, samples, math.ceil(load), due), {"counters": {}}, []
         records_of(self.endpoint)
         before = read_counters(self.endpoint)
         options = options or self.task.request_options(samples[0])
-        timings, seconds = self.load.closed_loop(samples, concurrency, options)
+        if due is None:
+            timings, seconds = self.load.closed_loop(samples, int(load), options)
+        else:
+            timings, seconds = self.load.open_loop(samples, due, options)
         growth: dict[str, Any] = {"counters": difference(before, read_counters(self.endpoint))}
         records = records_of(self.endpoint)
         if "connector" in self.endpoint.details:
@@ -322,7 +373,7 @@ def _row(sample: Sample, mode: str, outcome: str, timing: Timing | None = None) 
     return {
         "sample_id": sample.sample_id,
         "mode": mode,
-        **{name: sample.condition[name] for name in ("length", "concurrency", "repeat", "index")},
+        **{name: sample.condition[name] for name in ("length", "repeat", "index")},
         "outcome": outcome,
         "unjudged": False,
         "target_tokens": sample.target_tokens,
@@ -356,11 +407,12 @@ def _transfer(record: dict[str, Any], transfer: dict[str, Any]) -> dict[str, Any
 
 
 def nested(metrics: Any) -> list[dict[str, Any]]:
-    """Metrics as one entry per length and concurrency: measure -> value, low, high, n."""
+    """Metrics as one entry per length and load: measure -> value, low, high, n."""
     entries = []
-    for (length, concurrency), rows in metrics.groupby(["length", "concurrency"], sort=True):
+    load = load_column(metrics)
+    for (length, value), rows in metrics.groupby(["length", load], sort=True):
         measures = {row.measure: {"value": row.value, "low": row.low, "high": row.high, "n": row.n} for row in rows.itertuples()}
-        entries.append({"length": int(length), "concurrency": int(concurrency), "measures": measures})
+        entries.append({"length": int(length), load: value, "measures": measures})
     return entries
 
 

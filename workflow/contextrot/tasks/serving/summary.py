@@ -14,7 +14,6 @@ from contextrot.tasks.serving.tails import clustered, quantile_interval
 if TYPE_CHECKING:
     import pandas as pd
 
-GROUP = ("mode", "length", "concurrency")
 LATENCIES = ("ttft_seconds", "tpot_seconds", "itl_seconds", "end_to_end_seconds")
 STATISTICS = {
     "mean": lambda values, repeats: clustered(values, repeats, np.mean),
@@ -37,7 +36,7 @@ SHOWN = (
 def summarize_requests(
     requests: pd.DataFrame, ttft_limit_seconds: float | None = None, tpot_limit_seconds: float | None = None
 ) -> pd.DataFrame:
-    """Metrics of each mode, length and concurrency; the columns are those of scoring.aggregate.
+    """Metrics of each mode, length and load (`concurrency`, or `rate` of an open loop); the columns are those of scoring.aggregate.
 
     Latencies: mean, median, p95, p99 over requests (ITL: over all gaps between chunks), with the repeats as clusters (see `tails`); a
     bound is empty where too few requests tell it. Rates: requests, tokens and good requests per second of each repeat's wall time,
@@ -51,11 +50,12 @@ def summarize_requests(
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for key, group in requests.groupby(list(GROUP), sort=True):
+    names = ("mode", "length", load_column(requests))
+    for key, group in requests.groupby(list(names), sort=True):
         outcomes = group["outcome"].value_counts()
         shared = {
-            "grouping": ",".join(GROUP),
-            **dict(zip(GROUP, key, strict=True)),
+            "grouping": ",".join(names),
+            **dict(zip(names, key, strict=True)),
             **{outcome: int(outcomes.get(outcome, 0)) for outcome in OUTCOMES},
             "unjudged": 0,
         }
@@ -69,8 +69,13 @@ def summarize_requests(
         for name, values in rates(measured, ttft_limit_seconds, tpot_limit_seconds).items():
             value, low, high = mean_interval(np.array(values))
             rows.append({**shared, "measure": name, "value": value, "low": low, "high": high, "n": len(values)})
-    order = ["grouping", "measure", *GROUP, "value", "low", "high", "n", *OUTCOMES, "unjudged"]
+    order = ["grouping", "measure", *names, "value", "low", "high", "n", *OUTCOMES, "unjudged"]
     return pd.DataFrame(rows, columns=order)
+
+
+def load_column(table: pd.DataFrame) -> str:
+    """The column that says how the engine was loaded: requests at once, or a second."""
+    return "rate" if "rate" in table else "concurrency"
 
 
 def latencies(requests: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray, int]:
@@ -106,17 +111,15 @@ def rates(requests: pd.DataFrame, ttft_limit: float | None, tpot_limit: float | 
 
 
 def deltas(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Disaggregated against aggregated for each length, concurrency and measure.
+    """Disaggregated against aggregated for each length, load and measure.
 
-    Columns: length, concurrency, measure, aggregated, disaggregated, `change_percent` (of aggregated), `separate` (whether
+    Columns: length, the load, measure, aggregated, disaggregated, `change_percent` (of aggregated), `separate` (whether
     the two 95 % intervals do not overlap). Empty unless both modes were measured.
     """
     import pandas as pd
 
-    sides = [
-        metrics[metrics["mode"] == mode].set_index(["length", "concurrency", "measure"])
-        for mode in ("aggregated", "disaggregated")
-    ]
+    names = ["length", load_column(metrics), "measure"]
+    sides = [metrics[metrics["mode"] == mode].set_index(names) for mode in ("aggregated", "disaggregated")]
     rows = []
     for key in sides[0].index.intersection(sides[1].index):
         one, two = (side.loc[key] for side in sides)
@@ -124,7 +127,7 @@ def deltas(metrics: pd.DataFrame) -> pd.DataFrame:
             continue
         rows.append(
             {
-                **dict(zip(("length", "concurrency", "measure"), key, strict=True)),
+                **dict(zip(names, key, strict=True)),
                 "aggregated": one["value"],
                 "disaggregated": two["value"],
                 "change_percent": 100 * (two["value"] - one["value"]) / one["value"] if one["value"] else None,
@@ -132,7 +135,7 @@ def deltas(metrics: pd.DataFrame) -> pd.DataFrame:
                 "n": int(min(one["n"], two["n"])),
             }
         )
-    columns = ["length", "concurrency", "measure", "aggregated", "disaggregated", "change_percent", "separate", "n"]
+    columns = [*names, "aggregated", "disaggregated", "change_percent", "separate", "n"]
     return pd.DataFrame(rows, columns=columns)
 
 
