@@ -75,13 +75,22 @@ def test_modes_with_other_prompts_are_not_compared(tmp_path):
 
 def report(note=None):
     requests = pd.concat([table("aggregated"), table("disaggregated")])
-    cache = {"prefix": "unique", "prompt_tokens": 200, "cached_tokens": 0, "prefix_cache_hit_tokens": 0}
+    cache = {
+        "prefix": "unique",
+        "prompt_tokens": 200,
+        "cached_tokens": 0,
+        "prefix_cache_hit_tokens": 0,
+        "cold_groups": 1,
+        "warm_groups": 1,
+        "reset_before_each_group": False,
+        "groups": [{"evidence": "cached_tokens"}] * 2,
+    }
     transfer = {
         "external_hit_tokens": 192, "expected_external_hit_tokens": 192, "requests": 2, "decode_recomputed_tokens": 0,
         "decode_computed_tokens": 8, "bytes": 2**20, "seconds": 0.5, "measured_by": "the connector",
     }  # fmt: skip
     check = {"measures": {"ttft_seconds": {"difference_percent": 3.2}}, "within_tolerance": True, "tolerance_percent": 10.0}
-    summary = {"note": note, "cache": cache, "connector": None, "memory": None}
+    summary = {"note": note, "cache": cache, "salt": "5a17", "failed_requests": 2, "connector": None, "memory": None}
     summaries = {
         "aggregated": {**summary, "kv_transfer": None, "cross_check": check},
         "disaggregated": {**summary, "kv_transfer": transfer, "cross_check": None, "connector": "ExampleConnector"},
@@ -96,10 +105,13 @@ def report(note=None):
 
 def test_the_report_says_what_ran_what_was_loaded_and_what_changed():
     text = report()
-    assert "| aggregated | 100 | 1 | 2 | 1.5 [1, 2] |" in text
+    assert "| aggregated | 100 | 1 | 2 | 1.5 (too few) |" in text
     assert "192 of 192 tokens loaded in 2 requests, 0 computed again" in text
     assert "ttft_seconds +3.2 %; within 10 %" in text
     assert "HF_HOME: /cache" in text
+    assert "1 of 2 groups of requests were cold, by cached_tokens; 1 were read from a cache" in text
+    assert "NOT emptied between them; salt 5a17" in text
+    assert "2 requests failed" in text
     assert "## Disaggregated against aggregated" in text
     assert "SIMULATED" not in text
 
@@ -108,9 +120,11 @@ def test_a_simulated_report_says_so_at_the_top():
     assert SIMULATED in "\n".join(report(SIMULATED).splitlines()[:4])
 
 
-def test_a_value_without_an_interval_is_shown_alone():
-    row = {"value": 1.0, "low": float("nan"), "high": float("nan")}
+def test_a_value_without_an_interval_says_so():
+    row = {"value": 1.0, "low": float("nan"), "high": float("nan"), "n": 1}
     assert interval(row) == "1"
+    assert interval({**row, "n": 8}) == "1 (too few)"
+    assert interval({**row, "low": 0.5, "n": 8}) == "1 [0.5, ?]"
     assert interval({**row, "value": float("nan")}) == ""
 
 

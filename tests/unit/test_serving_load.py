@@ -1,6 +1,7 @@
 import json
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -9,7 +10,7 @@ from werkzeug import Response as HttpResponse
 from contextrot.engines import Endpoint
 from contextrot.errors import EngineError, RequestError
 from contextrot.records import Sample
-from contextrot.serving.load import Timing, run_load
+from contextrot.serving.load import FailedRequest, LoadGenerator, Timing, run_load
 
 
 def samples(n=1):
@@ -53,7 +54,7 @@ def test_counts_and_text_are_the_servers(threaded):
 def test_the_request_asks_for_a_stream_with_counts_and_carries_its_name(threaded):
     serve(threaded, events())
     run_load(endpoint(threaded), samples(), 1, {"temperature": 0, "ignore_eos": True})
-    request = threaded.log[0][0]
+    request = threaded.log[-1][0]
     body = json.loads(request.data)
     assert body["stream_options"] == {"include_usage": True}
     assert (body["temperature"], body["ignore_eos"], body["max_tokens"]) == (0, True, 4)
@@ -147,3 +148,56 @@ def test_never_more_requests_at_once_than_asked(threaded):
     assert len(timings) == 9
     assert most == 3
     assert [t.sample_id for t in timings] == [f"s{i}" for i in range(9)]
+
+
+def test_a_failed_request_is_told_beside_those_that_were_answered(threaded):
+    asked = []
+
+    def handle(_):
+        asked.append(1)
+        return HttpResponse("busy", status=503) if len(asked) == 2 else HttpResponse(events(), content_type="text/event-stream")
+
+    threaded.expect_request("/v1/chat/completions").respond_with_handler(handle)
+    with LoadGenerator(endpoint(threaded)) as load:
+        answers, _ = load.closed_loop(samples(3), 1, {})
+    assert [type(answer) for answer in answers] == [Timing, FailedRequest, Timing]
+    assert "503" in answers[1].message
+
+
+def test_one_pool_of_connections_serves_all_groups(threaded):
+    ports = []
+
+    def handle(request):
+        ports.append(request.environ["REMOTE_PORT"])
+        return HttpResponse(events(), content_type="text/event-stream", headers={"Connection": "keep-alive"})
+
+    threaded.expect_request("/v1/models").respond_with_json({"data": []})
+    threaded.expect_request("/v1/chat/completions").respond_with_handler(handle)
+    with LoadGenerator(endpoint(threaded)) as load:
+        first = load._runner.run(_session_of(load))
+        load.closed_loop(samples(2), 1, {})
+        load.closed_loop(samples(2), 1, {})
+        assert load._runner.run(_session_of(load)) is first
+    assert len(ports) == 4
+
+
+async def _session_of(load):
+    await load._connect(0)
+    return load._session
+
+
+def test_an_open_loop_sends_when_due_and_counts_from_then(threaded):
+    serve(threaded, events())
+    with LoadGenerator(endpoint(threaded)) as load:
+        answers, seconds = load.open_loop(samples(3), [0.0, 0.1, 0.2], {})
+    gaps = [later.start - earlier.start for earlier, later in pairwise(answers)]
+    assert gaps == pytest.approx([0.1, 0.1])
+    assert all(answer.ttft_seconds >= answer.late_seconds >= 0 for answer in answers)
+    assert seconds >= 0.2
+
+
+def test_latency_counts_from_the_time_it_was_due():
+    sent_late = Timing("s", 5.0, 1.0, 2.0, 1, 2, None, "")
+    counted = sent_late.counted_from(4.5)
+    assert (counted.start, counted.late_seconds, counted.ttft_seconds, counted.end_to_end_seconds) == (4.5, 0.5, 1.5, 2.5)
+    assert counted.tpot_seconds == sent_late.tpot_seconds

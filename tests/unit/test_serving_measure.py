@@ -110,6 +110,16 @@ def test_simulated_requests_queue_for_prefill(monkeypatch):
     assert seconds == pytest.approx(3.0)
 
 
+def test_an_open_loop_of_simulated_requests_queues_from_when_they_are_due(monkeypatch):
+    from contextrot.records import Sample
+
+    monkeypatch.setenv(VARIABLE, "1")
+    model = settings("simulated", engine_options={"prefill_tokens_per_second": 100, "decode_tokens_per_second": 10})
+    samples = [Sample(f"s{i}", [], [], 1, 100, condition={}) for i in range(3)]
+    timings, _ = simulated_load(model, samples, 1, [0.0, 0.5, 5.0])
+    assert [t.ttft_seconds for t in timings] == pytest.approx([1.0, 1.5, 1.0])
+
+
 @pytest.mark.parametrize("engine", ["transformers", "external", "simulated"])
 def test_only_vllm_is_split_in_two_or_stretched(engine):
     with pytest.raises(ConfigError, match="needs engine 'vllm'"):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contextrot.tasks.serving.summary import bootstrap, deltas, rates, summarize_requests
+from contextrot.tasks.serving.summary import deltas, rates, summarize_requests
 
 
 def requests(
@@ -49,17 +49,32 @@ def test_itl_is_over_all_gaps_of_all_requests():
 def test_intervals_hold_the_value_and_are_the_same_on_every_run():
     first, again = summarize_requests(requests()), summarize_requests(requests())
     pd.testing.assert_frame_equal(first, again)
-    known = first.dropna(subset=["low"])
+    known = first.dropna(subset=["low", "high"])
+    assert len(known)
     assert (known["low"] <= known["value"]).all()
     assert (known["value"] <= known["high"]).all()
 
 
 def test_one_request_has_a_value_but_no_interval():
-    assert bootstrap([np.array([2.0])], "median", "x") == (2.0, None, None)
+    row = summarize_requests(requests(ttfts=(2.0,), tpots=(0.1,))).set_index("measure").loc["ttft_seconds_median"]
+    assert row["value"] == 2.0
+    assert pd.isna(row["low"])
+    assert pd.isna(row["high"])
+
+
+def test_requests_that_a_cache_answered_count_nowhere():
+    warm = requests(ttfts=(0.01,) * 4).assign(warm=True, repeat=1)
+    table = pd.concat([requests().assign(warm=False), warm])
+    assert value(summarize_requests(table), "ttft_seconds_median") == 2.5
+    assert value(summarize_requests(table), "ttft_seconds_median", "n") == 4
+    assert pd.isna(value(summarize_requests(warm), "ttft_seconds_median"))
+
+
+def test_a_group_of_which_nothing_tells_whether_it_was_cold_counts():
+    assert value(summarize_requests(requests().assign(warm=None)), "ttft_seconds_median", "n") == 4
 
 
 def test_no_request_has_no_value():
-    assert bootstrap([], "median", "x") == (None, None, None)
     metrics = summarize_requests(requests(outcome="over_window"))
     assert metrics["value"].isna().all()
     assert (metrics["over_window"] == 4).all()
@@ -94,7 +109,7 @@ def test_deltas_compare_the_same_length_and_concurrency():
 def test_intervals_apart_are_marked():
     far = requests("disaggregated", ttfts=(101.0, 102.0, 103.0, 104.0))
     table = deltas(summarize_requests(pd.concat([requests(), far]))).set_index("measure")
-    assert table.loc["ttft_seconds_median", "separate"]
+    assert table.loc["ttft_seconds_mean", "separate"]
 
 
 def test_one_mode_has_no_deltas():

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -100,8 +101,17 @@ def test_only_figures_that_have_something_to_show_are_drawn():
 
     assert figures_of(Serving(ServingParameters())) == ["latency_by_length"]
     both = Serving(ServingParameters(modes=["aggregated", "disaggregated"], concurrency=[1, 2], memory=True))
-    assert set(figures_of(both)) == set(tasks.figures("serving"))
+    rates = Serving(ServingParameters(rates=[1, 2.5]))
+    assert figures_of(rates) == ["latency_by_length", "latency_by_rate"]
+    assert {*figures_of(both), *figures_of(rates)} == set(tasks.figures("serving"))
     assert tasks.figures("serving")["memory_by_length"].files(both) == ["aggregated/summary.json", "disaggregated/summary.json"]
+
+
+def test_an_open_loop_has_rates_in_the_place_of_requests_at_once(data, embedded_tokenizer):
+    samples = build(data, embedded_tokenizer, lengths=[256], rates=[0.5, 2], requests=2, repeats=1, warmup_requests=0)
+    assert [sample.condition["rate"] for sample in samples] == [0.5, 0.5, 2, 2]
+    assert "concurrency" not in samples[0].condition
+    assert len({sample.sample_id for sample in samples}) == 4
 
 
 @pytest.fixture
@@ -131,6 +141,9 @@ def measured(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(tasks.figures("serving")))
 def test_figures_are_drawn_with_n_in_every_legend(measured, name):
+    if name == "latency_by_rate":
+        requests = measured.scores.rename(columns={"concurrency": "rate"})
+        measured = replace(measured, scores=requests, metrics=summarize_requests(requests, 2.0, 0.1))
     figure = tasks.drawing("serving")[name](measured)
     save(figure, measured.folder / f"{name}.png")
     for axes in figure.axes if name != "delta_table" else ():

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from contextrot.task import Task
 
 
+def _nothing() -> None:
+    """What an engine does that cannot be reset."""
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """Where requests go.
@@ -53,7 +57,7 @@ class Endpoint:
     query: dict[str, str] = field(default_factory=dict, repr=False)
     most_at_once: int | None = None
     extra_body: dict[str, Any] = field(default_factory=dict)
-    reset: Callable[[], None] = lambda: None
+    reset: Callable[[], None] = _nothing
     alive: Callable[[], None] = lambda: None
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -61,6 +65,11 @@ class Endpoint:
         secrets.learn(self.api_key)
         secrets.learn_headers(self.headers)
         secrets.learn_address(self.base_url)
+
+    @property
+    def can_reset(self) -> bool:
+        """Whether `reset` does anything."""
+        return self.reset is not _nothing
 
     @property
     def request_headers(self) -> dict[str, str]:

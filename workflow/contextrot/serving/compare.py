@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import DataError
 from contextrot.records import Response, write_responses, write_table, write_text
-from contextrot.tasks.serving.summary import SHOWN, SIMULATED, as_json, change, deltas
+from contextrot.tasks.serving.summary import SHOWN, SIMULATED, as_json, change, deltas, load_column
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+LOADS = {"concurrency": "at once", "rate": "a second"}
 
 
 def join_modes(folders: Sequence[Path], engine: str, model: str, scores: Path, responses: Path, parity: Path) -> None:
@@ -136,17 +139,17 @@ def render_report(
         "",
         "## Latency and throughput",
         "",
-        "Value with its 95 % interval: latencies over requests, rates over repeats. `n` counts requests.",
+        "Value with its 95 % interval, repeats as clusters of requests; `?` or `too few`: so few requests cannot bound it. `n` counts requests that were answered from a cold cache.",
         "",
-        "| mode | prompt tokens | concurrency | n | " + " | ".join(label for _, label in SHOWN) + " |",
+        f"| mode | prompt tokens | {LOADS[load_column(metrics)]} | n | " + " | ".join(label for _, label in SHOWN) + " |",
         "|---|---:|---:|---:|" + "---:|" * len(SHOWN),
     ]
-    for (mode, length, concurrency), rows in metrics.groupby(["mode", "length", "concurrency"], sort=True):
+    for (mode, length, load), rows in metrics.groupby(["mode", "length", load_column(metrics)], sort=True):
         by_measure = rows.set_index("measure")
         n = int(by_measure.loc["ttft_seconds_median", "n"])
         cells = " | ".join(interval(by_measure.loc[measure]) for measure, _ in SHOWN)
         over = int(by_measure.iloc[0]["over_window"])
-        lines.append(f"| {mode} | {length} | {concurrency} | {n or f'over the window: {over}'} | {cells} |")
+        lines.append(f"| {mode} | {length} | {load:g} | {n or f'over the window: {over}'} | {cells} |")
     for mode, summary in summaries.items():
         lines += ["", f"## {mode.capitalize()}", "", *mode_lines(summary)]
     lines += ["", *parity_lines(parity), *delta_lines(deltas(metrics))]
@@ -157,9 +160,14 @@ def mode_lines(summary: dict[str, Any]) -> list[str]:
     """What one mode's summary says beside latencies."""
     cache = summary["cache"]
     lines = [
+        f"- {cache['cold_groups']} of {len(cache['groups'])} groups of requests were cold, by {', '.join(sorted({g['evidence'] for g in cache['groups']})) or 'nothing'}; "
+        f"{cache['warm_groups']} were read from a cache and are not averaged. The engine's cache was "
+        f"{'emptied before each' if cache['reset_before_each_group'] else 'NOT emptied between them'}; salt {summary['salt']}.",
         f"- Prefixes: {cache['prefix']}; of {cache['prompt_tokens']} prompt tokens {cache['cached_tokens']} were not computed by the "
-        f"answering instance; its prefix cache held {cache['prefix_cache_hit_tokens']}."
+        f"answering instance; its prefix cache held {cache['prefix_cache_hit_tokens']}.",
     ]
+    if summary["failed_requests"]:
+        lines.append(f"- **{summary['failed_requests']} requests failed** and count in no latency; requests.parquet says why.")
     if transfer := summary["kv_transfer"]:
         lines.append(
             f"- KV transfer ({summary['connector']}): {transfer['external_hit_tokens']} of {transfer['expected_external_hit_tokens']} tokens "
@@ -173,12 +181,29 @@ def mode_lines(summary: dict[str, Any]) -> list[str]:
         lines.append(
             f"- Our medians against vLLM's own benchmark: {', '.join(parts)}; {verdict} {check['tolerance_percent']:.0f} %."
         )
+    lines += rate_lines(summary.get("highest_rates") or [])
     for entry in summary["memory"] or []:
         parts = [
             f"{role}: {', '.join(memory_text(name, value) for name, value in peaks.items())}"
             for role, peaks in entry["instances"].items()
         ]
-        lines.append(f"- Peak memory at {entry['length']} tokens, {entry['concurrency']} at once: {'; '.join(parts)}.")
+        lines.append(f"- Peak memory at {entry['length']} tokens, {load_of(entry)}: {'; '.join(parts)}.")
+    return lines
+
+
+def load_of(entry: dict[str, Any]) -> str:
+    """How the engine was loaded, for people."""
+    return f"{entry['rate']:g} a second" if "rate" in entry else f"{entry['concurrency']} at once"
+
+
+def rate_lines(found: Sequence[dict[str, Any]]) -> list[str]:
+    """The highest rates that keep the limits."""
+    lines = []
+    for entry in found:
+        what = f"{entry['length']} tokens: {100 * entry['quantile']:g} % of the requests keep {entry['limit']}"
+        bounds = " to ".join("?" if entry[side] is None else number(entry[side]) for side in ("low", "high"))
+        rate = "at no measured rate" if entry["rate"] is None else f"up to {number(entry['rate'])} a second [{bounds}]"
+        lines.append(f"- {what} {rate} ({entry['why']}; {sum(trial['requests'] for trial in entry['trials'])} requests).")
     return lines
 
 
@@ -215,13 +240,13 @@ def delta_lines(table: pd.DataFrame) -> list[str]:
         "",
         "Change in percent of aggregated; in bold where the 95 % intervals do not overlap.",
         "",
-        "| prompt tokens | concurrency | " + " | ".join(label for _, label in SHOWN) + " |",
+        f"| prompt tokens | {LOADS[load_column(table)]} | " + " | ".join(label for _, label in SHOWN) + " |",
         "|---:|---:|" + "---:|" * len(SHOWN),
     ]
-    for (length, concurrency), rows in table.groupby(["length", "concurrency"], sort=True):
+    for (length, load), rows in table.groupby(["length", load_column(table)], sort=True):
         by_measure = rows.set_index("measure")
         cells = [change(by_measure, measure) for measure, _ in SHOWN]
-        lines.append(f"| {length} | {concurrency} | {' | '.join(cells)} |")
+        lines.append(f"| {length} | {load:g} | {' | '.join(cells)} |")
     return lines
 
 
@@ -230,7 +255,10 @@ def interval(row: Any) -> str:
     if row["value"] != row["value"]:
         return ""
     text = number(row["value"])
-    return f"{text} [{number(row['low'])}, {number(row['high'])}]" if row["low"] == row["low"] else text
+    low, high = (number(row[bound]) if row[bound] == row[bound] else "?" for bound in ("low", "high"))
+    if (low, high) == ("?", "?"):
+        return f"{text} (too few)" if row["n"] > 1 else text
+    return f"{text} [{low}, {high}]"
 
 
 def number(value: float) -> str:

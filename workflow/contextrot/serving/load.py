@@ -9,9 +9,9 @@ TPOT = (end - first token) / (output tokens - 1), with the server's count of out
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
@@ -31,7 +31,8 @@ class Timing:
 
     Attributes:
         sample_id: which prompt.
-        start: seconds of the monotonic clock when it was sent.
+        start: seconds of the monotonic clock when it was sent, or due.
+        late_seconds: how much later than due it was sent.
         ttft_seconds: from sending to the first token.
         end_to_end_seconds: from sending to the last token.
         itl_seconds: between chunks; a chunk may hold several tokens.
@@ -49,6 +50,7 @@ class Timing:
     text: str
     finish_reason: str | None = None
     itl_seconds: list[float] = field(default_factory=list)
+    late_seconds: float = 0.0
 
     @property
     def tpot_seconds(self) -> float | None:
@@ -57,61 +59,184 @@ class Timing:
             return None
         return (self.end_to_end_seconds - self.ttft_seconds) / (self.completion_tokens - 1)
 
+    def counted_from(self, due: float) -> Timing:
+        """The same with latencies from the time that it was due, so that waiting before it was sent is not left out."""
+        late = self.start - due
+        return replace(
+            self,
+            start=due,
+            late_seconds=late,
+            ttft_seconds=self.ttft_seconds + late,
+            end_to_end_seconds=self.end_to_end_seconds + late,
+        )
+
+
+@dataclass
+class FailedRequest:
+    """A request without a whole answer.
+
+    Attributes:
+        start: seconds of the monotonic clock when it was sent.
+        message: what went wrong.
+    """
+
+    sample_id: str
+    start: float
+    message: str
+
+
+class LoadGenerator:
+    """Sends requests over one pool of connections, which is kept from one group of requests to the next.
+
+    Use it as a context manager.
+
+    Args:
+        loop: makes the event loop whose clock times requests; asyncio's own without it.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, timeout_seconds: float = 600, loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+    ) -> None:
+        self._endpoint, self._timeout_seconds = endpoint, timeout_seconds
+        self._runner = asyncio.Runner(loop_factory=loop)
+        self._session: ClientSession | None = None
+
+    def __enter__(self) -> LoadGenerator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._session is not None:
+            self._runner.run(self._session.close())
+        self._runner.close()
+
+    def closed_loop(
+        self, samples: Sequence[Sample], concurrency: int, options: dict[str, Any]
+    ) -> tuple[list[Timing | FailedRequest], float]:
+        """Sends every sample once, at most `concurrency` at a time, each as soon as an earlier one ends.
+
+        Args:
+            options: fields of each request, such as temperature, seed, ignore_eos.
+
+        Returns:
+            A timing per sample, in order, or what made it fail; and the seconds from the first sending to the last end.
+
+        Raises:
+            EngineError: if the engine has stopped.
+        """
+        return self._runner.run(self._closed_loop(samples, concurrency, options))
+
+    def open_loop(
+        self, samples: Sequence[Sample], due_seconds: Sequence[float], options: dict[str, Any]
+    ) -> tuple[list[Timing | FailedRequest], float]:
+        """Sends every sample when it is due, however many are under way; latencies count from the time it was due.
+
+        Args:
+            due_seconds: for each sample, from the beginning; ascending.
+
+        Returns:
+            As `closed_loop`; `Timing.start` is the time it was due, `Timing.late_seconds` how much later it was sent.
+
+        Raises:
+            EngineError: if the engine has stopped.
+        """
+        return self._runner.run(self._open_loop(samples, due_seconds, options))
+
+    async def _closed_loop(
+        self, samples: Sequence[Sample], concurrency: int, options: dict[str, Any]
+    ) -> tuple[list[Timing | FailedRequest], float]:
+        await self._connect(min(concurrency, len(samples)))
+        turn = asyncio.Semaphore(concurrency)
+
+        async def one(sample: Sample) -> Timing | FailedRequest:
+            async with turn:
+                return await self._answer(sample, options)
+
+        started = now()
+        answers = await asyncio.gather(*map(one, samples))
+        seconds = now() - started
+        await self._raise_if_stopped(answers)
+        return list(answers), seconds
+
+    async def _open_loop(
+        self, samples: Sequence[Sample], due_seconds: Sequence[float], options: dict[str, Any]
+    ) -> tuple[list[Timing | FailedRequest], float]:
+        await self._connect(1)
+        began = now()
+
+        async def one(sample: Sample, due: float) -> Timing | FailedRequest:
+            if (wait := began + due - now()) > 0:
+                await asyncio.sleep(wait)
+            return await self._answer(sample, options, due=began + due)
+
+        answers = await asyncio.gather(*map(one, samples, due_seconds))
+        seconds = now() - began
+        await self._raise_if_stopped(answers)
+        return list(answers), seconds
+
+    async def _connect(self, connections: int) -> None:
+        """Opens the connections that a group begins with, so that none of its requests waits for one."""
+        if self._session is None:
+            timeout = ClientTimeout(total=self._timeout_seconds)
+            connector = TCPConnector(limit=0, keepalive_timeout=75)
+            self._session = ClientSession(timeout=timeout, connector=connector, headers=self._endpoint.request_headers)
+
+        async def knock() -> None:
+            with suppress(ClientError, TimeoutError, OSError):
+                async with self._session.get(self._endpoint.url("models"), allow_redirects=False) as answer:
+                    await answer.read()
+
+        await asyncio.gather(*(knock() for _ in range(connections)))
+
+    async def _answer(self, sample: Sample, options: dict[str, Any], due: float | None = None) -> Timing | FailedRequest:
+        start = now()
+        try:
+            timing = await _send(self._session, self._endpoint, sample, options)
+        except RequestError as error:
+            return FailedRequest(sample.sample_id, start, str(error))
+        except TimeoutError:
+            return FailedRequest(sample.sample_id, start, f"no answer within {self._timeout_seconds:.0f} s")
+        except (ClientError, OSError, ValueError) as error:
+            return FailedRequest(sample.sample_id, start, f"{type(error).__name__}: {error}")
+        return timing if due is None else timing.counted_from(due)
+
+    async def _raise_if_stopped(self, answers: Sequence[Timing | FailedRequest]) -> None:
+        if not any(isinstance(answer, FailedRequest) for answer in answers):
+            return
+        # A process that was just killed is reaped a moment after its connections break.
+        for _ in range(20):
+            self._endpoint.alive()
+            await asyncio.sleep(0.1)
+
 
 def run_load(
     endpoint: Endpoint, samples: Sequence[Sample], concurrency: int, options: dict[str, Any], timeout_seconds: float = 600
 ) -> tuple[list[Timing], float]:
-    """Sends every sample once, at most `concurrency` at a time, each as soon as an earlier one ends.
-
-    Args:
-        options: fields of each request, such as temperature, seed, ignore_eos.
-
-    Returns:
-        A timing per sample, in order, and the seconds from the first sending to the last end.
+    """One closed loop in which no request may fail.
 
     Raises:
         EngineError: if the engine has stopped.
-        RequestError: if a request failed: a measurement with holes is none.
+        RequestError: if a request failed.
     """
-    return asyncio.run(_run_load(endpoint, samples, concurrency, options, timeout_seconds))
+    with LoadGenerator(endpoint, timeout_seconds) as load:
+        answers, seconds = load.closed_loop(samples, concurrency, options)
+    return all_answered(answers), seconds
 
 
-async def _run_load(
-    endpoint: Endpoint, samples: Sequence[Sample], concurrency: int, options: dict[str, Any], timeout_seconds: float
-) -> tuple[list[Timing], float]:
-    turn = asyncio.Semaphore(concurrency)
-    timeout = ClientTimeout(total=timeout_seconds)
-    async with ClientSession(timeout=timeout, connector=TCPConnector(limit=0), headers=_headers(endpoint)) as session:
+def all_answered(answers: Sequence[Timing | FailedRequest]) -> list[Timing]:
+    """The timings of requests of which none may fail.
 
-        async def one(sample: Sample) -> Timing:
-            async with turn:
-                return await _send(session, endpoint, sample, options)
-
-        tasks = [asyncio.create_task(one(sample)) for sample in samples]
-        started = time.perf_counter()
-        try:
-            timings = await asyncio.gather(*tasks)
-        except (ClientError, TimeoutError, OSError, ValueError, RequestError) as error:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await _raise_if_stopped(endpoint)
-            if isinstance(error, RequestError):
-                raise
-            what = f"no answer within {timeout_seconds:.0f} s" if isinstance(error, TimeoutError) else f"{error}"
-            raise RequestError(f"a request of the measurement failed ({type(error).__name__}: {what}). Run again.") from error
-        return list(timings), time.perf_counter() - started
+    Raises:
+        RequestError: if one did.
+    """
+    for answer in answers:
+        if isinstance(answer, FailedRequest):
+            raise RequestError(f"a request of the measurement failed ({answer.message}). Run again.")
+    return [answer for answer in answers if isinstance(answer, Timing)]
 
 
-async def _raise_if_stopped(endpoint: Endpoint) -> None:
-    # A process that was just killed is reaped a moment after its connections break.
-    for _ in range(20):
-        endpoint.alive()
-        await asyncio.sleep(0.1)
-
-
-def _headers(endpoint: Endpoint) -> dict[str, str]:
-    return endpoint.request_headers
+def now() -> float:
+    """Seconds of the running loop's monotonic clock."""
+    return asyncio.get_running_loop().time()
 
 
 async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, options: dict[str, Any]) -> Timing:
@@ -124,7 +249,7 @@ async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, opti
         **endpoint.extra_body,
         **options,
     }
-    start = last = time.perf_counter()
+    start = last = now()
     first, gaps, reply, reader, ended = None, [], Reply(), EventReader(), False
     url = endpoint.url("chat/completions")
     async with session.post(url, json=body, headers={"X-Request-Id": sample.sample_id}, allow_redirects=False) as answer:
@@ -132,19 +257,19 @@ async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, opti
             raise RequestError(f"the engine answered {answer.status} to {sample.sample_id!r}: {(await answer.text())[:400]}")
         try:
             async for part in answer.content.iter_any():
-                now = time.perf_counter()
+                at = now()
                 for event in reader.feed(part):
                     if event.chunk is None:
                         ended = True
-                    elif reply.add(event.chunk, now - start, event.name) and first is None:
-                        first = last = now
+                    elif reply.add(event.chunk, at - start, event.name) and first is None:
+                        first = last = at
                     elif first is not None and event.chunk.get("choices"):
-                        gaps.append(now - last)
-                        last = now
+                        gaps.append(at - last)
+                        last = at
             for event in reader.end():
                 ended = ended or event.chunk is None
                 if event.chunk is not None:
-                    reply.add(event.chunk, time.perf_counter() - start, event.name)
+                    reply.add(event.chunk, now() - start, event.name)
         except Failure as failure:
             raise RequestError(f"the engine broke off {sample.sample_id!r}: {failure.message}") from failure
     if ended and first is None:

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from contextrot.settings import ModelSettings
 
 
-def simulated_load(model: ModelSettings, samples: Sequence[Sample], concurrency: int) -> tuple[list[Timing], float]:
-    """A timing per sample and the seconds of all, as `run_load` would measure them.
+def simulated_load(
+    model: ModelSettings, samples: Sequence[Sample], concurrency: int, due_seconds: Sequence[float] | None = None
+) -> tuple[list[Timing], float]:
+    """A timing per sample and the seconds of all, as the load generator would measure them.
+
+    Args:
+        due_seconds: when each is sent, whatever `concurrency` says; a closed loop without it.
 
     Raises:
         EngineError: unless the environment allows simulation.
@@ -29,11 +34,11 @@ def simulated_load(model: ModelSettings, samples: Sequence[Sample], concurrency:
     token_seconds = 1 / answer_rate
     ends = [0.0] * concurrency
     free, timings = 0.0, []
-    for sample in samples:
-        start = heapq.heappop(ends)
+    for index, sample in enumerate(samples):
+        start = heapq.heappop(ends) if due_seconds is None else due_seconds[index]
         free = max(start, free) + sample.prompt_tokens / prompt_rate
         end = free + (sample.max_output_tokens - 1) * token_seconds
-        heapq.heappush(ends, end)
+        heapq.heappush(ends, end)  # of an open loop: all ends
         timings.append(
             Timing(
                 sample_id=sample.sample_id,

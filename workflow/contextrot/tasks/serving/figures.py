@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.figures.charts import aside, legend_under, line_with_interval, token_axis, token_label
 from contextrot.figures.style import new_figure
-from contextrot.tasks.serving.summary import SHOWN, change, deltas
+from contextrot.tasks.serving.summary import SHOWN, change, deltas, load_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from contextrot.figures import FigureContext
 
 NEEDS = {
+    "latency_by_rate": ["several_rates"],
     "throughput_by_concurrency": ["several_concurrencies"],
     "delta_table": ["both_modes"],
     "memory_by_length": ["memory_files"],
@@ -25,12 +26,12 @@ NEEDS = {
 
 
 def draw_latency_by_length(context: FigureContext) -> Figure:
-    """TTFT and TPOT (medians) against prompt length, one line for each mode and concurrency."""
+    """TTFT and TPOT (medians) against prompt length, one line for each mode and load."""
     shown = {
         "ttft_seconds_median": "time to first token (s, median, 95 % interval)",
         "tpot_seconds_median": "time per output token (s, median, 95 % interval)",
     }
-    return _panels(context, shown, "length", "concurrency", "prompt length (tokens, log scale)", token_label)
+    return _panels(context, shown, "length", load_column(context.metrics), "prompt length (tokens, log scale)", token_label)
 
 
 def draw_throughput_by_concurrency(context: FigureContext) -> Figure:
@@ -40,6 +41,16 @@ def draw_throughput_by_concurrency(context: FigureContext) -> Figure:
         "goodput": "requests within both limits a second (mean, 95 % interval)",
     }
     return _panels(context, shown, "concurrency", "length", "requests under way at once (log scale)", str)
+
+
+def draw_latency_by_rate(context: FigureContext) -> Figure:
+    """TTFT (median and p99) and good requests a second against the rate of requests, one line for each mode and length."""
+    shown = {
+        "ttft_seconds_median": "time to first token (s, median, 95 % interval)",
+        "ttft_seconds_p99": "time to first token (s, 99th percentile, 95 % interval)",
+        "goodput": "requests within both limits a second (mean, 95 % interval)",
+    }
+    return _panels(context, shown, "rate", "length", "requests due a second (log scale)", "{:g}".format)
 
 
 def _panels(
@@ -68,14 +79,18 @@ def _panels(
 def draw_delta_table(context: FigureContext) -> Figure:
     """Disaggregated against aggregated, in percent; darker where the intervals do not overlap."""
     table = deltas(context.metrics)
-    groups = list(table.groupby(["length", "concurrency"], sort=True))
-    header = ["prompt\ntokens", "at\nonce", *("\n".join(label.replace(" (s)", "").rsplit(" ", 1)) for _, label in SHOWN)]
+    groups = list(table.groupby(["length", load_column(table)], sort=True))
+    header = [
+        "prompt\ntokens",
+        "a\nsecond" if "rate" in table else "at\nonce",
+        *("\n".join(label.replace(" (s)", "").rsplit(" ", 1)) for _, label in SHOWN),
+    ]
     cells, shades = [], []
-    for (length, concurrency), rows in groups:
+    for (length, load), rows in groups:
         by_measure = rows.set_index("measure")
         texts = [change(by_measure, measure).replace("*", "") for measure, _ in SHOWN]
         separate = [measure in by_measure.index and bool(by_measure.loc[measure, "separate"]) for measure, _ in SHOWN]
-        cells.append([str(length), str(concurrency), *texts])
+        cells.append([str(length), f"{load:g}", *texts])
         shades.append(["white", "white", *("#F7D9C4" if s else "white" for s in separate)])
     figure, ax = new_figure(context, panel_width=6.4, panel_height=0.75 + 0.24 * max(len(cells), 1))
     ax.axis("off")
@@ -142,4 +157,4 @@ def _lines(ax: Axes, rows: pd.DataFrame, x: str, by: list[str]) -> None:
 def _part(name: str, value: Any) -> str:
     if name == "length":
         return f"{token_label(value)} tokens"
-    return f"{value} at once" if name == "concurrency" else str(value)
+    return f"{value} at once" if name == "concurrency" else f"{value:g} a second" if name == "rate" else str(value)

@@ -1,4 +1,4 @@
-"""Requests to metrics: latencies with bootstrap intervals, rates (per second) over repeats, and what one mode costs or saves."""
+"""Requests to metrics: latencies, rates (per second) over repeats, and what one mode costs or saves."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contextrot.randomness import generator_for
 from contextrot.records import OUTCOMES
 from contextrot.scores.stats import mean_interval
+from contextrot.tasks.serving.tails import clustered, quantile_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GROUP = ("mode", "length", "concurrency")
 LATENCIES = ("ttft_seconds", "tpot_seconds", "itl_seconds", "end_to_end_seconds")
 STATISTICS = {
-    "mean": lambda values: np.mean(values, axis=-1),
-    "median": lambda values: np.median(values, axis=-1),
-    "p95": lambda values: np.percentile(values, 95, axis=-1),
-    "p99": lambda values: np.percentile(values, 99, axis=-1),
+    "mean": lambda values, repeats: clustered(values, repeats, np.mean),
+    "median": lambda values, repeats: clustered(values, repeats, np.median),
+    "p95": lambda values, repeats: quantile_interval(values, repeats, 0.95),
+    "p99": lambda values, repeats: quantile_interval(values, repeats, 0.99),
 }
-RESAMPLES = 1000
 SIMULATED = "SIMULATED: not a measurement"
 SHOWN = (
     ("ttft_seconds_median", "TTFT median (s)"),
@@ -38,11 +36,12 @@ SHOWN = (
 def summarize_requests(
     requests: pd.DataFrame, ttft_limit_seconds: float | None = None, tpot_limit_seconds: float | None = None
 ) -> pd.DataFrame:
-    """Metrics of each mode, length and concurrency; the columns are those of scoring.aggregate.
+    """Metrics of each mode, length and load (`concurrency`, or `rate` of an open loop); the columns are those of scoring.aggregate.
 
-    Latencies: mean, median, p95, p99 over requests (ITL: over all gaps between chunks), with a percentile bootstrap over
-    requests. Rates: requests, tokens and good requests per second of each repeat's wall time, averaged over repeats, with
-    Student's interval. A group without a request has no value.
+    Latencies: mean, median, p95, p99 over requests (ITL: over all gaps between chunks), with the repeats as clusters (see `tails`); a
+    bound is empty where too few requests tell it. Rates: requests, tokens and good requests per second of each repeat's wall time,
+    averaged over repeats, with Student's interval. Requests whose prompts a cache held (`warm`) count nowhere. A group without a
+    request has no value.
 
     Args:
         requests: one row a request, as serving.measure writes them.
@@ -51,55 +50,41 @@ def summarize_requests(
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for key, group in requests.groupby(list(GROUP), sort=True):
+    names = ("mode", "length", load_column(requests))
+    for key, group in requests.groupby(list(names), sort=True):
         outcomes = group["outcome"].value_counts()
         shared = {
-            "grouping": ",".join(GROUP),
-            **dict(zip(GROUP, key, strict=True)),
+            "grouping": ",".join(names),
+            **dict(zip(names, key, strict=True)),
             **{outcome: int(outcomes.get(outcome, 0)) for outcome in OUTCOMES},
             "unjudged": 0,
         }
-        measured = group[group["outcome"] == "answered"]
+        cold = group[~group["warm"].eq(True)] if "warm" in group else group
+        measured = cold[cold["outcome"] == "answered"]
         for name in LATENCIES:
-            values = latencies(measured, name)
-            for statistic in STATISTICS:
-                value, low, high = bootstrap(values, statistic, *key, name)
-                rows.append(
-                    {**shared, "measure": f"{name}_{statistic}", "value": value, "low": low, "high": high, "n": len(values)}
-                )
+            values, repeats, n = latencies(measured, name)
+            for statistic, estimate in STATISTICS.items():
+                value, low, high = estimate(values, repeats)
+                rows.append({**shared, "measure": f"{name}_{statistic}", "value": value, "low": low, "high": high, "n": n})
         for name, values in rates(measured, ttft_limit_seconds, tpot_limit_seconds).items():
             value, low, high = mean_interval(np.array(values))
             rows.append({**shared, "measure": name, "value": value, "low": low, "high": high, "n": len(values)})
-    order = ["grouping", "measure", *GROUP, "value", "low", "high", "n", *OUTCOMES, "unjudged"]
+    order = ["grouping", "measure", *names, "value", "low", "high", "n", *OUTCOMES, "unjudged"]
     return pd.DataFrame(rows, columns=order)
 
 
-def latencies(requests: pd.DataFrame, name: str) -> list[np.ndarray]:
-    """Each request's values of one latency: one value, or for ITL its gaps; requests without any are left out."""
-    if name == "itl_seconds":
-        return [np.asarray(gaps, float) for gaps in requests["itl_seconds"] if len(gaps)]
-    return [np.array([value]) for value in requests[name].dropna()]
+def load_column(table: pd.DataFrame) -> str:
+    """The column that says how the engine was loaded: requests at once, or a second."""
+    return "rate" if "rate" in table else "concurrency"
 
 
-def bootstrap(values: list[np.ndarray], statistic: str, *names: object) -> tuple[float | None, float | None, float | None]:
-    """A statistic of the values of all requests, with its 95 % interval from resampling whole requests.
-
-    One request has a value but no interval. The resampling is seeded by `names`.
-    """
-    if not values:
-        return None, None, None
-    compute = STATISTICS[statistic]
-    value = float(compute(np.concatenate(values)))
-    if len(values) == 1:
-        return value, None, None
-    rng = generator_for(0, "bootstrap", statistic, *names)
-    chosen = rng.integers(len(values), size=(RESAMPLES, len(values)))  # (resamples, requests)
-    if all(len(v) == 1 for v in values):
-        resampled = compute(np.concatenate(values)[chosen])
-    else:
-        resampled = np.array([compute(np.concatenate([values[i] for i in row])) for row in chosen])
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return value, float(low), float(high)
+def latencies(requests: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray, int]:
+    """All values of one latency, the repeat of each, and of how many requests they are: ITL has one for each gap."""
+    known = requests[requests[name].map(len).astype(int) > 0] if name == "itl_seconds" else requests.dropna(subset=[name])
+    if name != "itl_seconds" or known.empty:
+        return known[name].to_numpy(float), known["repeat"].to_numpy(), len(known)
+    gaps = [np.asarray(gaps, float) for gaps in known[name]]
+    return np.concatenate(gaps), np.repeat(known["repeat"].to_numpy(), [len(one) for one in gaps]), len(known)
 
 
 def rates(requests: pd.DataFrame, ttft_limit: float | None, tpot_limit: float | None) -> dict[str, list[float]]:
@@ -126,17 +111,15 @@ def rates(requests: pd.DataFrame, ttft_limit: float | None, tpot_limit: float | 
 
 
 def deltas(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Disaggregated against aggregated for each length, concurrency and measure.
+    """Disaggregated against aggregated for each length, load and measure.
 
-    Columns: length, concurrency, measure, aggregated, disaggregated, `change_percent` (of aggregated), `separate` (whether
+    Columns: length, the load, measure, aggregated, disaggregated, `change_percent` (of aggregated), `separate` (whether
     the two 95 % intervals do not overlap). Empty unless both modes were measured.
     """
     import pandas as pd
 
-    sides = [
-        metrics[metrics["mode"] == mode].set_index(["length", "concurrency", "measure"])
-        for mode in ("aggregated", "disaggregated")
-    ]
+    names = ["length", load_column(metrics), "measure"]
+    sides = [metrics[metrics["mode"] == mode].set_index(names) for mode in ("aggregated", "disaggregated")]
     rows = []
     for key in sides[0].index.intersection(sides[1].index):
         one, two = (side.loc[key] for side in sides)
@@ -144,7 +127,7 @@ def deltas(metrics: pd.DataFrame) -> pd.DataFrame:
             continue
         rows.append(
             {
-                **dict(zip(("length", "concurrency", "measure"), key, strict=True)),
+                **dict(zip(names, key, strict=True)),
                 "aggregated": one["value"],
                 "disaggregated": two["value"],
                 "change_percent": 100 * (two["value"] - one["value"]) / one["value"] if one["value"] else None,
@@ -152,7 +135,7 @@ def deltas(metrics: pd.DataFrame) -> pd.DataFrame:
                 "n": int(min(one["n"], two["n"])),
             }
         )
-    columns = ["length", "concurrency", "measure", "aggregated", "disaggregated", "change_percent", "separate", "n"]
+    columns = [*names, "aggregated", "disaggregated", "change_percent", "separate", "n"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -5,7 +5,7 @@ Running a Village Library Our library occupies what used to be the infants' scho
 Go on with the text.
 -> Golden my butcherer had been, and at the dinner with one,    (the embedded model, 16 tokens)
 
-Latency, throughput, goodput and memory of the engine itself, by prompt length and concurrency, aggregated or disaggregated.
+Latency, throughput, goodput and memory of the engine itself, by prompt length and load, aggregated or disaggregated.
 
 Source of the definitions (TTFT, TPOT, ITL, end-to-end latency, goodput): vLLM's serving benchmark, `vllm bench serve`.
 The prompts go to the engine once for each mode, and are the same in all of them; see contextrot/serving.
@@ -38,11 +38,21 @@ class ServingParameters(Parameters):
     lengths: list[Annotated[int, Field(gt=0)]] = [1_000, 4_000, 16_000]
     """Lengths of the rendered prompt, tokens."""
     concurrency: list[Annotated[int, Field(gt=0, le=100_000)]] = [1]
-    """Requests under way at once."""
+    """Requests under way at once: a closed loop, in which each request waits for an earlier one's end."""
+    rates: list[Annotated[float, Field(gt=0, le=100_000)]] = []
+    """Requests a second: an open loop instead, in which each is sent when it is due; latencies count from then."""
+    burstiness: float = Field(1.0, gt=0)
+    """Of an open loop's arrivals: 1 is a Poisson process, less is burstier, `.inf` an even gap."""
+    find_rate: bool = False
+    """Whether the highest rate is searched at which the share `find_rate_quantile` of the requests keeps the limits."""
+    find_rate_quantile: float = Field(0.95, gt=0, lt=1)
+    """See `find_rate`."""
+    find_rate_requests: int = Field(200, ge=20, le=100_000)
+    """Requests of the first measurement at a rate; undecided rates get up to eight times as many."""
     requests: int = Field(8, ge=1, le=10_000)
-    """Requests of each length and concurrency, per repeat."""
+    """Requests of each length and load, per repeat."""
     repeats: int = Field(3, ge=1, le=1_000)
-    """Times that each length and concurrency is measured, with other prompts; rates are averaged over them."""
+    """Times that each length and load is measured, with other prompts; rates are averaged over them."""
     warmup_requests: int = Field(2, ge=0, le=10_000)
     """Requests before the first measured one, which count nowhere."""
     output_tokens: int = Field(64, ge=1)
@@ -51,6 +61,9 @@ class ServingParameters(Parameters):
     """The answer goes on after its end token (vLLM only), so that all answers are equally long."""
     prefix: Literal["unique", "shared"] = "unique"
     """`unique`: no two prompts start the same, so the prefix cache cannot help; `shared`: a group's prompts differ at the end only."""
+    salt: str | None = Field(None, min_length=1, max_length=64)
+    """Makes the codes at the beginning of prompts; new in every run without it, so that no server has seen a prompt before. A run's salt
+    stands in its summary.json: give it to send the same prompts again."""
     ttft_limit_seconds: float | None = Field(2.0, gt=0)
     """A request counts for the goodput if its first token came within this time."""
     tpot_limit_seconds: float | None = Field(0.1, gt=0)
@@ -74,6 +87,8 @@ class ServingParameters(Parameters):
     def _smoke_has_a_seed(self) -> ServingParameters:
         if self.smoke and self.seed is None:
             raise ValueError("a smoke run must be repeatable: give `seed`, such as seed: 0")
+        if self.find_rate and not self.rates:
+            raise ValueError("`find_rate` begins at the lowest of `rates`: give at least one")
         if self.memory and self.lengths != sorted(self.lengths):
             raise ValueError("with `memory` the lengths must ascend, because a process seldom gives memory back")
         return self
@@ -85,9 +100,12 @@ class Serving(Task):
     Parameters = ServingParameters
     version = 3
     judged = False
-    groupings = [("mode", "length", "concurrency")]
     measures = ["score"]
     length_column = None
+
+    def __init__(self, parameters: ServingParameters) -> None:
+        super().__init__(parameters)
+        self.load_column = "rate" if parameters.rates else "concurrency"
 
     def data_files(self, data: Path) -> list[Path]:
         return document_paths(corpus_path(self.parameters.topic, data))
@@ -96,10 +114,10 @@ class Serving(Task):
         p = self.parameters
         pool = SentencePool(read_documents(corpus_path(p.topic, context.data)), context.tokenizer)
         window = int(context.window * (p.yarn_factor or 1))
-        groups = [("measured", *key) for key in product(p.lengths, p.concurrency, range(p.repeats))]
+        groups = [("measured", *key) for key in product(p.lengths, p.rates or p.concurrency, range(p.repeats))]
         samples = [self._sample(context, pool, window, "warmup", min(p.lengths), 1, 0, i) for i in range(p.warmup_requests)]
-        for phase, length, concurrency, repeat in groups:
-            samples += [self._sample(context, pool, window, phase, length, concurrency, repeat, i) for i in range(p.requests)]
+        for phase, length, load, repeat in groups:
+            samples += [self._sample(context, pool, window, phase, length, load, repeat, i) for i in range(p.requests)]
         if p.cross_check:
             # of a middle length: of a short prompt's time much is the clients' own
             fitting = [n for n in sorted(p.lengths) if n + self._output_tokens(context) <= window] or p.lengths
@@ -117,14 +135,15 @@ class Serving(Task):
         window: int,
         phase: str,
         length: int,
-        concurrency: int,
+        load: float,
         repeat: int,
         index: int,
     ) -> Sample:
         p = self.parameters
-        name = f"{phase}-{length:07d}-{concurrency:03d}-{repeat}-{index:03d}"
+        shown = f"{load:03d}" if isinstance(load, int) else f"{load:g}s"
+        name = f"{phase}-{length:07d}-{shown}-{repeat}-{index:03d}"
         shared = p.prefix == "shared" and phase == "measured"
-        group = (phase, length, concurrency, repeat)
+        group = (phase, length, load, repeat)
         rng = context.rng("serving", p.seed, p.topic, *group, *([] if shared else [index]))
         code = f"{rng.integers(16**8):08x}"
         order = pool.original_order(rng)
@@ -147,7 +166,7 @@ class Serving(Task):
             target_tokens=length,
             prompt_tokens=haystack.prompt_tokens if haystack else None,
             fits_window=haystack is not None,
-            condition={"phase": phase, "length": length, "concurrency": concurrency, "repeat": repeat, "index": index},
+            condition={"phase": phase, "length": length, self.load_column: load, "repeat": repeat, "index": index},
         )
 
     def request_options(self, sample: Sample) -> dict[str, Any]:
@@ -166,7 +185,12 @@ class Serving(Task):
     @property
     def several_concurrencies(self) -> bool:
         """Whether there is more than one number of requests at once."""
-        return len(self.parameters.concurrency) > 1
+        return not self.parameters.rates and len(self.parameters.concurrency) > 1
+
+    @property
+    def several_rates(self) -> bool:
+        """Whether requests come at more than one rate."""
+        return len(self.parameters.rates) > 1
 
     @property
     def both_modes(self) -> bool:
@@ -179,7 +203,7 @@ class Serving(Task):
         return [f"{mode}/summary.json" for mode in self.parameters.modes] if self.parameters.memory else []
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """Latencies over requests with bootstrap intervals; rates over repeats with Student's t; see serving.summary."""
+        """Latencies over requests, rates over repeats, repeats as clusters; see summarize_requests."""
         from contextrot.tasks.serving.summary import summarize_requests
 
         return summarize_requests(scores, self.parameters.ttft_limit_seconds, self.parameters.tpot_limit_seconds)
