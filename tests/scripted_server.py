@@ -68,6 +68,8 @@ class ScriptedServer:
         prompts: the last prompt of each request, in their order.
         requests: each request's body.
         authorizations: each request's Authorization header.
+        pages: path -> JSON of everything but chat completions; 404 for what is not there.
+        looks: paths that were asked for so.
         most_at_once: the most requests that were under way at one time.
     """
 
@@ -76,6 +78,8 @@ class ScriptedServer:
         self.prompts: list[str] = []
         self.requests: list[dict[str, Any]] = []
         self.authorizations: list[str | None] = []
+        self.pages: dict[str, Any] = {}
+        self.looks: list[str] = []
         self.counts: Counter[str] = Counter()
         self.transports: set[asyncio.Transport] = set()
         self.active = self.most_at_once = 0
@@ -152,15 +156,27 @@ class _Connection(asyncio.Protocol):
             length = int(headers.get("content-length", 0))
             if len(self.buffer) < end + 4 + length:
                 return
-            request = json.loads(self.buffer[end + 4 : end + 4 + length])
+            content = self.buffer[end + 4 : end + 4 + length]
             self.buffer = self.buffer[end + 4 + length :]
             server = self.server
+            path = lines[0].split()[1]
+            if not path.endswith(("/chat/completions", "/api/chat", "/messages", "/responses")):
+                self._page(path)
+                continue
+            request = json.loads(content)
             act = server.act(request, headers.get("authorization"))
             server.active += 1
             server.most_at_once = max(server.most_at_once, server.active)
             if act.silent:
                 continue
             asyncio.get_running_loop().call_later(act.delay_seconds, self.answer, act, request)
+
+    def _page(self, path: str) -> None:
+        self.server.looks.append(path)
+        page = self.server.pages.get(path)
+        body = json.dumps(page).encode()
+        head = _head(404 if page is None else 200, {"Content-Type": "application/json", "Content-Length": str(len(body))})
+        self.transport.write(head + body)
 
     def answer(self, act: Act, request: dict[str, Any]) -> None:
         self.server.active -= 1

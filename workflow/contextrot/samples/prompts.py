@@ -72,7 +72,7 @@ Session {number}
 {turns}"""
 
 SENTIMENT = """\
-Is this film review positive or negative?
+Is this film review positive or negative? Answer with one word.
 {text}"""
 
 MULTIPLE_CHOICE = """\

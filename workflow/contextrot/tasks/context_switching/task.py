@@ -19,6 +19,7 @@ from pydantic import Field, field_validator
 from contextrot.records import SCORED_OUTCOMES, Response, Sample
 from contextrot.task import Parameters, SampleContext, StateRequest, Task
 from contextrot.tasks.context_switching import histories
+from contextrot.tasks.context_switching.labels import read_label
 from contextrot.tasks.context_switching.task_sets import Reference, TaskSet, TaskSetSettings, load_task_set, settings_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class ContextSwitching(Task):
     """Does the model still do a task as well after turns of another task?"""
 
     Parameters = SwitchingParameters
-    version = 2
+    version = 3
     judged = False
     groupings = [("target", "distractor", "history_turns"), ("target", "history_turns"), ("history_turns",)]
     measures = ["score", "format_error", "likelihood_correct", "tau"]
@@ -167,21 +168,6 @@ def sample_id(target: str, distractor: str, turns: int, item: str) -> str:
     return f"{target}|{distractor}|{turns:02d}|{item}"
 
 
-def read_label(text: str, labels: Sequence[str]) -> str | None:
-    """The label that an answer begins with (after "Answer:", quotes or brackets); None is a format error.
-
-    A single letter must stand alone, so that "A good film" does not choose A. Case matters for single letters only.
-    """
-    letters = all(len(label) == 1 for label in labels)
-    options = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
-    end = r"(?=[\s]*$|[.:,;)\]*\"'\n])" if letters else r"(?!\w)"
-    pattern = rf"(?i:(?:the )?(?:correct )?answer(?: is)?[\s:]*)?[^\w]*({options}){end}"
-    match = re.match(pattern, text.strip(), flags=0 if letters else re.IGNORECASE)
-    if not match:
-        return None
-    return next(label for label in labels if label.lower() == match.group(1).lower())
-
-
 @cache
 def _rouge() -> Any:
     from rouge_score.rouge_scorer import RougeScorer
@@ -256,12 +242,16 @@ def _change_interval(before: Any, after: Any, drawn: Any) -> tuple[float | None,
 
 
 def draw_metric(context: FigureContext) -> Figure:
-    """The target's score against the length of the history, one line a distractor."""
+    """The target's score against the length of the history, and the share of format errors, one line a distractor."""
     from contextrot.tasks.context_switching.figures import lines_by_history
 
     return lines_by_history(
         context,
-        {"score": "score (mean, 95 % interval)", "likelihood_correct": "label likelihood accuracy\n(mean, 95 % interval)"},
+        {
+            "score": "score (mean, 95 % interval)",
+            "format_error": "answers without one label\n(share, 95 % interval)",
+            "likelihood_correct": "label likelihood accuracy\n(mean, 95 % interval)",
+        },
     )
 
 
