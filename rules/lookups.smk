@@ -3,6 +3,7 @@
 import json
 
 from contextrot.report.captions import experiment_facts, figure_facts, result_labels
+from contextrot.plan.turns import server_resource
 from contextrot.scores.comparison import COMPARISON_FIGURES, comparison_facts, comparisons, entries_of, length_column
 from contextrot.errors import unknown
 from contextrot.secrets import public
@@ -62,8 +63,17 @@ def turn(name, after=0):
 PROVIDERS = sorted({model.provider for model in project.models.values() if model.provider})
 
 
+SERVERS = sorted({name for model in project.models.values() if (name := server_resource(model))})
+
+for name in SERVERS:
+    # a laptop's server is one server: the jobs that ask it take turns, unless `--resources server_8080=2` says otherwise
+    if name not in workflow.global_resources:
+        workflow.register_resource(name, 1)
+
+
 def api_resources(model_for):
-    """`api` for any server elsewhere, `api_{provider}` for each provider: 1 if the job asks it, so that jobs at once can be limited."""
+    """`api` for any server elsewhere, `api_{provider}` for each provider, `server_{port}` for each on this machine: 1 if the job asks it, so
+    that jobs at once can be limited."""
 
     def asks(provider):
         def places(wildcards):
@@ -72,7 +82,11 @@ def api_resources(model_for):
 
         return places
 
-    return {"api": asks(None), **{f"api_{provider}": asks(provider) for provider in PROVIDERS}}
+    def turn_at(name):
+        return lambda wildcards: int(server_resource(model_for(wildcards)) == name)
+
+    providers = {f"api_{provider}": asks(provider) for provider in PROVIDERS}
+    return {"api": asks(None), **providers, **{name: turn_at(name) for name in SERVERS}}
 
 
 def shards_of(wildcards):

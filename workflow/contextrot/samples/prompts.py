@@ -72,8 +72,9 @@ Session {number}
 {turns}"""
 
 SENTIMENT = """\
-Is this film review positive or negative? Answer with one word.
-{text}"""
+Is this film review positive or negative?
+{text}
+Answer with one word."""
 
 MULTIPLE_CHOICE = """\
 {question}
