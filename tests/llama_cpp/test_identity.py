@@ -32,7 +32,13 @@ def test_a_swapped_file_behind_the_same_url_and_name_is_asked_anew(swappable, tm
 
     def ask(url: str):
         there = ModelSettings(
-            engine="external", name="model", base_url=url, window=1024, max_output_tokens=8, tokens_per_minute=10**9, concurrency=1
+            engine="external",
+            name="model",
+            base_url=url,
+            window=1024,
+            max_output_tokens=8,
+            tokens_per_minute=10**9,
+            concurrency=1,
         )
         sample = Sample("a", [{"role": "user", "content": "Say yes."}], ["yes"], 8, None)
         usage = Ledger(tmp_path / "t" / "m" / "e", "1-of-1", "m", pricing_of(there), None)

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from contextrot import secrets
+from contextrot import engines, secrets
+from contextrot.api_keys import KEY_VARIABLES
 from contextrot.engines import Endpoint
-from contextrot.engines.external import KEY_VARIABLES
 from contextrot.errors import ContextRotError, RequestError
 from contextrot.records import Response
 from contextrot.responses.asked_once import AskedOnce
@@ -65,7 +65,7 @@ class Client:
         pause_seconds: first pause before another try; doubles up to a minute.
         clock: the time.
         transport: sends requests; found from the endpoint without it.
-        server: who a server of one's own says to be; part of every key.
+        whose: who a server of one's own says to be; part of every key.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Client:
         pause_seconds: float = 1.0,
         clock: Clock | None = None,
         transport: Transport | None = None,
-        server: ServerIdentity | None = None,
+        whose: ServerIdentity | None = None,
     ) -> None:
         self.endpoint, self.model, self.settings, self.store, self.usage = endpoint, model, settings, store, usage
         self.pricing: Pricing | None = pricing_of(model)
@@ -89,29 +89,29 @@ class Client:
         most = endpoint.most_at_once if endpoint else None
         self.concurrency = AdaptiveConcurrency(min(model.concurrency, most or model.concurrency), self._clock)
         self.requests = ChatRequests(model)
-        self._identity, self.server = model_identity(model), server
+        self._identity, self.whose = model_identity(model), whose
         self._shown_identity = secrets.public(self._identity)
         self._thoughts = Thoughts.of(model)
-        self._upstreams: set[str] = set()
         usage.keep_account(Path(settings.request_store) / "ledger")
         self._writer = StoreWriter(store)
         self._once = AskedOnce(store, self._stop)
         if endpoint:
             for change in self.requests.changes:
                 log.warning("%s: %s", model.name, change)
-        self._failures_in_a_row = 0
-        self._bucket = self._transport = self._retrying = None
-        if endpoint:
-            self._transport = transport or transport_for(endpoint)
+        self._upstreams, self._failures_in_a_row = set[str](), 0
+        if endpoint:  # without one there is nothing to send by
+            self._server, self._transport = endpoint, transport or transport_for(endpoint)
             self._bucket = _bucket(model, Path(settings.request_store), self._stop)
-            rest = (self._bucket, self.concurrency, usage.account, self._clock, self._stop, pause_seconds)
-            self._retrying = Retrying(endpoint, settings, self._send, self._refused, *rest)
+            self._retrying = Retrying(
+                endpoint, settings, self._send, self._refused,
+                self._bucket, self.concurrency, usage.account, self._clock, self._stop, pause_seconds,
+            )  # fmt: skip
 
     async def __aenter__(self) -> Client:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._transport:
+        if self.endpoint:
             await self._transport.close()
             self._bucket.close()
         self._writer.close()
@@ -126,7 +126,7 @@ class Client:
     @stopped.setter
     def stopped(self, error: ContextRotError | None) -> None:
         self._stop.set(error)
-        if self._retrying and self._stop.error:
+        if self.endpoint and self._stop.error:
             self._retrying.outages.release()
 
     @property
@@ -172,12 +172,12 @@ class Client:
         return await self._recorded(key, response) if response.cached else response
 
     def _key(self, body: dict[str, Any], repeat: int) -> str:
-        said = self.server.key_part if self.server else {}
+        said = self.whose.key_part if self.whose else {}
         return request_key({**self._identity, **said, "body": body, "repeat": repeat})
 
     async def _recorded(self, key: str, stored: Response) -> Response:
-        if self.server:
-            self.server.used()
+        if self.whose:
+            self.whose.used()
         stored = self._thoughts.without(stored)
         self.usage.record(key, stored)
         await asyncio.sleep(0)  # so that requests under way go on beside a long row of stored answers
@@ -190,7 +190,7 @@ class Client:
         if prompt_tokens is None:
             prompt_tokens = sum(len(m["content"]) for m in body["messages"]) // 3
         limit = output_limit(body, self.model)
-        bound = worst_case(self.pricing, prompt_tokens, limit) if self._bills else 0
+        bound = worst_case(self.pricing, prompt_tokens, limit) if self.pricing and self._bills else 0
         try:
             outcome = await self._retrying.send(body, key, prompt_tokens, bound)
             response = self._response(outcome.result, outcome.attempts)
@@ -204,13 +204,13 @@ class Client:
                 self._count_failure(response)
                 return response
             self._failures_in_a_row = 0
-            if self.server is not None:
-                await self.server.look_again(self._clock.monotonic())
-                key, response.server_fingerprint = self._key(body, repeat), self.server.fingerprint
+            if self.whose is not None:
+                await self.whose.look_again(self._clock.monotonic())
+                key, response.server_fingerprint = self._key(body, repeat), self.whose.fingerprint
             if response.outcome != "over_window":
                 await self._writer.put(key, self._kept(body, repeat), response)
-                if self.server:
-                    self.server.kept(self.store.path(key))
+                if self.whose:
+                    self.whose.kept(self.store.path(key))
             self.usage.record(key, response)
         except ContextRotError as error:
             self.stopped = error
@@ -246,7 +246,7 @@ class Client:
         sent = Sent(prompt_tokens, output_limit(body, self.model), self.model.window)
         try:
             reply = await self._transport.send(
-                {"model": self.endpoint.model, **body, **self.requests.wire}, self.model.timeout_seconds, sent
+                {"model": self._server.model, **body, **self.requests.wire}, self.model.timeout_seconds, sent
             )
         except Failure as failure:
             failure.message = secrets.clean(failure.message)
@@ -255,22 +255,22 @@ class Client:
                     f" (perhaps mended by {as_config(in_its_place(part))} of the model; `snakemake check_models` tries)"
                 )
             return failure, Reply()
-        if self._answers_as_another(reply.model):
+        if reply.model and self._answers_as_another(reply.model):
             return faults.WrongModel(
-                f"asked for model {self.endpoint.model!r}, the server answers as {secrets.clean(reply.model)!r}; correct `name`, or set "
+                f"asked for model {self._server.model!r}, the server answers as {secrets.clean(reply.model)!r}; correct `name`, or set "
                 "engine_options.answers_as to that name if it is the same model",
             ), reply
         end_at_stop(reply, body)
         return None, reply
 
     def _response(self, result: Reply | Failure, attempts: int) -> Response:
-        response = Response("", 0, "failed", attempts=attempts, engine=self.endpoint.engine, model=self.endpoint.model)
+        response = Response("", 0, "failed", attempts=attempts, engine=self._server.engine, model=self._server.model)
         if isinstance(result, Failure):
             response.outcome = {"over_window": "over_window", "content_filter": "refused"}.get(result.kind, "failed")
             response.error_type, response.error_message = result.kind, result.message
             return response
         response.outcome, response.text, response.reasoning = classify(result, self._thoughts)
-        response.model = sys.intern(result.model or self.endpoint.model)
+        response.model = sys.intern(result.model or self._server.model)
         response.finish_reason = result.finish_reason and sys.intern(result.finish_reason)
         response.prompt_tokens, response.completion_tokens = result.prompt_tokens, result.completion_tokens
         response.upstream = result.upstream and sys.intern(result.upstream)
@@ -293,7 +293,7 @@ class Client:
         return RequestError(self._advice(failure))
 
     def _advice(self, failure: Failure) -> str:
-        where = self.endpoint.base_url or self.endpoint.provider
+        where = self._server.base_url or self._server.provider
         said = f"{where} answered {failure.status or 'nothing'}: {failure.message.rstrip('.')}."
         variable = self.model.api_key_env or KEY_VARIABLES.get(self.model.provider or "", "the variable named in `api_key_env`")
         if isinstance(failure, faults.NoCredit):
@@ -302,11 +302,11 @@ class Client:
             return f"{said} Check `name` ({self.model.name!r}) and `base_url` of the model."
         return f"{said} Check the API key in {variable} (environment or .env), and that it may use model {self.model.name!r}."
 
-    def _answers_as_another(self, answered: str | None) -> bool:
+    def _answers_as_another(self, answered: str) -> bool:
         """Whether a server's own name for the model is another's; providers, and Azure's names of deployments, are believed."""
-        if not self.endpoint.base_url or self.endpoint.provider not in ("hosted_vllm", "ollama") or not answered:
+        if not self._server.base_url or self._server.provider not in ("hosted_vllm", "ollama"):
             return False
-        return not same_model(self.endpoint.answers_as or self.endpoint.model, answered)
+        return not same_model(self._server.answers_as or self._server.model, answered)
 
     def _note_upstream(self, upstream: str | None) -> None:
         """Says when another than before answers behind a router: its weights and limits may be others."""
@@ -321,7 +321,7 @@ class Client:
     def _kept(self, body: dict[str, Any], repeat: int) -> dict[str, Any]:
         """What the store keeps of a request: all but the messages, which stand in the samples' file."""
         shown = secrets.public({name: value for name, value in body.items() if name != "messages"})
-        said = self.server.key_part if self.server else {}
+        said = self.whose.key_part if self.whose else {}
         return {**self._shown_identity, **said, "body": shown, "repeat": repeat}
 
 
@@ -330,18 +330,18 @@ def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | 
     outcome = ends.outcome_of_end(reply.finish_reason)
     cut = outcome == "truncated" and not reply.reasoning_tokens
     text, reasoning = thoughts.split(whole_characters(reply.text), whole_characters(reply.reasoning), cut)
-    text, reasoning = text if text.strip() else "", reasoning or None
+    text, thought = text if text.strip() else "", reasoning or None
     if reply.refusal or outcome == "refused":
-        return "refused", reply.refusal or text or None, reasoning
+        return "refused", reply.refusal or text or None, thought
     if outcome != "answered":
-        return outcome, text or None, reasoning
-    return ("answered", text, reasoning) if text else ("empty", None, reasoning)
+        return outcome, text or None, thought
+    return ("answered", text, thought) if text else ("empty", None, thought)
 
 
 def rate_limits_of(model: ModelSettings) -> tuple[int | None, int | None]:
     """Tokens and requests per minute: from config, else the defaults for what we did not start ourselves."""
     tokens = model.tokens_per_minute
-    if tokens is None and model.engine == "external":
+    if tokens is None and engines.of(model).elsewhere:
         tokens = HOSTED_TOKENS_PER_MINUTE if model.hosted else LOCAL_TOKENS_PER_MINUTE
     return tokens, model.requests_per_minute
 

@@ -46,9 +46,9 @@ SHOW_FIELDS = ("template", "parameters", "system", "details")
 
 def model_identity(model: ModelSettings) -> dict[str, Any]:
     """All of a model's settings that change its answers, apart from the request itself; files count with their content."""
-    operational = getattr(engines.load(model.engine), "OPERATIONAL_OPTIONS", frozenset())
-    local = model.engine != "external" and Path(model.name).exists()
-    options = {name: value for name, value in model.engine_options.items() if name not in operational}
+    engine = engines.of(model)
+    local = not engine.elsewhere and Path(model.name).exists()
+    options = {name: value for name, value in model.engine_options.items() if name not in engine.operational_options}
     for name, value in options.items():
         if name.startswith("chat_template") and isinstance(value, str) and Path(value).is_file():
             options[name] = f"sha256:{hashlib.sha256(Path(value).read_bytes()).hexdigest()}"
