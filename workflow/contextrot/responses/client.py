@@ -172,8 +172,7 @@ class Client:
         return await self._recorded(key, response) if response.cached else response
 
     def _key(self, body: dict[str, Any], repeat: int) -> str:
-        said = self.whose.key_part if self.whose else {}
-        return request_key({**self._identity, **said, "body": body, "repeat": repeat})
+        return request_key({**self._identity, **(self.whose.key_part if self.whose else {}), "body": body, "repeat": repeat})
 
     async def _recorded(self, key: str, stored: Response) -> Response:
         if self.whose:
@@ -204,7 +203,7 @@ class Client:
                 self._count_failure(response)
                 return response
             self._failures_in_a_row = 0
-            if self.whose is not None:
+            if self.whose:
                 await self.whose.look_again(self._clock.monotonic())
                 key, response.server_fingerprint = self._key(body, repeat), self.whose.fingerprint
             if response.outcome != "over_window":
@@ -321,8 +320,7 @@ class Client:
     def _kept(self, body: dict[str, Any], repeat: int) -> dict[str, Any]:
         """What the store keeps of a request: all but the messages, which stand in the samples' file."""
         shown = secrets.public({name: value for name, value in body.items() if name != "messages"})
-        said = self.whose.key_part if self.whose else {}
-        return {**self._shown_identity, **said, "body": shown, "repeat": repeat}
+        return {**self._shown_identity, **(self.whose.key_part if self.whose else {}), "body": shown, "repeat": repeat}
 
 
 def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | None, str | None]:  # noqa: B008 (immutable)
