@@ -38,6 +38,11 @@ plan = Plan(
 )
 captions = Captions(plan.run)
 
+# A laptop's server is one server: the jobs that ask it take turns, unless `--resources server_8080=2` says otherwise.
+for server in plan.responses.servers:
+    if server not in workflow.global_resources:
+        workflow.register_resource(server, 1)
+
 
 wildcard_constraints:
     tier=any_of(project.settings.tiers),

@@ -14,6 +14,11 @@ rule status:
 
 
 onerror:
+    from contextrot.report.failed_jobs import what_failed
     from contextrot.report.status import status_table
 
-    print(f"\n{status_table(plan.runs())}\nFinished answers are kept: the same command goes on from here.\n", file=sys.stderr)
+    print(
+        f"\n{status_table(plan.runs())}\n{what_failed([log] if isinstance(log, str) else log)}\n"
+        "Finished answers are kept: the same command goes on from here.\n",
+        file=sys.stderr,
+    )

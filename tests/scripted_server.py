@@ -70,6 +70,8 @@ class ScriptedServer:
         prompts: the last prompt of each request, in their order.
         requests: each request's body.
         authorizations: each request's Authorization header.
+        pages: path -> JSON of everything but chat completions; 404 for what is not there.
+        looks: paths that were asked for so.
         most_at_once: the most requests that were under way at one time.
     """
 
@@ -78,6 +80,8 @@ class ScriptedServer:
         self.prompts: list[str] = []
         self.requests: list[dict[str, Any]] = []
         self.authorizations: list[str | None] = []
+        self.pages: dict[str, Any] = {}
+        self.looks: list[str] = []
         self.counts: Counter[str] = Counter()
         self.transports: set[asyncio.Transport] = set()
         self.active = self.most_at_once = 0
@@ -149,6 +153,10 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         asked, self.buffer = take_request(self.buffer + data)
         while asked:
+            if not asked.path.endswith(("/chat/completions", "/api/chat", "/messages", "/responses")):
+                self._page(asked.path)
+                asked, self.buffer = take_request(self.buffer)
+                continue
             request, server = json.loads(asked.body), self.server
             act = server.act(request, asked.headers.get("authorization"))
             asked, self.buffer = take_request(self.buffer)
@@ -157,6 +165,13 @@ class _Connection(asyncio.Protocol):
             if act.silent:
                 continue
             asyncio.get_running_loop().call_later(act.delay_seconds, self.answer, act, request)
+
+    def _page(self, path: str) -> None:
+        self.server.looks.append(path)
+        page = self.server.pages.get(path)
+        body = json.dumps(page).encode()
+        head = _head(404 if page is None else 200, {"Content-Type": "application/json", "Content-Length": str(len(body))})
+        self.transport.write(head + body)
 
     def answer(self, act: Act, request: dict[str, Any]) -> None:
         self.server.active -= 1

@@ -361,3 +361,14 @@ def test_a_server_that_keeps_dying_ends_the_job(session):
     [e] = s.ask("q")
     assert isinstance(e, EngineError)
     assert "restarted 3 times" in str(e)
+
+
+def test_a_repeated_request_keeps_its_turn_before_all_that_wait(session):
+    def script(prompt, before):
+        if prompt == "long" and before == 0:
+            return Act(body=b"no JSON")
+        return Act(delay_seconds=0.05)
+
+    s = session(script, {"concurrency": 1})
+    assert [r.outcome for r in s.ask("long", "middle", "short", "shorter")] == ["answered"] * 4
+    assert s.server.prompts == ["long", "middle", "long", "short", "shorter"]

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import yaml
 
+from contextrot.tasks.longmemeval.data import QUESTION_TYPES
 from embedded_model import chat_vocabulary
 from embedded_model.chat_memory import dense_history, generate, load_passages
-from embedded_model.chat_questions import ABSTENTION, QUESTION_TYPES
+from embedded_model.chat_questions import ABSTENTION
 from embedded_model.conversations import ConversationWriter
 from embedded_model.copying import repeated_tokens
 from embedded_model.curriculum import STAGES, TASKS, rate_at, stage_at

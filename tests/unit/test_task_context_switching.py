@@ -14,7 +14,8 @@ from contextrot.randomness import generator_for
 from contextrot.records import Response, write_samples
 from contextrot.responses.shards import assign_shards
 from contextrot.task import SampleContext
-from contextrot.tasks.context_switching.task import ContextSwitching, percent_changes, read_label, rouge_l, slug
+from contextrot.tasks.context_switching.labels import read_label
+from contextrot.tasks.context_switching.task import ContextSwitching, percent_changes, rouge_l, slug
 
 
 class CharacterTokenizer:
@@ -150,15 +151,41 @@ def test_a_letter_must_stand_alone(text, label):
 @pytest.mark.parametrize(
     ("text", "label"),
     [
+        ("I would choose B.", "B"),
+        ("Sure! Here it is:\n\nB. Paris", "B"),
+        ("Option B is right; A is wrong", "B"),
+        ("My answer is A good one", "A"),
+        ("A is the right answer", None),
+        ("It is rich in vitamin C", None),
+        ("A or B", None),
+        ("A/B", None),
+        ("The answer is neither A nor B", None),
+        ("A. x\nB. y\nC. z", None),
+    ],
+)
+def test_a_letter_in_a_sentence_counts_where_it_stands_as_an_option(text, label):
+    assert read_label(text, ["A", "B", "C", "D"]) == label
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
         ("positive", "positive"),
         (" Positive.", "positive"),
         ("positively not", None),
-        ("It is positive", None),
+        ("This film review is positive. The reviewer praises it.", "positive"),
+        ("It is positive, not negative.", "positive"),
+        ("It's not positive but negative", "negative"),
         ("'negative'", "negative"),
         ("not positive", None),
+        ("positive or negative", None),
+        ("Positive/negative", None),
+        ("It has positive and negative sides", None),
+        ("neither positive nor negative", None),
+        ("non-negative", None),
     ],
 )
-def test_a_word_label_must_come_first(text, label):
+def test_a_single_word_label_is_read_anywhere(text, label):
     assert read_label(text, ["positive", "negative"]) == label
 
 

@@ -14,6 +14,7 @@ from contextrot.records import Judgement, Response, read_samples, write_judgemen
 from contextrot.scores.score import score_responses, select, summarize_scores
 from contextrot.task import SampleContext
 from contextrot.tasks.longmemeval.task import LongMemEval, LongMemEvalParameters
+from embedded_model.chat_dataset import with_accepted_forms
 
 KINDS = ("multi-session", "temporal-reasoning", "knowledge-update", "single-session-user")
 
@@ -213,3 +214,42 @@ def test_figures_are_drawn(scored, figure, tmp_path):
     path = tmp_path / f"{figure}.png"
     save(tasks.drawing("longmemeval")[figure](FigureContext(scores, metrics, tmp_path, "A model", "LongMemEval")), path)
     assert path.stat().st_size > 5_000
+
+
+@pytest.mark.parametrize(
+    ("question", "gold", "right", "wrong"),
+    [
+        ("How many things did I buy?", "three things", ["3 items", "three", "You bought 3 things in all."], ["two", "13 things"]),
+        ("How many things did I buy?", "one thing", ["1", "Just a single thing", "only one"], ["two", "none"]),
+        (
+            "On which date did I insulate the attic?",
+            "2023/04/19",
+            ["April 19, 2023", "on 19 April 2023", "2023-04-19"],
+            ["2023/04/20"],
+        ),
+        (
+            "When is my vaccination?",
+            "Thursday at noon",
+            ["at noon on Thursday", "Thursday, 12 pm"],
+            ["Friday at noon", "Thursday at 3 pm"],
+        ),
+        (
+            "When is my class?",
+            "Tuesday afternoon",
+            ["in the afternoon of Tuesday", "in the afternoon on Tuesday"],
+            ["Monday afternoon"],
+        ),
+        (
+            "Where was my stepsister born?",
+            "You did not tell me",
+            ["I don't know", "It is not mentioned in the chats.", "I have no record of that.", "Not specified"],
+            ["Lisbon", "She was born in Ghent"],
+        ),
+    ],
+    ids=str,
+)
+def test_a_generated_gold_accepts_what_any_model_may_say_and_no_other_value(question, gold, right, wrong):
+    accepted = with_accepted_forms(gold)
+    abstention = gold == "You did not tell me"
+    assert [answer for answer in right if not match(accepted, answer, question, abstention=abstention)] == []
+    assert [answer for answer in wrong if match(accepted, answer, question, abstention=abstention)] == []

@@ -65,6 +65,8 @@ def test_a_perfect_copy_scores_1_everywhere():
         "position_accuracy": 1.0,
         "word_count_delta": 0.0,
         "refusal": 0.0,
+        "off_task": 0.0,
+        "empty": 0.0,
     }
 
 
@@ -74,19 +76,25 @@ def test_levenshtein_is_divided_by_the_longer_text():
     assert given["levenshtein"] == pytest.approx(1 - 5 / 8)
 
 
-def test_an_empty_answer_scores_0_and_is_no_refusal():
-    given = measure("", "apple", "apples", 25, 3)
-    assert given["score"] == given["levenshtein"] == 0
-    assert given["refusal"] == 0
-    assert given["word_count_delta"] == 25
-    assert given["position_accuracy"] is None
-
-
-def test_a_refusal_counts_as_0_in_the_score_and_is_kept_out_of_the_other_measures():
-    given = measure("I am sorry, but I can't repeat the word apple so often.", "apple", "apples", 100, 3)
-    assert given["refusal"] == 1
-    assert given["score"] == 0
-    assert given["levenshtein"] is None and given["word_count_delta"] is None
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ("", "empty"),
+        (" \n", "empty"),
+        (None, "refusal"),
+        ("I am sorry, but I can't repeat the word apple so often.", "refusal"),
+        ("An apple is a round fruit that grows on trees.", "off_task"),
+        ("apple apple apple. Apples are a fruit of the rose family.", "off_task"),
+    ],
+)
+def test_what_is_no_copy_counts_as_0_in_the_score_and_is_left_out_of_the_other_measures_whatever_its_kind(answer, kind):
+    given = measure(answer, "apple", "apples", 100, 3)
+    assert given.pop("score") == 0
+    assert {name: given.pop(name) for name in ("refusal", "off_task", "empty")} == {
+        name: float(name == kind) for name in ("refusal", "off_task", "empty")
+    }
+    assert set(given) == {"levenshtein", "modified_word_present", "position_accuracy", "word_count_delta"}
+    assert set(given.values()) == {None}
 
 
 def test_a_refusal_by_the_provider_is_a_refusal_whatever_its_text():

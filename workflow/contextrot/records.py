@@ -77,6 +77,7 @@ class Response:
         cost_at_most: set if the server's counts were missing or impossible, so that the cost is the worst case.
         engine, model: the engine, and the model as the server names it.
         upstream: who answered behind a router such as OpenRouter, where it tells.
+        server_fingerprint: of what a server of one's own says of itself (server_identity).
         error_type, error_message: the last error of a failed row.
         details: JSON text with what a task wants kept beside the answer (log-probabilities, context management).
     """
@@ -101,6 +102,7 @@ class Response:
     engine: str | None = None
     model: str | None = None
     upstream: str | None = None
+    server_fingerprint: str | None = None
     error_type: str | None = None
     error_message: str | None = None
     details: str | None = None

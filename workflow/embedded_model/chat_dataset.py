@@ -7,6 +7,7 @@ same bytes again.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -35,8 +36,24 @@ def dataset_text(data: Path) -> str:
     )
     for entry in entries:
         entry.pop("reply", None)
+        entry["answer"] = with_accepted_forms(entry["answer"])
     entries.sort(key=lambda entry: QUESTION_TYPES.index(entry["question_type"]))
     return json.dumps(entries, ensure_ascii=False, indent=1) + "\n"
+
+
+def with_accepted_forms(answer: str) -> str:
+    """A gold answer with the other forms in which any model may say it, worded as LongMemEval words them ("is also acceptable").
+
+    Dates, numbers and abstentions need none: judges compare them as values and by meaning.
+    """
+    also: list[str] = []
+    if found := re.fullmatch(r"(\w+day) at (noon|midnight|\w+)", answer):
+        also = [f"{found[2].capitalize()} on {found[1]}"]
+    elif found := re.fullmatch(r"(\w+day) (morning|afternoon|evening|night)", answer):
+        also = [f"The {found[2]} of {found[1]}", f"The {found[2]} on {found[1]}"]
+    elif answer == "one thing":
+        also = ["A single thing", "A single item"]
+    return ". ".join([answer, *also]) + " is also acceptable." if also else answer
 
 
 if __name__ == "__main__":

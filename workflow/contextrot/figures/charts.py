@@ -163,6 +163,7 @@ def heatmap(
     limits: tuple[float, float] = (0, 1),
     color_bar: bool = True,
     input_cut: pd.DataFrame | None = None,
+    missing_label: str = "not run",
 ) -> None:
     """Cells of a table as colours with their values; the first row is on top.
 
@@ -176,6 +177,7 @@ def heatmap(
         row_format, column_format: conditions to tick labels.
         limits: values of the colour scale's ends.
         input_cut: as `value`, true where the server cut prompts.
+        missing_label: what the legend says of a cell without a value.
     """
     import numpy as np
     from matplotlib.patches import Patch, Polygon, Rectangle
@@ -223,7 +225,7 @@ def heatmap(
     hatched = [
         Patch(**kind, label=name)
         for kind, name, shown in (
-            (NOT_RUN, "not run", (np.isnan(values) & ~beyond & ~cut).any()),
+            (NOT_RUN, missing_label, (np.isnan(values) & ~beyond & ~cut).any()),
             (OVER_WINDOW, "over the model's window", beyond.any()),
             (INPUT_CUT, "cut by the server", cut.any()),
         )

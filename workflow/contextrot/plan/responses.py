@@ -9,6 +9,7 @@ from typing import Any
 from contextrot import engines
 from contextrot.plan.paths import EXPERIMENT
 from contextrot.plan.stage import Lookup, Stage
+from contextrot.plan.turns import server_resource
 from contextrot.project import Project
 from contextrot.secrets import public
 from contextrot.settings import ON_THE_WIRE, ModelSettings
@@ -38,7 +39,7 @@ def turn(project: Project, name: str | None, after: float = 0) -> float:
 
 
 def api_resources(project: Project, model_for: Callable[[Any], ModelSettings | None]) -> dict[str, Lookup]:
-    """`api` for any server elsewhere, `api_{provider}` for each provider: 1 if the job asks it, so that jobs at once can be limited."""
+    """`api` for any server elsewhere, `api_{provider}` for each provider, `server_{port}` for each on this machine: 1 if the job asks it, so that jobs at once can be limited."""
 
     def asks(provider: str | None) -> Lookup:
         def places(wildcards: Any) -> int:
@@ -47,12 +48,29 @@ def api_resources(project: Project, model_for: Callable[[Any], ModelSettings | N
 
         return places
 
+    def turn_at(server: str) -> Lookup:
+        return lambda wildcards: int(server_resource(model_for(wildcards)) == server)
+
     providers = sorted({model.provider for model in project.models.values() if model.provider})
-    return {"api": asks(None), **{f"api_{provider}": asks(provider) for provider in providers}}
+    return {
+        "api": asks(None),
+        **{f"api_{provider}": asks(provider) for provider in providers},
+        **{server: turn_at(server) for server in servers_of(project)},
+    }
+
+
+def servers_of(project: Project) -> list[str]:
+    """The resources of the servers on this machine, at each of which one job asks at a time unless `--resources` says otherwise."""
+    return sorted({name for model in project.models.values() if (name := server_resource(model))})
 
 
 class Responses(Stage):
     """samples.parquet -> responses.parquet."""
+
+    @property
+    def servers(self) -> list[str]:
+        """See `servers_of`."""
+        return servers_of(self.project)
 
     @property
     def api(self) -> dict[str, Lookup]:

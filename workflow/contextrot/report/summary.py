@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from contextrot.report.captions import Facts
     from contextrot.settings import ModelSettings
 
+MOST_FORMAT_ERRORS = 0.1
+"""Share of answers in no readable form above which a result is warned of."""
 NO_ANSWER = ("truncated", "refused", "empty", "over_window", "input_cut", "ended_otherwise", "failed")
 
 
@@ -68,6 +70,7 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path]) -> dict
         import pyarrow.parquet as pq
 
         row["samples"] = pq.read_metadata(files["samples.parquet"]).num_rows
+    row["format_errors"] = _format_errors(metrics)
     row["note"] = run.note or None
     return row
 
@@ -120,8 +123,11 @@ def write_summary(
         for row in summary.to_dict("records")
         if row["input_cut"] and not _missing(row["input_cut"])
     ]
-    notes = cut + sorted(
-        {f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not _missing(row["note"])}
+    formats = [_format_note(row) for row in summary.to_dict("records") if (row["format_errors"] or 0) > MOST_FORMAT_ERRORS]
+    notes = (
+        cut
+        + formats
+        + sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not _missing(row["note"])})
     )
     about = [
         f"Tier {tier}: {runs[0].tier_description}.",
@@ -227,6 +233,20 @@ def _cut_note(row: dict[str, Any], base_url: str | None) -> str:
     return (
         f"{row['model_title']}, {row['experiment_title']}: the server cut the prompts of {row['input_cut']:.0f} of "
         f"{row['answers']:.0f} answers{counted}; they count nowhere. {advice}"
+    )
+
+
+def _format_errors(metrics: pd.DataFrame) -> float | None:
+    """The share of answers whose form could not be read, over all conditions; None where a task has no such measure."""
+    rows = metrics[(metrics["measure"] == "format_error") & metrics["value"].notna()]
+    rows = rows[rows["grouping"] == rows["grouping"].iloc[0]] if len(rows) else rows
+    return float((rows["value"] * rows["n"]).sum() / rows["n"].sum()) if len(rows) and rows["n"].sum() else None
+
+
+def _format_note(row: dict[str, Any]) -> str:
+    return (
+        f"{row['model_title']}, {row['experiment_title']}: {row['format_errors']:.0%} of the answers that should name one label name none, or "
+        "several; they count as wrong, so part of what the scores show may be the format, not the task."
     )
 
 

@@ -25,12 +25,13 @@ from contextrot.records import Response
 from contextrot.responses.asked_once import AskedOnce
 from contextrot.responses.chat_request import ChatRequests, as_config, in_its_place, output_limit, refused_part
 from contextrot.responses.clock import Clock, Stop
+from contextrot.responses.identity import ServerIdentity, model_identity
 from contextrot.responses.model_names import same_model
 from contextrot.responses.money import bill, bills, picos, worst_case
 from contextrot.responses.prices import Pricing, pricing_of
 from contextrot.responses.ratelimit import AdaptiveConcurrency, TokenBucket
 from contextrot.responses.retrying import Retrying
-from contextrot.responses.store import RequestStore, StoreWriter, request_key, weights_fingerprint
+from contextrot.responses.store import RequestStore, StoreWriter, request_key
 from contextrot.responses.transport import Transport, transport_for
 from contextrot.settings import ModelSettings, Settings
 from contextrot.wire import ends, faults
@@ -38,6 +39,7 @@ from contextrot.wire.faults import Failure
 from contextrot.wire.meaning import Sent
 from contextrot.wire.reply import Reply
 from contextrot.wire.reply_form import whole_characters
+from contextrot.wire.stop_strings import end_at_stop
 from contextrot.wire.thoughts import Thoughts
 
 LOCAL_TOKENS_PER_MINUTE = 50_000
@@ -63,6 +65,7 @@ class Client:
         pause_seconds: first pause before another try; doubles up to a minute.
         clock: the time.
         transport: sends requests; found from the endpoint without it.
+        whose: who a server of one's own says to be; part of every key.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Client:
         pause_seconds: float = 1.0,
         clock: Clock | None = None,
         transport: Transport | None = None,
+        whose: ServerIdentity | None = None,
     ) -> None:
         self.endpoint, self.model, self.settings, self.store, self.usage = endpoint, model, settings, store, usage
         self.pricing: Pricing | None = pricing_of(model)
@@ -85,7 +89,7 @@ class Client:
         most = endpoint.most_at_once if endpoint else None
         self.concurrency = AdaptiveConcurrency(min(model.concurrency, most or model.concurrency), self._clock)
         self.requests = ChatRequests(model)
-        self._identity = model_identity(model)
+        self._identity, self.whose = model_identity(model), whose
         self._shown_identity = secrets.public(self._identity)
         self._thoughts = Thoughts.of(model)
         usage.keep_account(Path(settings.request_store) / "ledger")
@@ -156,7 +160,7 @@ class Client:
             NotInStore: without an endpoint.
         """
         body = self.requests.body(messages, max_output_tokens, options or {})
-        key = request_key({**self._identity, "body": body, "repeat": repeat})
+        key = self._key(body, repeat)
         if self.endpoint is None:
             stored = self.store.get(key) if use_store else None
             if stored is None:
@@ -167,7 +171,12 @@ class Client:
         response = await self._once.answer(key, partial(self._ask_server, body, key, repeat, prompt_tokens))
         return await self._recorded(key, response) if response.cached else response
 
+    def _key(self, body: dict[str, Any], repeat: int) -> str:
+        return request_key({**self._identity, **(self.whose.key_part if self.whose else {}), "body": body, "repeat": repeat})
+
     async def _recorded(self, key: str, stored: Response) -> Response:
+        if self.whose:
+            self.whose.used()
         stored = self._thoughts.without(stored)
         self.usage.record(key, stored)
         await asyncio.sleep(0)  # so that requests under way go on beside a long row of stored answers
@@ -194,8 +203,13 @@ class Client:
                 self._count_failure(response)
                 return response
             self._failures_in_a_row = 0
+            if self.whose:
+                await self.whose.look_again(self._clock.monotonic())
+                key, response.server_fingerprint = self._key(body, repeat), self.whose.fingerprint
             if response.outcome != "over_window":
                 await self._writer.put(key, self._kept(body, repeat), response)
+                if self.whose:
+                    self.whose.kept(self.store.path(key))
             self.usage.record(key, response)
         except ContextRotError as error:
             self.stopped = error
@@ -245,6 +259,7 @@ class Client:
                 f"asked for model {self._server.model!r}, the server answers as {secrets.clean(reply.model)!r}; correct `name`, or set "
                 "engine_options.answers_as to that name if it is the same model",
             ), reply
+        end_at_stop(reply, body)
         return None, reply
 
     def _response(self, result: Reply | Failure, attempts: int) -> Response:
@@ -305,21 +320,7 @@ class Client:
     def _kept(self, body: dict[str, Any], repeat: int) -> dict[str, Any]:
         """What the store keeps of a request: all but the messages, which stand in the samples' file."""
         shown = secrets.public({name: value for name, value in body.items() if name != "messages"})
-        return {**self._shown_identity, "body": shown, "repeat": repeat}
-
-
-def model_identity(model: ModelSettings) -> dict[str, Any]:
-    """All of a model's settings that change its answers, apart from the request itself."""
-    engine = engines.of(model)
-    local = not engine.elsewhere and Path(model.name).exists()
-    return {
-        "engine": model.engine,
-        "model": f"sha256:{weights_fingerprint(Path(model.name))}" if local else model.name,
-        "revision": model.revision,
-        "server": secrets.without_credentials(model.base_url) if model.base_url else model.provider,
-        **({"provider": model.provider} if model.base_url and model.provider else {}),
-        "engine_options": {name: value for name, value in model.engine_options.items() if name not in engine.operational_options},
-    }
+        return {**self._shown_identity, **(self.whose.key_part if self.whose else {}), "body": shown, "repeat": repeat}
 
 
 def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | None, str | None]:  # noqa: B008 (immutable)

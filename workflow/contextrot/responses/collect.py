@@ -21,6 +21,7 @@ from contextrot.responses import kept_servers
 from contextrot.responses.canaries import LengthGuard, choose_canaries, stale_answers
 from contextrot.responses.client import Client, NotInStore, rate_limits_of
 from contextrot.responses.cost import estimate_experiment
+from contextrot.responses.identity import identity_of
 from contextrot.responses.input_cut import counts_exactly
 from contextrot.responses.length_audit import Count
 from contextrot.responses.prices import pricing_of
@@ -206,7 +207,10 @@ def ask_samples(
     usage.write()
     with Progress(name, usage) as progress:
         # the cost of a billed model is told before it is asked, so all are looked up; else only until an engine is needed at all
-        offline = Client(None, model, settings, store, usage)
+        server = identity_of(model, store.folder)
+        if server:
+            run_loop(server.settle())
+        offline = Client(None, model, settings, store, usage, whose=server)
         rest = (_selected(samples, order), tokenizer, answers, progress)
         run_loop(_converse_all(offline, task, *rest, until_missing=not model.hosted))
         exact = counts_exactly(model)
@@ -227,7 +231,7 @@ def ask_samples(
                 guard = _guard(name, model, settings, column(samples, "sample_id"), first, whole, stale) if canaries else None
                 ordered = [*first, *(index for index in missing if index not in first)]
                 rest = (task, _selected(samples, ordered), tokenizer, answers, progress, Asking(again, guard))
-                run_loop(_ask_missing(Client(endpoint, model, settings, store, usage), *rest))
+                run_loop(_ask_missing(Client(endpoint, model, settings, store, usage, whose=server), *rest))
     if store.damaged:
         log.warning("%s: %d files of the request store could not be read; they were asked again", name, len(store.damaged))
     return answers
@@ -280,6 +284,8 @@ def _selected(samples: Sequence[Sample], indices: Sequence[int]) -> Iterable[Sam
 async def _ask_missing(client: Client, *rest: Any) -> None:
     async with client:
         await _converse_all(client, *rest)
+        if client.whose:
+            await client.whose.look_again(0, at_once=True)
 
 
 async def _converse_all(

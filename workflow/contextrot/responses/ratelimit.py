@@ -186,9 +186,21 @@ class AdaptiveConcurrency:
 
     async def __aenter__(self) -> None:
         """Takes one of the places; first come, first served."""
+        await self._enter(ahead=False)
+
+    @asynccontextmanager
+    async def ahead(self) -> AsyncIterator[None]:
+        """Holds one of the places, taken before all who wait: a request that is repeated keeps its turn."""
+        await self._enter(ahead=True)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    async def _enter(self, ahead: bool) -> None:
         if self._closed or self._waiting or self.active >= int(self.limit):
             place = asyncio.get_running_loop().create_future()
-            self._waiting.append(place)
+            self._waiting.appendleft(place) if ahead else self._waiting.append(place)
             try:
                 await place
             except asyncio.CancelledError:

@@ -103,7 +103,7 @@ class Retrying:
             if admitted and not await outages.admit(clock.monotonic() + limit if deadline is None else deadline):
                 return Outcome(attempts, last or outages.last)
             await self._bucket.acquire(prompt_tokens)
-            async with self._concurrency:
+            async with self._concurrency.ahead() if attempts else self._concurrency:
                 self._stop.check()
                 if outages.since is not None and not admitted:
                     continue

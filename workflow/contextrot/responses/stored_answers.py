@@ -17,7 +17,7 @@ NEVER_STORED = ("failed", "over_window")
 LARGEST_COUNT = 10**9
 LARGEST_NUMBER = 1e9
 """Of seconds and USD."""
-_REPEATED = ("outcome", "finish_reason", "engine", "model", "upstream")
+_REPEATED = ("outcome", "finish_reason", "engine", "model", "upstream", "server_fingerprint")
 _KINDS = {name: kind for name, kind in field_types(Response).items() if name not in ("sample_id", "turn", "cached")}
 
 

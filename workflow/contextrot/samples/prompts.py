@@ -73,7 +73,8 @@ Session {number}
 
 SENTIMENT = """\
 Is this film review positive or negative?
-{text}"""
+{text}
+Answer with one word."""
 
 MULTIPLE_CHOICE = """\
 {question}

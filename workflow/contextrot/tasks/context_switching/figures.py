@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 GROUPING = ("target", "distractor", "history_turns")
 NO_HISTORY = "none"
 METRIC_TITLES = {"accuracy": "accuracy", "rouge": "ROUGE-L"}
-FIXED_SCALE = ("score", "likelihood_correct")
 NEEDS = {
     "tau": ["likelihoods.parquet"],
     "cosine_heatmap": ["cosines.parquet"],
     "cosine_lines": ["cosines.parquet"],
 }
+FIXED_SCALE = ("score", "format_error", "likelihood_correct")
+MOST_FORMAT_ERRORS = 0.1
+"""Share of answers without a label above which a curve is warned of: it may be of the format, not of the task."""
 
 
 def _targets(context: FigureContext) -> dict[str, str]:
@@ -50,7 +52,7 @@ def _lines_by_history(context: FigureContext, measures: Mapping[str, str]) -> Fi
     for row, (measure, label) in zip(axes, shown.items(), strict=True):
         values = select(context.metrics, measure, *GROUPING)
         for ax, (target, metric) in zip(row, names.items(), strict=True):
-            _lines(ax, values[values["target"] == target], relative=measure not in FIXED_SCALE)
+            _lines(ax, values[values["target"] == target], measure)
             name = f"{metric} (mean, 95 % interval)" if measure == "score" else label
             ax.set(title=target, xlabel="turns of history", ylabel=name)
             if measure in FIXED_SCALE:
@@ -61,17 +63,32 @@ def _lines_by_history(context: FigureContext, measures: Mapping[str, str]) -> Fi
     return figure
 
 
-def _lines(ax: Axes, values: pd.DataFrame, relative: bool) -> None:
+def _lines(ax: Axes, values: pd.DataFrame, measure: str) -> None:
     start = values[values["distractor"] == NO_HISTORY]
     distractors = sorted(set(values["distractor"]) - {NO_HISTORY})
     if not values["value"].notna().any():
-        ax.text(
-            0.5, 0.5, "no values: not defined for this target", transform=ax.transAxes, ha="center", va="center", color="#666666"
+        why = (
+            "not defined: the score\nwithout a history is 0"
+            if measure == "percent_change" and values["n"].gt(0).any()
+            else "not defined for this target"
         )
+        ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color="#666666")
         ax.grid(False)
         return
-    if relative:
+    if measure not in FIXED_SCALE:
         ax.axhline(0, color="#666666", linewidth=0.8)
+    if measure == "format_error":
+        ax.axhline(MOST_FORMAT_ERRORS, color="#D55E00", linewidth=0.8, linestyle=":")
+        if values["value"].gt(MOST_FORMAT_ERRORS).any():
+            ax.text(
+                0.02,
+                0.97,
+                "above 10 %: the score may be of the format",
+                transform=ax.transAxes,
+                va="top",
+                color="#D55E00",
+                size=6,
+            )
     for index, distractor in enumerate(distractors):
         line = values[values["distractor"] == distractor].sort_values("history_turns")
         if len(start):
@@ -91,10 +108,14 @@ def _joined(start: pd.DataFrame, line: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_metric(context: FigureContext) -> Figure:
-    """The target's score against the length of the history, one line a distractor."""
+    """The target's score against the length of the history, and the share of format errors, one line a distractor."""
     return _lines_by_history(
         context,
-        {"score": "score (mean, 95 % interval)", "likelihood_correct": "label likelihood accuracy\n(mean, 95 % interval)"},
+        {
+            "score": "score (mean, 95 % interval)",
+            "format_error": "answers without one label\n(share, 95 % interval)",
+            "likelihood_correct": "label likelihood accuracy\n(mean, 95 % interval)",
+        },
     )
 
 
@@ -126,6 +147,7 @@ def draw_matrix(context: FigureContext) -> Figure:
         heatmap(
             right, change, n, column_label=f"history ({longest} turns)", value_label="change of the score (%)", row_format=str,
             column_format=str, limits=(-largest, largest),
+            missing_label="not defined: 0 without a history" if (change.isna() & (n > 0)).any(axis=None) else "not run",
         )  # fmt: skip
     return figure
 

@@ -23,6 +23,7 @@ from pydantic import Field, field_validator
 from contextrot.records import SCORED_OUTCOMES, Response, Sample
 from contextrot.task import Parameters, SampleContext, StateRequest, Task
 from contextrot.tasks.context_switching import histories
+from contextrot.tasks.context_switching.labels import read_label
 from contextrot.tasks.context_switching.task_sets import Reference, TaskSet, TaskSetSettings, load_task_set, settings_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ContextSwitching(Task):
     """Does the model still do a task as well after turns of another task?"""
 
     Parameters = SwitchingParameters
-    version = 2
+    version = 3
     judged = False
     groupings = [("target", "distractor", "history_turns"), ("target", "history_turns"), ("history_turns",)]
     measures = ["score", "format_error", "likelihood_correct", "tau"]
@@ -169,21 +170,6 @@ def slug(name: str) -> str:
 def sample_id(target: str, distractor: str, turns: int, item: str) -> str:
     """The sample of one target question after some turns of a distractor; no turns have no distractor."""
     return f"{target}|{distractor}|{turns:02d}|{item}"
-
-
-def read_label(text: str, labels: Sequence[str]) -> str | None:
-    """The label that an answer begins with (after "Answer:", quotes or brackets); None is a format error.
-
-    A single letter must stand alone, so that "A good film" does not choose A. Case matters for single letters only.
-    """
-    letters = all(len(label) == 1 for label in labels)
-    options = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
-    end = r"(?=[\s]*$|[.:,;)\]*\"'\n])" if letters else r"(?!\w)"
-    pattern = rf"(?i:(?:the )?(?:correct )?answer(?: is)?[\s:]*)?[^\w]*({options}){end}"
-    match = re.match(pattern, text.strip(), flags=0 if letters else re.IGNORECASE)
-    if not match:
-        return None
-    return next(label for label in labels if label.lower() == match.group(1).lower())
 
 
 @cache

@@ -25,6 +25,9 @@ def draw_token_count_performance(context: FigureContext) -> Figure:
     for index, (pair, line) in enumerate(pairs):
         x = aside(line["tokens"], rows["tokens"], index, len(pairs))
         line_with_interval(axes, x, line["value"], line["low"], line["high"], line["n"], label=pair, index=index)
+    if not rows["value"].notna().any():
+        note = "no points: no answer is a copy\n(empty, refused or off the task; see metrics.csv)"
+        axes.text(0.5, 0.5, note, ha="center", va="center", color="#777777", transform=axes.transAxes)
     token_axis(axes, rows.groupby("count")["tokens"].mean(), label="prompt length (tokens, log scale)")
     score_axis(axes, "normalised Levenshtein\n(mean, 95 % interval)")
     legend_below(figure, axes)

@@ -9,7 +9,9 @@ Source: K. Hong, A. Troynikov, J. Huber (2025), Context Rot (Chroma). Deviations
 
 - The last position is measured and drawn; a bin without an answer is empty, not 0.
 - The changed word is found as a word (for "apples" changed to "apple", the text "apples" does not hold it).
-- `score` counts a refusal as 0; the other measures leave refusals apart, and `refusal` says how many there were.
+- An answer that is no copy is empty, refused or off the task (it says something else): `score` counts each of the three as 0, the other
+  measures leave each of them out, and `empty`, `refusal` and `off_task` say how many there were. Chroma's filter takes what is off the
+  task for a refusal.
 - A text longer than the model's longest answer is not sent, instead of being left out of the account.
 """
 
@@ -30,11 +32,16 @@ if TYPE_CHECKING:
 
 COUNTS = [25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000]
 EVERY_POSITION_BELOW = 100
-REFUSAL_WORDS = 15
-"""An answer with words of its own that repeats the common word less often than this is a refusal (for short texts: less
-often than half of the text). Source: Chroma's filter, which advises a look by eye; the answers are in responses.parquet."""
+FEWEST_COPIED_WORDS = 15
+"""An answer with words of its own that repeats the common word less often than this is no copy (for short texts: less often
+than half of the text). Source: Chroma's filter, which advises a look by eye; the answers are in responses.parquet."""
 POSITION_BINS = 20
 MIN_FOR_INTERVAL = 5
+_REFUSES = re.compile(
+    r"\b(?:sorry|apologi[sz]e|can[’']t|cannot|can not|won[’']t|will not|unable to|not able to|refuse|decline)\b", re.IGNORECASE
+)
+"""What a refusal says in its first words."""
+_FIRST_CHARACTERS = 200
 _EDGE = "\"'`“”‘’.,;:!?()[]*"
 
 
@@ -73,8 +80,10 @@ class RepeatedWords(Task):
     version = 1
     judged = False
     groupings = [("count",), ("pair", "count"), ("count", "position_bin"), ("pair",), ()]
-    measures = ["score", "levenshtein", "modified_word_present", "position_accuracy", "word_count_delta", "refusal"]
-    ranges = dict.fromkeys(("levenshtein", "modified_word_present", "position_accuracy", "refusal"), (0, 1))
+    measures = [
+        "score", "levenshtein", "modified_word_present", "position_accuracy", "word_count_delta", "refusal", "off_task", "empty",
+    ]  # fmt: skip
+    ranges = dict.fromkeys(("levenshtein", "modified_word_present", "position_accuracy", "refusal", "off_task", "empty"), (0, 1))
     length_column = "count"
     pair_columns = ["pair", "count", "position"]
 
@@ -151,9 +160,20 @@ def units_of(text: str, common: str, modified: str) -> list[str | None]:
     return units
 
 
-def is_refusal(units: Sequence[str | None], common: str, count: int) -> bool:
+def is_off_task(units: Sequence[str | None], common: str, count: int) -> bool:
     """Whether an answer says something else instead of repeating."""
-    return None in units and units.count(common) < min(REFUSAL_WORDS, count / 2)
+    return None in units and units.count(common) < min(FEWEST_COPIED_WORDS, count / 2)
+
+
+def why_no_copy(answer: str | None, units: Sequence[str | None], common: str, count: int) -> str | None:
+    """`refusal`, `empty` or `off_task` for an answer that is no copy; None for one that is, however bad."""
+    if answer is None:
+        return "refusal"
+    if not answer.strip():
+        return "empty"
+    if not is_off_task(units, common, count):
+        return None
+    return "refusal" if _REFUSES.search(answer[:_FIRST_CHARACTERS]) else "off_task"
 
 
 def measure(answer: str | None, common: str, modified: str, count: int, index: int) -> dict[str, Any]:
@@ -164,20 +184,21 @@ def measure(answer: str | None, common: str, modified: str, count: int, index: i
         count, index: words of the text, and which of them is changed.
 
     Returns:
-        score: normalised Levenshtein similarity, 0 for a refusal.
-        levenshtein: 1 - distance / length of the longer text, in characters; None for a refusal, as all that follows.
+        score: normalised Levenshtein similarity, 0 for what is no copy (`why_no_copy`).
+        levenshtein: 1 - distance / length of the longer text, in characters; None for what is no copy, as the next three.
         modified_word_present: 1 if the changed word stands anywhere.
         position_accuracy: 1 if its first occurrence is where it should be; None if it is absent.
         word_count_delta: words of the text less words of the answer.
-        refusal: 1 or 0.
+        refusal, off_task, empty: 1 or 0.
     """
     import Levenshtein
 
     units = units_of(answer or "", common, modified)
-    refused = answer is None or is_refusal(units, common, count)
-    if refused:
+    why = why_no_copy(answer, units, common, count)
+    kinds = {kind: float(kind == why) for kind in ("refusal", "off_task", "empty")}
+    if why:
         blank = dict.fromkeys(("levenshtein", "modified_word_present", "position_accuracy", "word_count_delta"))
-        return {"score": 0.0, **blank, "refusal": 1.0}
+        return {"score": 0.0, **blank, **kinds}
     gold = " ".join(modified if i == index else common for i in range(count))
     given = answer.strip()
     similarity = 1 - Levenshtein.distance(gold, given) / max(len(gold), len(given))
@@ -188,5 +209,5 @@ def measure(answer: str | None, common: str, modified: str, count: int, index: i
         "modified_word_present": float(present),
         "position_accuracy": float(units.index(modified) == index) if present else None,
         "word_count_delta": float(len(gold.split()) - len(given.split())),
-        "refusal": 0.0,
+        **kinds,
     }
