@@ -2,6 +2,7 @@
 
 import json
 
+from contextrot.plan.effective_length import goes_on, search_facts
 from contextrot.report.captions import experiment_facts, figure_facts, result_labels
 from contextrot.scores.comparison import COMPARISON_FIGURES, comparison_facts, comparisons, entries_of, length_column
 from contextrot.errors import unknown
@@ -103,6 +104,51 @@ def judging_code(wildcards):
     kind = judge_of(wildcards).kind
     task = members_of_task(wildcards, "recorded_answers") if kind == "recorded" else []
     return code_hash("judge_responses", f"judging.judges.{kind}:judge", *task)
+
+
+# effective length, in rounds
+
+
+def of_rounds_before(name):
+    """A function that gives a file of each round before a rule's own."""
+    return lambda wildcards: [f"{EXPERIMENT}/rounds/{n}/{name}".format(**wildcards) for n in range(1, int(wildcards.round))]
+
+
+scores_of_rounds_before = of_rounds_before("scores.parquet")
+samples_of_rounds_before = of_rounds_before("samples.parquet")
+
+
+def search_settings(wildcards):
+    """What of config says how lengths are chosen, so that another criterion or width chooses again."""
+    try:
+        return search_facts(project, wildcards.tier, wildcards.model, wildcards.experiment)
+    except ContextRotError as error:
+        raise WorkflowError(str(error))
+
+
+def shards_of_round(wildcards):
+    shards = project.shards(wildcards.model, wildcards.experiment)
+    return [f"{EXPERIMENT}/rounds/{{round}}/responses/{shard}-of-{shards}.parquet" for shard in range(1, shards + 1)]
+
+
+def judgements_of_round(wildcards):
+    return [f"{EXPERIMENT}/rounds/{{round}}/judgements/{judge}.parquet" for judge in project.judges_of(wildcards.experiment)]
+
+
+def choices_of_search(wildcards):
+    """The choices until one that stops; each is a checkpoint, because whether another follows stands in it."""
+    choices = []
+    while not choices or goes_on(choices[-1]):
+        number = len(choices) + 1
+        choices.append(checkpoints.choose_round.get(**wildcards, round=number).output[0])
+    return choices
+
+
+def effective_lengths_of_selection():
+    """The searches that config names, of the selected experiments where some are named."""
+    chosen = project.settings.effective_length
+    named = [name for name in project.settings.experiments if name in chosen] or list(chosen)
+    return [f"results/{project.settings.tier}/{m}/{e}/effective_length.md" for m in project.selected_models for e in named]
 
 
 # hidden states

@@ -5,7 +5,8 @@ from contextrot.reporting import reporting_errors
 from contextrot.scores.score import score_responses, summarize_scores
 
 with reporting_errors(snakemake.log[0]):
-    task = Project(snakemake.config).task(**snakemake.wildcards)
+    names = snakemake.wildcards
+    task = Project(snakemake.config).task(names.tier, names.model, names.experiment)
     files, output = snakemake.input, snakemake.output
     judgements, added = files.get("judgements", []), files.get("added", [])
     score_responses(task, files.samples, files.responses, judgements, output.scores, added)

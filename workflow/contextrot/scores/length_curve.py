@@ -188,7 +188,6 @@ def _distances(counts: Counts, criterion: Criterion, places: np.ndarray) -> tupl
     base = (totals[:, 0] + 0.25) / (sizes[:, 0] + 0.5)
     level = np.clip(np.broadcast_to(criterion.threshold(base), base.shape), 1e-3, 1 - 1e-3)
     distance = log_odds(share) - log_odds(level)[:, None]
-    count = len(counts.totals)
     left_out = distance[1:]
     variance = np.square(left_out - distance[0]).sum(axis=0)  # without (K - 1) / K: few clusters tell too little of their spread
     spread = weights[0] @ np.square(curves) - share[0] ** 2

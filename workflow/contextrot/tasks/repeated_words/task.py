@@ -71,6 +71,8 @@ class RepeatedWords(Task):
     measures = ["score", "levenshtein", "modified_word_present", "position_accuracy", "word_count_delta", "refusal"]
     ranges = dict.fromkeys(("levenshtein", "modified_word_present", "position_accuracy", "refusal"), (0, 1))
     length_column = "count"
+    length_parameter = "counts"
+    cluster_column = "pair"
     pair_columns = ["pair", "count", "position"]
 
     def samples(self, context: SampleContext) -> list[Sample]:
