@@ -31,7 +31,9 @@ def options(folder: Path, model: dict) -> list[str]:
     (folder / "experiments.yaml").write_text(yaml.safe_dump({"niah": {"task": "niah", "parameters": parameters}}))
     (folder / "models.yaml").write_text(yaml.safe_dump({"tested": model}))
     (folder / "search.yaml").write_text(yaml.safe_dump({"effective_length": {"niah": {"width": 2.0, "max_tokens": 2_000_000}}}))
-    named = [f"{kind}_definitions={folder / name}" for kind, name in (("experiment", "experiments.yaml"), ("model", "models.yaml"))]
+    named = [
+        f"{kind}_definitions={folder / name}" for kind, name in (("experiment", "experiments.yaml"), ("model", "models.yaml"))
+    ]
     return ["--configfile", str(folder / "search.yaml"), "--config", *named, "models=tested", "experiments=niah", "tier=full"]
 
 

@@ -37,8 +37,12 @@ DEAD_SCORE = 0.15
 """A model whose score at the shortest length is surely below is called dead: no length of it is effective."""
 FIRST_SHARE, GROWTH = 0.25, 3.0
 """Tokens of the first round, in blocks at the longest length; and of a later one, over those of all rounds before it; both at most."""
+POOLED = 3
+"""Neighbouring lengths that are taken together to see whether a curve rises again."""
 OUT_OF_REACH, FEW_NEEDLES_SHARE = 0.05, 0.4
 """Where the wanted width asks for so little of the sampling variance, and sampling has no more than this share of all: needles are too few."""
+OPEN_NEEDLES_SHARE = 0.1
+"""The same where the interval is still open after two rounds."""
 VERDICT_CONFIDENCE = 0.99
 """Confidence of an interval that ends a search early."""
 
@@ -117,6 +121,8 @@ def next_step(search: Search, counts: Counts | None, done_rounds: int, spent: fl
         return Step(found, verdict="rounds", reason=f"{done_rounds} rounds were asked, which is the limit. {_still(found)}")
     share = 1.0 if found.sampling_share is None else found.sampling_share
     wanted = SHRINK
+    if not math.isfinite(found.factor) and done_rounds >= 2 and share < OPEN_NEEDLES_SHARE:
+        return Step(found, verdict="needles", reason=f"{_needles(counts)} {_still(found)}")
     if math.isfinite(found.factor):
         ratio = (math.log(search.width) / math.log(found.factor)) ** 2
         wanted = (ratio - (1 - share)) / max(share, 1e-3)  # of the variance that more answers can take away
@@ -124,10 +130,16 @@ def next_step(search: Search, counts: Counts | None, done_rounds: int, spent: fl
             return Step(
                 found,
                 verdict="needles",
-                reason=f"The needles differ more than answers do: {len(counts.totals)} needles allow no narrower interval, however many "
-                f"answers each gets; take more needles. {_still(found)}",
+                reason=f"{_needles(counts)} {_still(found)}",
             )
     return _ask(search, counts, found, spent, min(max(0.9 * wanted, SHRINK), 0.9))
+
+
+def _needles(counts: Counts) -> str:
+    return (
+        f"The needles differ more than answers do: {len(counts.totals)} needles allow no narrower interval, however many answers each "
+        "gets; take more needles."
+    )
 
 
 def _still(found: Crossing) -> str:
@@ -147,8 +159,11 @@ def _verdict(search: Search, counts: Counts, found: Crossing) -> tuple[str, str]
             f"The score at the shortest length, {shortest:g}, is {counts.means[0]:.2f} and surely below {search.criterion.level:g}."
         )
     threshold = float(search.criterion.threshold(found.base if found.base is not None else 0.0))
+    pooled = _pooled(counts)
+    low, high = length_intervals(pooled, VERDICT_CONFIDENCE)
     for i in range(len(counts.lengths)):
-        later = np.flatnonzero(low[i + 1 :] > threshold)
+        later = np.flatnonzero((low > high[i]) & (pooled.means > threshold))
+        later = later[later >= i + POOLED] - i - 1
         if high[i] < threshold and len(later):
             above = counts.lengths[i + 1 + later[0]]
             return "not_monotone", (
@@ -159,6 +174,15 @@ def _verdict(search: Search, counts: Counts, found: Crossing) -> tuple[str, str]
     if at_end.any() and found.status == "beyond_longest" and found.low is not None and found.low >= 0.9 * longest:
         return "never_falls", f"The score at {longest:g} is still above {threshold:.2f}: the effective length is beyond it."
     return None
+
+
+def _pooled(counts: Counts) -> Counts:
+    """Each length with the few that follow it: single ones have too few answers to contradict others."""
+    totals, sizes = (
+        np.stack([table[:, j : j + POOLED].sum(axis=1) for j in range(len(counts.lengths))], axis=1)
+        for table in (counts.totals, counts.sizes)
+    )
+    return Counts(counts.lengths, totals, sizes)
 
 
 def length_intervals(counts: Counts, confidence: float) -> tuple[np.ndarray, np.ndarray]:
