@@ -13,7 +13,7 @@ ROUND_BENCHMARKS = f"{BENCHMARKS}/rounds/{{round}}"
 
 checkpoint choose_round:
     input:
-        scores_of_rounds_before,
+        plan.search.scores_before,
     output:
         f"{ROUND}/choice.json",
     log:
@@ -25,8 +25,8 @@ checkpoint choose_round:
         mem_mb=growing(2000),
         runtime=10,
     params:
-        code=code_hash("choose_round"),
-        search=search_settings,
+        code=plan.code_hash("choose_round"),
+        search=plan.search.settings,
     message:
         "Choosing round {wildcards.round} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
     script:
@@ -35,9 +35,9 @@ checkpoint choose_round:
 
 rule build_round:
     input:
-        sample_sources,
+        plan.samples.sources,
         choice=f"{ROUND}/choice.json",
-        earlier=samples_of_rounds_before,
+        earlier=plan.search.samples_before,
     output:
         f"{ROUND}/samples.parquet",
     log:
@@ -50,9 +50,9 @@ rule build_round:
         mem_mb=growing(4000),
         runtime=30,
     params:
-        version=lambda wildcards: task_of(wildcards).version,
-        parameters=lambda wildcards: task_of(wildcards).parameters.model_dump_json(),
-        tokenizer=tokenizer_settings,
+        version=plan.samples.version,
+        parameters=plan.samples.parameters,
+        tokenizer=plan.samples.tokenizer,
         seed=project.settings.seed,
     message:
         "Building round {wildcards.round} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
@@ -63,7 +63,7 @@ rule build_round:
 use rule collect_responses as ask_round with:
     input:
         samples=f"{ROUND}/samples.parquet",
-        weights=lambda wildcards: files_of_folder(model_of(wildcards).name, "*.safetensors", "*.json", "*.jinja"),
+        weights=plan.responses.served_files,
     output:
         f"{ROUND}/responses/{{shard}}-of-{{shards}}.parquet",
     log:
@@ -77,7 +77,7 @@ use rule collect_responses as ask_round with:
 use rule gather_responses as gather_round with:
     input:
         samples=f"{ROUND}/samples.parquet",
-        shards=shards_of_round,
+        shards=plan.search.shards,
     output:
         responses=f"{ROUND}/responses.parquet",
         dashboard=f"{ROUND}/token_dashboard.txt",
@@ -108,7 +108,7 @@ use rule score_responses as score_round with:
     input:
         samples=f"{ROUND}/samples.parquet",
         responses=f"{ROUND}/responses.parquet",
-        judgements=judgements_of_round,
+        judgements=plan.search.judgements,
     output:
         scores=f"{ROUND}/scores.parquet",
         metrics=f"{ROUND}/metrics.csv",
@@ -122,7 +122,7 @@ use rule score_responses as score_round with:
 
 rule write_effective_length:
     input:
-        choices_of_search,
+        lambda wildcards: plan.search.choices(wildcards, checkpoints.choose_round.get),
     output:
         json=f"{EXPERIMENT}/effective_length.json",
         md=f"{EXPERIMENT}/effective_length.md",
@@ -134,7 +134,7 @@ rule write_effective_length:
         mem_mb=growing(2000),
         runtime=10,
     params:
-        code=code_hash("write_effective_length"),
+        code=plan.code_hash("write_effective_length"),
     message:
         "Effective length of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
     script:
@@ -143,7 +143,7 @@ rule write_effective_length:
 
 rule effective_length:
     input:
-        effective_lengths_of_selection(),
+        plan.search.of_selection_named(),
     log:
         "logs/effective_length.log",
     localrule: True

@@ -17,8 +17,10 @@ from contextrot import engines, secrets, tasks
 from contextrot.checked import shown, validate
 from contextrot.errors import ConfigError, unknown
 from contextrot.files import read_yaml
-from contextrot.judging import judges, rubrics
+from contextrot.judging import judges
 from contextrot.settings import ExperimentSettings, ModelSettings, Settings
+
+EMBEDDED = "models/embedded"
 
 
 class Project:
@@ -35,15 +37,15 @@ class Project:
     def __init__(self, config: Mapping[str, Any], root: Path | None = None) -> None:
         self.root = root = project_root() if root is None else root
         file = "config/config.yaml or --config"
-        self.settings = validate(Settings, config, file)
+        self.settings: Settings = validate(Settings, config, file)
         s = self.settings
         definitions = _read_definitions(root / s.model_definitions)
-        self.models = {
+        self.models: dict[str, ModelSettings] = {
             name: validate(ModelSettings, self._located(block), f"model {name!r} in {s.model_definitions}")
             for name, block in definitions.items()
         }
         definitions = _read_definitions(root / s.experiment_definitions)
-        self.experiments = {
+        self.experiments: dict[str, ExperimentSettings] = {
             name: validate(ExperimentSettings, block, f"experiment {name!r} in {s.experiment_definitions}")
             for name, block in definitions.items()
         }
@@ -66,10 +68,10 @@ class Project:
         for name, judge in s.judges.items():
             if judge.kind not in judges.names():
                 raise unknown("kind of judge", judge.kind, judges.names(), f"judge {name!r} of {file}")
-            if judge.kind in ("llm", "story") and judge.model not in self.models:
+            kind = judges.load(judge.kind)
+            if kind.asks and judge.model not in self.models:
                 raise unknown("model", judge.model, self.models, f"judge {name!r} of {file}")
-            if judge.kind == "llm" and judge.rubric not in (None, *rubrics.RUBRICS):
-                raise unknown("rubric", judge.rubric, rubrics.RUBRICS, f"judge {name!r} of {file}")
+            kind.check(judge, f"judge {name!r} of {file}")
         for judge in s.default_judges:
             if judge not in s.judges:
                 raise unknown("judge", judge, s.judges, f"`default_judges` of {file}")
@@ -79,6 +81,7 @@ class Project:
         for name, model in self.models.items():
             if model.engine not in engines.names():
                 raise unknown("engine", model.engine, engines.names(), f"model {name!r} in {s.model_definitions}")
+            self._check_elsewhere(name, model)
             for target in model.overrides:
                 if target not in overridable:
                     raise unknown(
@@ -103,6 +106,8 @@ class Project:
                 raise ConfigError(f"`effective_length` of {file}: the task of experiment {name!r} has no lengths.")
         for name in self.experiments:
             self._check_base(name)
+        for name in self.selected_experiments:
+            self._check_judges(name)
         for model in self.selected_models:
             for experiment in self.selected_experiments:
                 for tier in ("", *s.tiers):  # without a tier too, which may hide what stands above it
@@ -139,7 +144,7 @@ class Project:
         """The experiment's task with its parameters for a tier and model."""
         return self.task_class(experiment)(self.parameters(tier, model, experiment))
 
-    def parameters(self, tier: str, model: str, experiment: str) -> tasks.Parameters:
+    def parameters(self, tier: str, model: str, experiment: str) -> Any:
         """The parameters in force for one tier, model and experiment.
 
         Raises:
@@ -177,15 +182,55 @@ class Project:
         for tier, parameters in block.tiers.items():
             validate(kind, block.parameters | parameters, f"tier {tier!r} of {where}")
 
+    def _check_elsewhere(self, name: str, model: ModelSettings) -> None:
+        """Checks that what says where a model is served stands with an engine that asks there."""
+        if engines.of(model).elsewhere:
+            return
+        given = [key for key in ("base_url", "provider") if getattr(model, key) is not None]
+        if model.tokenizer == "server":
+            given.append("tokenizer: server")
+        if given:
+            raise ConfigError(
+                f"model {name!r} in {self.settings.model_definitions}: `{given[0]}` is for an engine that asks a server elsewhere "
+                f"({engines.that(lambda engine: engine.elsewhere)}), but its engine is {model.engine!r}; take one of the two out."
+            )
+
+    def _check_judges(self, experiment: str) -> None:
+        """Checks that each judge of an experiment can judge its task."""
+        task = self.experiments[experiment].task
+        for name in self.judges_of(experiment):
+            only = judges.load(self.settings.judges[name].kind).task
+            if only not in (None, task):
+                raise ConfigError(
+                    f"judge {name!r} judges answers of the task {only} only, and experiment {experiment!r} has the task {task!r}; "
+                    "take it out of the experiment's `judges` (or of `default_judges`)."
+                )
+
+    @property
+    def models_asked(self) -> dict[str, ModelSettings]:
+        """The selected models, then those that the judges of the selected experiments ask, by name."""
+        blocks = [self.settings.judges[name] for experiment in self.selected_experiments for name in self.judges_of(experiment)]
+        judging = [block.model for block in blocks if judges.load(block.kind).asks]
+        return {name: self.models[name] for name in dict.fromkeys([*self.selected_models, *judging])}
+
     def figures_of(self, model: str, experiment: str) -> list[str]:
-        """Names of the figures that can be drawn: those of a model's layers need its weights, those of ratings a judge."""
-        task = self.task_class(experiment)
-        inside = {"cosines.parquet", "likelihoods.parquet"}
-        weights = self.models[model].has_weights
-        drawn = self.task(self.settings.tier, model, experiment).figure_names()
-        if not self.judges_of(experiment):
-            drawn = [name for name in drawn if name not in task.figures_of_judges]
-        return [name for name in drawn if weights or not inside & set(task.figure_inputs.get(name, []))]
+        """Names of the figures that there is something to draw for; see figures.declared."""
+        task, weights, judged = (
+            self.task(self.settings.tier, model, experiment),
+            engines.of(self.models[model]).has_weights,
+            bool(self.judges_of(experiment)),
+        )
+        declared = tasks.figures(self.experiments[experiment].task)
+        return [name for name, figure in declared.items() if figure.drawn(task, weights, judged)]
+
+    def note(self, model: str) -> str:
+        """What must be said wherever a model's results are shown; empty for a model that can be taken at its word."""
+        settings = self.models[model]
+        if (said := engines.of(settings).note) is not None:
+            return said
+        if settings.name.endswith(EMBEDDED):
+            return "DEMONSTRATION MODEL of a few MB: it shows the method and says nothing about large models"
+        return ""
 
     def judges_of(self, experiment: str) -> list[str]:
         """Names of an experiment's judges: those it names, else the default ones, or none for a task that scores by itself."""

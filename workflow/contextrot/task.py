@@ -1,7 +1,7 @@
 """What a task is: one folder of `tasks` with a class derived from Task, found by listing.
 
-A task says what is asked (`samples`), how an answer is scored (`score`), over which conditions scores are
-averaged (`groupings`) and what is drawn (`figures`). Task modules import neither torch, litellm, pandas nor
+A task says what is asked (`samples`), how an answer is scored (`score`) and over which conditions scores are
+averaged (`groupings`); what is drawn are the `draw_*` functions of its figures.py. Task modules import neither torch, litellm, pandas nor
 matplotlib at top level: Snakemake loads them whenever it parses the workflow.
 """
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from contextrot.figures import FigureContext
     from contextrot.samples.published import Recorded
     from contextrot.samples.tokenizers import Tokenizer
 
@@ -164,6 +163,7 @@ class Task:
         version: raise it when samples change; only this (not an edit of the module) makes snakemake build samples and ask
             the model again.
         judged: whether judges decide if an answer is right; otherwise `score` alone does.
+        criteria: what a judge rates each answer by, where it rates instead of comparing with a reference; columns of the scores.
         groupings: each a tuple of condition columns, over which `measures` are averaged.
         measures: columns of the scores that are averaged.
         ranges: measure -> smallest and largest value that it can have, which its interval respects; `score` is always from 0 to 1.
@@ -172,9 +172,6 @@ class Task:
         cluster_column: the condition column of what answers about are alike (a needle's question, an item), which intervals speak for.
         pair_columns: condition columns that say what is asked apart from the experiment's condition: by them the experiments of a
             task are compared on the same questions; by sample_id if empty.
-        figures: figure name -> function(FigureContext) -> matplotlib figure; the functions import matplotlib themselves.
-        figure_inputs: figure name -> files of the experiment's folder that it reads beside scores and metrics.
-        figures_of_judges: figures that have nothing to show without a judge.
         score_inputs: parquet files of the experiment's folder whose columns, by sample_id, are added to the scores; only for
             models whose weights are here.
         state_inputs: files of the experiment's folder that `state_requests` needs beside the samples.
@@ -183,6 +180,7 @@ class Task:
     Parameters: ClassVar[type[Parameters]] = Parameters
     version: ClassVar[int] = 1
     judged: ClassVar[bool] = True
+    criteria: ClassVar[tuple[str, ...]] = ()
     groupings: ClassVar[list[tuple[str, ...]]] = [()]
     measures: ClassVar[list[str]] = ["score"]
     ranges: ClassVar[dict[str, tuple[float, float]]] = {}
@@ -190,13 +188,10 @@ class Task:
     length_parameter: ClassVar[str | None] = None
     cluster_column: ClassVar[str | None] = None
     pair_columns: ClassVar[list[str]] = []
-    figures: ClassVar[dict[str, Callable[[FigureContext], Any]]] = {}
-    figure_inputs: ClassVar[dict[str, list[str]]] = {}
-    figures_of_judges: ClassVar[list[str]] = []
     score_inputs: ClassVar[list[str]] = []
     state_inputs: ClassVar[list[str]] = []
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Any) -> None:
         self.parameters = parameters
 
     def data_files(self, data: Path) -> list[Path]:
@@ -283,15 +278,12 @@ class Task:
             if sample.fits_window
         ]
 
-    def figure_names(self) -> list[str]:
-        """Names of the figures that these parameters give something to draw for; all of `figures` by default."""
-        return list(self.figures)
+    def metrics(self, scores: pd.DataFrame) -> pd.DataFrame | None:
+        """All metrics of the scores; None, the default, for the averages of `measures` over each of `groupings` alone.
 
-    def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """Scores averaged over each grouping; override to add metrics of the task's own (same columns)."""
-        from contextrot.scores.score import aggregate
-
-        return aggregate(scores, self.groupings, self.measures, self.ranges)
+        A task that adds to them or replaces them begins with scores.score.averages and keeps its columns.
+        """
+        return None
 
 
 def not_asked(earlier: Response, turn: int) -> Response:

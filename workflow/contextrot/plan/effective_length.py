@@ -26,6 +26,7 @@ from contextrot.samples.tokenizers import tokenizer_of
 from contextrot.scores.adaptive import Search, candidate_lengths, next_step, summary
 from contextrot.scores.clusters import FEW_CLUSTERS
 from contextrot.scores.length_curve import Counts, Criterion
+from contextrot.scores.score import read_scores
 from contextrot.settings import EffectiveLengthSettings
 from contextrot.task import SampleContext, Task
 
@@ -103,7 +104,7 @@ def read_rounds(paths: Sequence[Path], task: Task) -> tuple[pd.DataFrame | None,
 
     if not paths:
         return None, 0.0
-    rows = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+    rows = pd.concat([read_scores(path) for path in paths], ignore_index=True)
     prompts = rows["server_prompt_tokens"].fillna(rows["prompt_tokens"]).fillna(0)
     return rows, float((prompts + rows["completion_tokens"].fillna(0)).sum())
 

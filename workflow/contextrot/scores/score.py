@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contextrot.errors import DataError
-from contextrot.judging.judge import is_judged
 from contextrot.records import (
     OUTCOMES,
     SCORED_OUTCOMES,
     Response,
     Sample,
+    is_judged,
     read_judgements,
     read_responses,
     read_samples,
@@ -80,7 +80,7 @@ def score_responses(
         if response.outcome in SCORED_OUTCOMES:
             given = []
             for judge, by_answer in zip(judges, verdicts, strict=True):
-                keys = [(sample.sample_id, response.turn, item) for item in range(len(sample.references))]
+                keys = [(sample.sample_id, response.turn, item) for item in range(len(sample.references or task.criteria))]
                 missing = [key for key in keys if key not in by_answer]
                 if missing and is_judged(response):
                     raise DataError(f"judge {judge!r} has not judged {missing[0][0]!r}; delete its file and run again.")
@@ -90,9 +90,9 @@ def score_responses(
             first = given[0] if given else []
             row["unjudged"] = any(v is None for v in first)
             row |= task.score_turn(sample, response, first, earlier)
-            for item, reference in enumerate(sample.references):
+            for item, criterion in enumerate(task.criteria):
                 if (key := (sample.sample_id, response.turn, item)) in ratings:
-                    row[reference] = ratings[key]
+                    row[criterion] = ratings[key]
         earlier.append(response)
         rows.append(row)
     frame = pd.DataFrame(rows)
@@ -117,9 +117,14 @@ def cluster_of(task: Task, sample: Sample, population: str) -> str:
 
 def summarize_scores(task: Task, scores_path: Path, output: Path) -> None:
     """Writes metrics.csv."""
-    import pandas as pd
+    scores = read_scores(scores_path)
+    metrics = task.metrics(scores)
+    write_table(output, averages(task, scores) if metrics is None else metrics)
 
-    write_table(output, task.metrics(pd.read_parquet(scores_path)))
+
+def averages(task: Task, scores: pd.DataFrame) -> pd.DataFrame:
+    """The task's measures averaged over each of its groupings; see `aggregate`."""
+    return aggregate(scores, task.groupings, task.measures, task.ranges)
 
 
 def aggregate(
@@ -182,8 +187,20 @@ def _with_interval(
     return *mean_interval(values.to_numpy(), limits), None
 
 
-def on_target(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose samples are what was asked, or whose task does not say (column `on_target`)."""
+def read_scores(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The rows of scores.parquet that metrics, figures and comparisons are made of.
+
+    Rows whose samples turned out to be something else than what was asked for (column `on_target` false) are left out; all of them
+    stand in the file.
+
+    Args:
+        columns: those of interest, as far as there are such; all without it.
+    """
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    held = pq.read_schema(path).names
+    scores = pd.read_parquet(path, columns=columns and [name for name in held if name in (*columns, "on_target")])
     if "on_target" not in scores:
         return scores
     return scores[[value is None or value != value or bool(value) for value in scores["on_target"]]]

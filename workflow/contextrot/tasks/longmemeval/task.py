@@ -1,4 +1,16 @@
-"""LongMemEval: a question about earlier chats, with the answer sessions alone (focused) and with the whole history (full).
+"""These are earlier chat sessions with the user.
+
+Session of 2023/12/03 (Sun) 22:06
+user: Let us talk of the discipline of rehearsal.
+assistant: Out in the dark the six of them carried on.
+user: My flatmate works as a beekeeper.
+assistant: Good to know.
+
+Current date: 2024/01/15 (Mon) 07:04
+Question: What does my flatmate work as?
+-> Your flatmate works as a beekeeper.
+
+LongMemEval: a question about earlier chats, with the answer sessions alone (focused) and with the whole history (full).
 
 Source: D. Wu et al. (2025), LongMemEval, arXiv:2410.10813; the two conditions of K. Hong, A. Troynikov, J. Huber (2025),
 Context Rot (Chroma). Deviation: Chroma's focused prompts hold excerpts (269 tokens in the mean), ours the whole answer
@@ -24,8 +36,8 @@ from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.longmemeval.data import (
     CHROMA_TYPES,
     PUBLIC_REVISION,
-    QUESTION_TYPES,
     Question,
+    QuestionType,
     download_questions,
     load_questions,
 )
@@ -33,14 +45,6 @@ from contextrot.tasks.longmemeval.data import (
 if TYPE_CHECKING:
     import pandas as pd
 
-QuestionType = Literal[
-    "single-session-user",
-    "single-session-assistant",
-    "single-session-preference",
-    "multi-session",
-    "temporal-reasoning",
-    "knowledge-update",
-]
 HISTORIES = ("focused", "full")
 
 
@@ -57,7 +61,7 @@ class LongMemEvalParameters(Parameters):
     """SHA-256 that `dataset_file` must have; without it, the one under which the Hub keeps the file."""
     question_types: Literal["all", "chroma"] | list[QuestionType] = "all"
     """Which questions: `all` six types, `chroma` for multi-session, temporal-reasoning and knowledge-update, or a list."""
-    histories: list[Literal["focused", "full"]] = list(HISTORIES)
+    histories: list[Literal["focused", "full"]] = ["focused", "full"]
     """What the question is asked with: the answer sessions alone (focused), the whole history (full)."""
     every: int = Field(1, ge=1)
     """Only every so many questions, the same ones in both conditions."""
@@ -206,66 +210,14 @@ class LongMemEval(Task):
         }
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """Adds, overall and by type, the paired comparison of the two conditions; see contextrot.paired."""
+        """Adds, overall and by type, the paired comparison of the two conditions; see scores.paired."""
         import pandas as pd
+
+        from contextrot.scores.score import averages
 
         pairs = paired.pair(scores, "question_id", "history", HISTORIES, keep=["question_type"])
         comparison = paired.compare(pairs, HISTORIES, [(), ("question_type",)])
-        return pd.concat([super().metrics(scores), comparison], ignore_index=True)
-
-    @staticmethod
-    def draw_overall(context: Any) -> Any:
-        """Share of right answers with the focused and the full history."""
-        from contextrot.figures.charts import bars_with_interval, score_axis
-        from contextrot.figures.style import new_figure
-        from contextrot.scores.score import select
-
-        rows = select(context.metrics, "score", "history").set_index("history").reindex(HISTORIES)
-        figure, axes = new_figure(context)
-        bars_with_interval(axes, HISTORIES, rows["value"], rows["low"], rows["high"], rows["n"].fillna(0))
-        score_axis(axes, "right answers (share, 95 % interval)")
-        axes.set_xlabel("history in the prompt")
-        return figure
-
-    @staticmethod
-    def draw_by_type(context: Any) -> Any:
-        """Share of right answers by question type, focused and full side by side."""
-        from contextrot.figures.charts import bars_with_interval, score_axis
-        from contextrot.figures.style import new_figure
-        from contextrot.scores.score import select
-
-        rows = select(context.metrics, "score", "history", "question_type")
-        rows = rows.assign(question_type=rows["question_type"].astype(object).fillna("type not known"))
-        kinds = [kind for kind in (*QUESTION_TYPES, "type not known") if kind in set(rows["question_type"])]
-        figure, axes = new_figure(context, panel_width=max(3.6, 1.15 * len(kinds) + 1), panel_height=3.2)
-        for index, history in enumerate(HISTORIES):
-            of = rows[rows["history"] == history].set_index("question_type").reindex(kinds)
-            bars_with_interval(
-                axes,
-                kinds,
-                of["value"],
-                of["low"],
-                of["high"],
-                of["n"].fillna(0),
-                label=f"{history} history",
-                index=index,
-                series=2,
-            )
-        score_axis(axes, "right answers (share, 95 % interval)")
-        axes.set_xticks(range(len(kinds)), [kind.replace("-", "-\n", 1) for kind in kinds], rotation=0, ha="center")
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, handlelength=1)
-        return figure
-
-    @staticmethod
-    def draw_transitions(context: Any) -> Any:
-        """What became of each question from the focused to the full history, with the exact McNemar test."""
-        return paired.draw_transitions(context, HISTORIES, "question_type", QUESTION_TYPES)
-
-    figures = {
-        "focused_and_full": draw_overall.__func__,
-        "by_question_type": draw_by_type.__func__,
-        "transitions": draw_transitions.__func__,
-    }
+        return pd.concat([averages(self, scores), comparison], ignore_index=True)
 
 
 def _by_id(path: Path, needed: tuple[str, ...], prefer: Mapping[str, str] | None = None) -> dict[str, dict[str, str]]:

@@ -1,4 +1,14 @@
-"""Needle in a haystack: one planted fact (or several) in a long text, at a length and a depth.
+"""Read the document and answer the question in one sentence, using only the document.
+
+<document>
+For a birthday dinner my neighbour recommended a restaurant called the Tin Heron, on the corner by the old ropeworks. The
+Invention of the Weekend Nothing in the sky lasts for two days out of seven. [...]
+</document>
+
+Question: Which restaurant did my neighbour recommend for a birthday dinner?
+-> For a birthday dinner my neighbour recommended a restaurant called the Tin Heron, on the corner by the old ropeworks.
+
+Needle in a haystack: one planted fact (or several) in a long text, at a length and a depth.
 
 Source: G. Kamradt (2023), Needle In A Haystack; conditions of K. Hong, A. Troynikov, J. Huber (2025), Context Rot (Chroma):
 needle-question similarity, distractors, order and topic of the haystack. Deviations: the length is that of the whole
@@ -24,13 +34,6 @@ from contextrot.samples.haystack import Haystack, SentencePool
 from contextrot.samples.published import Recorded
 from contextrot.samples.realised import verify
 from contextrot.task import Parameters, SampleContext, Task
-from contextrot.tasks.niah.figures import (
-    CONDITIONS,
-    draw_accuracy_by_length,
-    draw_accuracy_by_needle,
-    draw_distractor_confusion,
-    draw_heatmap,
-)
 from contextrot.tasks.niah.needles import Distractor, NeedleSet, followed_distractor, measured_similarity, read_needles
 from contextrot.tasks.niah.plan import NeedlePlan, spread
 
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _log = logging.getLogger(__name__)
+
+CONDITIONS = ("similarity", "distractors", "order", "topic")
+"""What may differ between the samples of one experiment beside needle, length, depth and repeat."""
 
 PLANTED = ("needle_depths", "distractor_names", "distractor_depths", "distractor_texts", "distractor_answers")
 """Columns that hold one value for each needle or distractor."""
@@ -326,26 +332,24 @@ class NeedleInAHaystack(Task):
         """Adds, where there are several needles, `needle_score`: each needle's own, by needle and length, and by its own depth."""
         import pandas as pd
 
-        from contextrot.scores.score import aggregate, on_target
+        from contextrot.scores.score import aggregate, averages
 
-        scores = on_target(scores)
-        found = super().metrics(scores)
-        if not self._several_needles:
+        found = averages(self, scores)
+        if not self.several_needles:
             return found
         groupings = [("needle", "length"), ("needle",), ("length", "depth")]
         own = aggregate(by_needle(scores), groupings, ["needle_score"], {"needle_score": (0, 1)})
         return pd.concat([found, own], ignore_index=True)
 
     @property
-    def _several_needles(self) -> bool:
+    def several_needles(self) -> bool:
+        """Whether each needle has a score of its own."""
         return len(self.parameters.needles) > 1 and not self._reads_tables
 
-    def figure_names(self) -> list[str]:
-        shown = {
-            "accuracy_by_needle": self._several_needles,
-            "distractor_confusion": max(self.parameters.distractors) > 0 and not self._reads_tables,
-        }
-        return [name for name in self.figures if shown.get(name, True)]
+    @property
+    def plants_distractors(self) -> bool:
+        """Whether some haystacks hold distractors whose texts are known."""
+        return max(self.parameters.distractors) > 0 and not self._reads_tables
 
 
 def _refuse_planted(documents: list[list[str]], groups: list[tuple[NeedleSet, ...]], topic: str) -> None:
@@ -387,7 +391,7 @@ def by_needle(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _read_table(path: Path, needed: str) -> dict[str, dict[str, str]]:
+def _read_table(path: Path, needed: str) -> dict[str, Mapping[str, str]]:
     """Rows of one of Chroma's files by sample id, which is made of what a row asks."""
     rows = published.read_rows(path, (*ASKED, "answer", needed))
     questions = list(dict.fromkeys(row["question"] for row in rows))
@@ -400,11 +404,3 @@ def _read_table(path: Path, needed: str) -> dict[str, dict[str, str]]:
             raise DataError(f"{path}: length {length!r} and depth {depth!r} of a row must be numbers.") from error
         named[f"csv-{where}-{questions.index(row['question'])}-{number}"] = row
     return named
-
-
-NeedleInAHaystack.figures = {
-    "heatmap": draw_heatmap,
-    "accuracy_by_length": draw_accuracy_by_length,
-    "accuracy_by_needle": draw_accuracy_by_needle,
-    "distractor_confusion": draw_distractor_confusion,
-}

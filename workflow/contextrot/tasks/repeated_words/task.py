@@ -1,4 +1,9 @@
-"""Repeated words: copy a text of one word repeated many times, with one word of it another.
+"""Repeat the following text exactly, and write nothing else:
+
+apples apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple [...]
+-> apples apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple [...]
+
+Repeated words: copy a text of one word repeated many times, with one word of it another.
 
 Source: K. Hong, A. Troynikov, J. Huber (2025), Context Rot (Chroma). Deviations, all of them mends:
 
@@ -121,54 +126,6 @@ class RepeatedWords(Task):
             condition["position"],
         )
 
-    @staticmethod
-    def draw_token_count_performance(context: Any) -> Any:
-        """Mean normalised Levenshtein similarity against the prompt's length, one line for each word pair."""
-        from contextrot.figures.charts import aside, legend_below, line_with_interval, score_axis, token_axis
-        from contextrot.figures.style import new_figure
-        from contextrot.scores.score import select
-
-        rows = select(context.metrics, "levenshtein", "pair", "count")
-        tokens = context.scores.groupby(["pair", "count"])["prompt_tokens"].mean().rename("tokens").reset_index()
-        rows = rows.merge(tokens, on=["pair", "count"])
-        figure, axes = new_figure(context)
-        pairs = list(rows.groupby("pair", sort=False))
-        for index, (pair, line) in enumerate(pairs):
-            x = aside(line["tokens"], rows["tokens"], index, len(pairs))
-            line_with_interval(axes, x, line["value"], line["low"], line["high"], line["n"], label=pair, index=index)
-        token_axis(axes, rows.groupby("count")["tokens"].mean(), label="prompt length (tokens, log scale)")
-        score_axis(axes, "normalised Levenshtein\n(mean, 95 % interval)")
-        legend_below(figure, axes)
-        return figure
-
-    @staticmethod
-    def draw_levenshtein_score(context: Any) -> Any:
-        """Mean normalised Levenshtein similarity by position of the changed word, a panel for each count."""
-        return draw_by_position(context, "levenshtein", "normalised\nLevenshtein (mean)")
-
-    @staticmethod
-    def draw_modified_word_present(context: Any) -> Any:
-        """Share of answers that hold the changed word, by its position."""
-        return draw_by_position(context, "modified_word_present", "changed word\npresent (share)")
-
-    @staticmethod
-    def draw_position_accuracy(context: Any) -> Any:
-        """Share of answers with the changed word in its place, of those that hold it."""
-        return draw_by_position(context, "position_accuracy", "changed word in\nits place (share)")
-
-    @staticmethod
-    def draw_word_count_delta(context: Any) -> Any:
-        """Words of the text less words of the answer, by position: above 0 the answer is too short."""
-        return draw_by_position(context, "word_count_delta", "words of text\n- words of answer")
-
-    figures = {
-        "token_count_performance": draw_token_count_performance.__func__,
-        "levenshtein_score": draw_levenshtein_score.__func__,
-        "modified_word_present": draw_modified_word_present.__func__,
-        "position_accuracy": draw_position_accuracy.__func__,
-        "word_count_delta": draw_word_count_delta.__func__,
-    }
-
 
 def positions(count: int, wanted: int | None = None) -> list[int]:
     """Indices of the changed word, the last one among them; see RepeatedWordsParameters.positions."""
@@ -235,57 +192,3 @@ def measure(answer: str | None, common: str, modified: str, count: int, index: i
         "word_count_delta": float(len(gold.split()) - len(given.split())),
         "refusal": 0.0,
     }
-
-
-def draw_by_position(context: Any, measure: str, label: str) -> Any:
-    """Bars of a measure over the position of the changed word, one panel for each count; an empty bin has no bar.
-
-    Intervals are drawn for bins of at least MIN_FOR_INTERVAL answers: those of fewer tell next to nothing.
-    """
-    from contextrot.figures.style import COLORS, new_figure
-    from contextrot.scores.score import select
-
-    rows = select(context.metrics, measure, "count", "position_bin")
-    counts = sorted(rows["count"].unique())
-    columns, share = min(4, len(counts)), measure != "word_count_delta"
-    figure, panels = new_figure(
-        context,
-        columns,
-        -(-len(counts) // columns),
-        panel_width=max(2.1, 3.6 / columns),
-        panel_height=1.9,
-        squeeze=False,
-        sharex=True,
-        sharey=share,
-    )
-    width = 100 / POSITION_BINS
-    for panel, count in zip(panels.flat, counts, strict=False):
-        of = rows[rows["count"] == count].dropna(subset=["value"])
-        centers = (of["position_bin"].astype(float) + 0.5) * width
-        # with an edge, so that a bar of height 0 is a line
-        panel.bar(centers, of["value"], 0.85 * width, color=COLORS[0], edgecolor=COLORS[0], linewidth=0.7)
-        empty = sorted(set(range(POSITION_BINS)) - set(of["position_bin"].astype(int)))
-        panel.broken_barh(
-            [(place * width, width) for place in empty], (0, 1), color="#EFEFEF", lw=0, transform=panel.get_xaxis_transform()
-        )
-        known = of["low"].notna() & of["high"].notna() & (of["n"] >= MIN_FOR_INTERVAL)
-        ends = [(of["value"] - of["low"]).clip(lower=0)[known], (of["high"] - of["value"]).clip(lower=0)[known]]
-        panel.errorbar(centers[known], of["value"][known], yerr=ends, fmt="none", ecolor="#333333", elinewidth=0.7)
-        panel.set_title(f"{int(count):,} words (n = {int(of['n'].sum())})")
-        panel.set_xlim(0, 100)
-        if share:
-            panel.set_ylim(-0.02, 1.05)
-        elif of.empty:
-            panel.set_yticks([])
-        else:
-            panel.axhline(0, color="#333333", linewidth=0.6)
-        if of.empty:
-            panel.text(
-                50, 0.5, "no answer counts", ha="center", va="center", color="#777777", transform=panel.get_xaxis_transform()
-            )
-    for panel in list(panels.flat)[len(counts) :]:
-        panel.set_visible(False)
-    note = f"grey: no answer counts; 95 % intervals from {MIN_FOR_INTERVAL} answers on"
-    figure.supxlabel(f"position of the changed word (% of the text)\n{note}", size=7.5)
-    figure.supylabel(label, size=7.5)
-    return figure

@@ -1,4 +1,9 @@
-"""Story sequences: creative prompts whose every turn builds on all before it, with very long answers.
+"""Write a detailed treatment, of at least two thousand words, for a feature film set in a fading ski town. [...]
+-> Texiors fails and quantance by large with a moment at which the sulfence lion. [...]    (the embedded model, at 192 tokens: truncated)
+Building on what you wrote above, choose the four most important moments of the treatment [...]
+-> I should be listed from one a bucket. [...]
+
+Story sequences: creative prompts whose every turn builds on all before it, with very long answers.
 
 A sequence is one sample of several turns. Before each turn the conversation is fitted into the window
 (`contextrot.conversation`), and an empty, tiny or failed answer is asked again with the engine's state reset in between
@@ -22,7 +27,6 @@ from contextrot.records import Response, Sample
 from contextrot.samples import prompts
 from contextrot.samples.conversation import Budget, Decision, Message, Policy, fit_conversation
 from contextrot.task import Asker, Parameters, SampleContext, Task, not_asked
-from contextrot.tasks.story_sequences import figures
 from contextrot.tasks.story_sequences.recovery import ask_until_answered, has_answer
 from contextrot.tasks.story_sequences.repetition import distinct_n, longest_repeated_span, overlap, words_of
 
@@ -128,8 +132,9 @@ class StorySequences(Task):
     """What do very long answers, and the context they fill, do to the next answer?"""
 
     Parameters = StoryParameters
-    version = 1
+    version = 2
     judged = False
+    criteria = CRITERIA
     groupings = [("turn",), ("sequence", "turn"), ("sequence",), ()]
     measures = [
         "score",
@@ -191,7 +196,7 @@ class StorySequences(Task):
                     Sample(
                         sample_id=f"{sequence.name}-{repeat}",
                         messages=messages if fits else [],
-                        references=list(CRITERIA),
+                        references=[],
                         max_output_tokens=output_tokens,
                         prompt_tokens=tokens if fits else None,
                         fits_window=fits,
@@ -318,13 +323,3 @@ def _decode_speed(response: Response) -> float | None:
     if response.completion_tokens is None or response.first_token_seconds is None or response.total_seconds is None:
         return None
     return _ratio(response.completion_tokens - 1, response.total_seconds - response.first_token_seconds)
-
-
-StorySequences.figures = {
-    "tokens_by_turn": figures.draw_tokens_by_turn,
-    "speed_by_turn": figures.draw_speed_by_turn,
-    "repetition_by_turn": figures.draw_repetition_by_turn,
-    "outcomes_by_turn": figures.draw_outcomes_by_turn,
-    "criteria_by_turn": figures.draw_criteria_by_turn,
-}
-StorySequences.figures_of_judges = ["criteria_by_turn"]
