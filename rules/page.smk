@@ -1,5 +1,6 @@
 # metrics, scores, samples, responses, judgements/ of a tier -> trust.csv, trust_limits.csv, trust.{png,svg,pdf}, index.html
 
+
 rule write_trust:
     input:
         plan.report.of_tier("metrics.csv"),

@@ -99,6 +99,11 @@ class Project:
             for judge in self.judges_of(name):
                 if judge not in s.judges:
                     raise unknown("judge", judge, s.judges, f"experiment {name!r} in {s.experiment_definitions}")
+        for name in s.effective_length:
+            if name not in self.experiments:
+                raise unknown("experiment", name, self.experiments, f"`effective_length` of {file}")
+            if self.task_class(name).length_parameter is None:
+                raise ConfigError(f"`effective_length` of {file}: the task of experiment {name!r} has no lengths.")
         for name in self.experiments:
             self._check_base(name)
         for name in self.selected_experiments:

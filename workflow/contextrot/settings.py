@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from contextrot import secrets
 from contextrot.checked import Checked
@@ -197,6 +197,34 @@ class TrustSettings(Section):
     """Share of the requests of a length that must stay within `seconds` and `cents`: 0.5 is the typical request, 0.9 nine in ten."""
 
 
+class EffectiveLengthSettings(Section):
+    """The adaptive search for one experiment's effective length: an entry of `effective_length`."""
+
+    criterion: Literal["nolima", "ruler", "share", "score"] = "nolima"
+    """What a length must keep: nolima (85 % of the score at the shortest length), ruler (a score of 85.6 %), or `level` as a share of
+    the score at the shortest length (share) or as a score."""
+    level: float | None = Field(None, gt=0, lt=1)
+    """For criteria share and score: between 0 and 1."""
+    width: float = Field(1.5, gt=1)
+    """The wanted upper end of the interval over its lower end."""
+    max_tokens: int | None = Field(None, gt=0)
+    """The search ends before it has asked for more tokens, prompts and answers together."""
+    max_usd: float | None = Field(None, gt=0)
+    """The search ends before it has cost more, at the model's price."""
+    max_rounds: int = Field(8, ge=1, le=8)
+    """Rounds at most; each is one batch of requests."""
+    shortest: int | None = Field(None, ge=0)
+    """Shortest length that is asked; the shortest of the experiment without it."""
+    longest: int | None = Field(None, gt=0)
+    """Longest length that is asked; the longest of the experiment that fits the window without it."""
+
+    @model_validator(mode="after")
+    def _level_where_it_is_needed(self) -> Self:
+        if (self.criterion in ("share", "score")) != (self.level is not None):
+            raise ValueError("`level` belongs to the criteria share and score, which need it; nolima and ruler have their own")
+        return self
+
+
 class Settings(Section):
     """config/config.yaml."""
 
@@ -228,6 +256,10 @@ class Settings(Section):
     """How the layers of local models are looked at."""
     trust: TrustSettings = TrustSettings()
     """The limits of the trust table."""
+    population: Literal["kind", "these"] = "kind"
+    """What intervals speak for: needles (or items) of the kind that was asked, or these very ones alone."""
+    effective_length: dict[Name, EffectiveLengthSettings] = Field(default_factory=dict)
+    """Experiments whose effective length `snakemake effective_length` finds, with what differs from the defaults."""
     allow_failed: bool = False
     """Whether rows that failed after all attempts may go on to the scores (counted apart) instead of failing the job."""
     allow_input_cut: bool = False

@@ -8,7 +8,7 @@ matplotlib at top level: Snakemake loads them whenever it parses the workflow.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -168,6 +168,8 @@ class Task:
         measures: columns of the scores that are averaged.
         ranges: measure -> smallest and largest value that it can have, which its interval respects; `score` is always from 0 to 1.
         length_column: the condition column that is the context's length (or count, or history), for rot curves.
+        length_parameter: the parameter that lists the lengths, for the adaptive search of the effective length.
+        cluster_column: the condition column of what answers about are alike (a needle's question, an item), which intervals speak for.
         pair_columns: condition columns that say what is asked apart from the experiment's condition: by them the experiments of a
             task are compared on the same questions; by sample_id if empty.
         score_inputs: parquet files of the experiment's folder whose columns, by sample_id, are added to the scores; only for
@@ -183,6 +185,8 @@ class Task:
     measures: ClassVar[list[str]] = ["score"]
     ranges: ClassVar[dict[str, tuple[float, float]]] = {}
     length_column: ClassVar[str | None] = None
+    length_parameter: ClassVar[str | None] = None
+    cluster_column: ClassVar[str | None] = None
     pair_columns: ClassVar[list[str]] = []
     score_inputs: ClassVar[list[str]] = []
     state_inputs: ClassVar[list[str]] = []
@@ -197,6 +201,19 @@ class Task:
     def samples(self, context: SampleContext) -> list[Sample]:
         """All samples, in a fixed order: the same config gives the same samples on every machine."""
         raise TypeError(f"{type(self).__name__} does not say what its samples are")
+
+    def blocks(self, context: SampleContext, wanted: Mapping[int, range]) -> list[Sample]:
+        """Samples for a round of the adaptive search: at each length the blocks of these numbers, each with one sample of every cluster.
+
+        A block of one number always has the same samples, and no two blocks share one. By default they are dealt from all samples that
+        the parameters give at the length; once those are used up, blocks are smaller or empty.
+
+        Args:
+            wanted: length -> numbers of the blocks.
+        """
+        from contextrot.samples.rounds import dealt_blocks
+
+        return dealt_blocks(self, context, wanted)
 
     def request_options(self, sample: Sample) -> dict[str, Any]:
         """Parameters of the request beside the sampling ones of the model (such as logprobs)."""

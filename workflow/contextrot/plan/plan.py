@@ -11,6 +11,7 @@ from contextrot.plan.responses import Responses
 from contextrot.plan.runs import Run, run_of, runs_of
 from contextrot.plan.samples import Samples
 from contextrot.plan.scores import Scores
+from contextrot.plan.search import EffectiveLengthSearch
 from contextrot.plan.serving import Serving
 from contextrot.plan.shown import Shown
 from contextrot.plan.stage import Invocation, cached_hash
@@ -32,6 +33,7 @@ class Plan:
         self.hidden_states, self.scores, self.serving = HiddenStates(*about), Scores(*about), Serving(*about)
         self.figures, self.comparisons, self.report = Figures(*about), Comparisons(*about), Report(*about)
         self.shown = Shown(*about)
+        self.search = EffectiveLengthSearch(*about)
         self.code_hash = cached_hash
 
     def run(self, tier: str, model: str, experiment: str) -> Run:

@@ -183,7 +183,12 @@ def _effective_lengths(seed: int, model: str, experiment: str, scores_path: Path
         for name in DEFINITIONS if "score" in scores else ():
             rng = generator_for(seed, "summary", model, experiment, name)
             found[name] = effective_length(
-                scores[column].to_numpy(float), scores["score"].to_numpy(float), rng, scores["sample_id"], name
+                scores[column].to_numpy(float),
+                scores["score"].to_numpy(float),
+                rng,
+                scores["sample_id"],
+                name,
+                needles=scores.get("cluster"),
             )
     return {
         f"effective_length_{name}{suffix}": getattr(found[name], part) if name in found else None

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table
+from contextrot.scores.clusters import clustered_difference, clustered_mean, clustered_ranks
 from contextrot.scores.rot_curves import DEFINITIONS, effective_length, length_slope, relative_curve
-from contextrot.scores.score import read_scores
+from contextrot.scores.score import CLUSTER, read_scores
 from contextrot.scores.stats import Rank, holm, mean_interval, paired_difference, ranks
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def curve_summary(scores: pd.DataFrame, column: str | None, rng: np.random.Gener
     lengths, values = counted[column].to_numpy(float), counted["score"].to_numpy(float)
     names = counted["sample_id"].to_numpy(str)
     for definition in DEFINITIONS:
-        found = effective_length(lengths, values, rng, names, definition)
+        found = effective_length(lengths, values, rng, names, definition, needles=_clusters(counted))
         row |= {"shortest": found.shortest, "longest": found.longest, "shortest_score": found.base}
         for part in ("longest_passing", "crossing", "low", "high", "status", "reason"):
             row[f"{definition}_{part}"] = getattr(found, part)
@@ -92,14 +93,19 @@ def compare(
         if column is not None:
             curves += _curve(title, rows, column, generator_for(seed, name, "curve", title))
     wide = pd.DataFrame({title: _by_pair(rows, pair_columns) for title, rows in scores.items()})
-    for row, rank in zip(table, _ranks(wide, generator_for(seed, name, "ranks")), strict=True):
+    clusters = _cluster_of_pair(scores, pair_columns)
+    for row, rank in zip(table, _ranks(wide, generator_for(seed, name, "ranks"), clusters), strict=True):
         row["common"] = len(wide.dropna())
         row |= {part: getattr(rank, attribute) if rank else None for part, attribute in _RANK_COLUMNS.items()}
     differences = []
     for first, second in combinations(scores, 2):
         both = wide[[first, second]].dropna()
-        rng = generator_for(seed, name, "difference", first, second)
-        found = paired_difference(both[first], both[second], both.index.get_level_values("pair"), rng)
+        pairs = both.index.get_level_values("pair")
+        if clusters is not None and pairs.map(clusters).nunique() > 1:
+            found = clustered_difference(both[first], both[second], pairs.map(clusters))
+        else:
+            rng = generator_for(seed, name, "difference", first, second)
+            found = paired_difference(both[first], both[second], pairs, rng)
         differences.append({"first": first, "second": second, **vars(found)})
     for row, corrected in zip(differences, holm([row["p_value"] for row in differences]), strict=True):
         row["p_holm"] = corrected
@@ -120,7 +126,12 @@ def _curve(title: str, rows: pd.DataFrame, column: str, rng: np.random.Generator
     rows_of_curve = []
     for row in relative_curve(counted[column], counted["score"], rng, counted["sample_id"]):
         at = counted.loc[counted[column] == row["length"], "score"]
-        _, low, high = mean_interval(at.to_numpy(float), (0, 1))
+        names = _clusters(counted.loc[at.index])
+        if names is not None and len(set(names)) > 1:
+            known = clustered_mean(at.to_numpy(float), names, (0, 1))
+            low, high = known.low, known.high
+        else:
+            _, low, high = mean_interval(at.to_numpy(float), (0, 1))
         rows_of_curve.append({**row, "title": title, "low": low, "high": high})
     return rows_of_curve
 
@@ -130,20 +141,43 @@ def _by_pair(rows: pd.DataFrame, pair_columns: Sequence[str]) -> pd.Series:
     import pandas as pd
 
     counted = counting(rows)
-    named = counted[list(pair_columns) or ["sample_id"]].itertuples(index=False)
-    # 500 and 500.0 are the same length: one file may hold whole numbers, another floats.
-    pairs = [" | ".join(f"{part:g}" if isinstance(part, int | float) else str(part) for part in parts) for parts in named]
+    pairs = _pairs(counted, pair_columns)
     return (
         counted["score"].astype(float).groupby([pd.Series(pairs, counted.index, dtype=str, name="pair"), counted["turn"]]).mean()
     )
 
 
-def _ranks(wide: pd.DataFrame, rng: np.random.Generator) -> list[Rank | None]:
-    """Ranks over the answers that all have, resampled by sample; None for each if there are none."""
+def _pairs(counted: pd.DataFrame, pair_columns: Sequence[str]) -> list[str]:
+    """What each row is paired by. 500 and 500.0 are the same length: one file may hold whole numbers, another floats."""
+    named = counted[list(pair_columns) or ["sample_id"]].itertuples(index=False)
+    return [" | ".join(f"{part:g}" if isinstance(part, int | float) else str(part) for part in parts) for parts in named]
+
+
+def _clusters(rows: pd.DataFrame) -> np.ndarray | None:
+    """The needle, item or haystack of each row, where the scores say it."""
+    return rows[CLUSTER].to_numpy(str) if CLUSTER in rows else None
+
+
+def _cluster_of_pair(scores: dict[str, pd.DataFrame], pair_columns: Sequence[str]) -> dict[str, str] | None:
+    """Pair -> its cluster; None unless every entry's scores say it."""
+    if not all(CLUSTER in rows for rows in scores.values()):
+        return None
+    return {
+        pair: str(cluster)
+        for counted in map(counting, scores.values())
+        for pair, cluster in zip(_pairs(counted, pair_columns), counted[CLUSTER], strict=True)
+    }
+
+
+def _ranks(wide: pd.DataFrame, rng: np.random.Generator, clusters: dict[str, str] | None) -> list[Rank | None]:
+    """Ranks over the answers that all have, by cluster, else resampled by sample; None for each if there are none."""
     common = wide.dropna()
     if common.empty:
         return [None] * wide.shape[1]
     by_sample = common.groupby(level="pair", sort=True).mean()
+    names = by_sample.index.map(clusters) if clusters is not None else by_sample.index
+    if clusters is not None and names.nunique() > 1:
+        return list(clustered_ranks(by_sample.to_numpy(), names, rng))
     return list(ranks(by_sample.to_numpy(), rng))
 
 

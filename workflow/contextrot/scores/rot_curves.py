@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from contextrot.scores.length_curve import Counts, Criterion, crossing
 from contextrot.scores.stats import DRAWS
 
 DEFINITIONS = {"ruler": 0.856, "nolima": 0.85}
@@ -125,6 +126,7 @@ def effective_length(
     draws: int = DRAWS,
     confidence: float = 0.95,
     share: float | None = None,
+    needles: Sequence[object] | None = None,
 ) -> EffectiveLength:
     """The effective length of one curve with its interval; see the module's text.
 
@@ -136,6 +138,8 @@ def effective_length(
         definition: `ruler` (score above 85.6 %) or `nolima` (at least 85 % of the base).
         base_lengths: how many of the shortest lengths make the base.
         share: the threshold, where it is another than the definition's own.
+        needles: shape (rows,), what answers are alike in (needles, items). With two or more of them the interval is that of
+            `length_curve`, which holds for others of the kind; without, the bootstrap's, for these samples.
     """
     curve = Curve(lengths, scores, clusters)
     share = DEFINITIONS[definition] if share is None else share
@@ -163,14 +167,18 @@ def effective_length(
     threshold = share if definition == "ruler" else share * float((fit @ base_weights)[0])
     passed = int(passing(fit)[0])
     raw = _passes(definition, curve.means, share, share * base)
+    ends = (float(curve.lengths[low - 1]) if low else None, float(curve.lengths[high]) if high < count else None)
+    if needles is not None and len(np.unique(np.asarray(needles, dtype=str))) > 1:
+        found = crossing(Counts.of(lengths, scores, needles), Criterion(share, definition == "nolima"), confidence)
+        ends = found.low, found.high
     return replace(
         known,
         status="below_shortest" if passed == 0 else "beyond_longest" if passed == count else "within",
         threshold=threshold,
         longest_passing=float(curve.lengths[raw][-1]) if raw.any() else None,
         crossing=_crossing(curve, fit[0], passed, threshold) if 0 < passed < count else None,
-        low=float(curve.lengths[low - 1]) if low else None,
-        high=float(curve.lengths[high]) if high < count else None,
+        low=ends[0],
+        high=ends[1],
     )
 
 

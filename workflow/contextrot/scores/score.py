@@ -11,12 +11,14 @@ from contextrot.records import (
     OUTCOMES,
     SCORED_OUTCOMES,
     Response,
+    Sample,
     is_judged,
     read_judgements,
     read_responses,
     read_samples,
     write_table,
 )
+from contextrot.scores.clusters import clustered_mean
 from contextrot.scores.stats import mean_interval
 
 if TYPE_CHECKING:
@@ -32,12 +34,15 @@ def score_responses(
     judgement_paths: Sequence[Path],
     output: Path,
     added_paths: Sequence[Path] = (),
+    population: str = "kind",
 ) -> None:
     """Writes scores.parquet: condition columns, outcome, token counts, times, cost and the task's measures, one row an answer.
 
     Args:
         judgement_paths: the first judge's file gives the score; each judge's verdict share is a column `verdict_{judge}`.
         added_paths: parquet files with one row a sample, whose columns are added.
+        population: what intervals are to speak for: `kind` (the column `cluster` then is the needle or item) or `these` (the haystack,
+            or the sample).
 
     Raises:
         DataError: if an answer has no judgement, or a response no sample.
@@ -73,6 +78,7 @@ def score_responses(
             "outcome": response.outcome,
             "unjudged": False,
             **task.columns(response),
+            CLUSTER: cluster_of(task, sample, population),
         }
         earlier = answers.setdefault(response.sample_id, [])
         if response.outcome in SCORED_OUTCOMES:
@@ -102,6 +108,17 @@ def score_responses(
     write_table(output, frame)
 
 
+CLUSTER = "cluster"
+"""Column of the scores: what a row's answer has in common with others, so that they are not independent."""
+
+
+def cluster_of(task: Task, sample: Sample, population: str) -> str:
+    """The cluster of a sample: its needle or item for the kind, its haystack or itself for these."""
+    column = task.cluster_column if population == "kind" else "prefix_group"
+    value = sample.condition.get(column) if column else None
+    return str(sample.sample_id if value is None else value)
+
+
 def summarize_scores(task: Task, scores_path: Path, output: Path) -> None:
     """Writes metrics.csv."""
     scores = read_scores(scores_path)
@@ -126,7 +143,8 @@ def aggregate(
         ranges: measure -> smallest and largest value that there can be, which its interval respects; `score` is from 0 to 1.
 
     Columns: `grouping` (its columns, joined by commas), `measure`, every column of any grouping (empty where it is not of
-    this one), `value`, `low`, `high`, `n` (rows that count), then the number of rows of each outcome, and `unjudged`
+    this one), `value`, `low`, `high`, `n` (rows that count), `clusters` (needles, items or haystacks for whose kind the interval speaks;
+    empty where it speaks for the rows alone: there is no column `cluster`, or one cluster only), then the number of rows of each outcome, and `unjudged`
     (rows whose judge gave no verdict; they count as not right).
     A group without a row that counts has no value: it is empty, never 0.
     """
@@ -142,7 +160,7 @@ def aggregate(
             outcomes = group["outcome"].value_counts()
             for measure in measures:
                 values = counted[measure].dropna().astype(float)
-                value, low, high = mean_interval(values.to_numpy(), limits.get(measure))
+                value, low, high, clusters = _with_interval(values, counted, limits.get(measure))
                 rows.append(
                     {
                         "grouping": ",".join(grouping),
@@ -152,12 +170,25 @@ def aggregate(
                         "low": low,
                         "high": high,
                         "n": len(values),
+                        "clusters": clusters,
                         **{outcome: int(outcomes.get(outcome, 0)) for outcome in OUTCOMES},
                         "unjudged": int(counted["unjudged"].sum()),
                     }
                 )
-    order = ["grouping", "measure", *columns, "value", "low", "high", "n", *OUTCOMES, "unjudged"]
+    order = ["grouping", "measure", *columns, "value", "low", "high", "n", "clusters", *OUTCOMES, "unjudged"]
     return pd.DataFrame(rows).reindex(columns=order)
+
+
+def _with_interval(
+    values: pd.Series, rows: pd.DataFrame, limits: tuple[float, float] | None
+) -> tuple[float | None, float | None, float | None, int | None]:
+    """Mean, interval, and the clusters that it rests on."""
+    if CLUSTER in rows and len(values):
+        clusters = rows.loc[values.index, CLUSTER].astype(str)
+        if clusters.nunique() > 1:
+            found = clustered_mean(values.to_numpy(), clusters.to_numpy(), limits)
+            return found.mean, found.low, found.high, found.clusters
+    return *mean_interval(values.to_numpy(), limits), None
 
 
 def read_scores(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:

@@ -292,16 +292,16 @@ def ranks(scores: np.ndarray, rng: np.random.Generator, draws: int = DRAWS, conf
     picked = rng.multinomial(count, np.full(count, 1 / count), draws)
     # Rounded, so that means that are equal but for the order of summation share their rank.
     means = np.round(picked @ scores / count, 12)  # (draws, competitors)
-    places = _places(means)
+    drawn = places(means)
     best = means == means.max(axis=1, keepdims=True)
-    low, high = np.quantile(places, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     mean = scores.mean(axis=0)
-    place = _places(np.round(mean, 12)[None])[0]
+    place = places(np.round(mean, 12)[None])[0]
     share = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
     return [Rank(*(float(v[i]) for v in (mean, place, low, high, share))) for i in range(competitors)]
 
 
-def _places(means: np.ndarray) -> np.ndarray:
+def places(means: np.ndarray) -> np.ndarray:
     """Place of each in its row, 1 the largest; equal ones share the mean of their places. Shapes (rows, competitors)."""
     larger = (means[:, None, :] > means[:, :, None]).sum(axis=2)
     equal = (means[:, None, :] == means[:, :, None]).sum(axis=2)

@@ -67,6 +67,8 @@ class ContextSwitching(Task):
     measures = ["score", "format_error", "likelihood_correct", "tau"]
     ranges = {"format_error": (0, 1), "likelihood_correct": (0, 1)}
     length_column = "history_turns"
+    length_parameter = "history_turns"
+    cluster_column = "item"
     score_inputs = ["likelihoods.parquet"]
     state_inputs = ["responses.parquet"]
 

@@ -21,6 +21,7 @@ import logging
 from collections.abc import Mapping
 from functools import cache
 from itertools import product
+from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -69,7 +70,16 @@ class NeedleParameters(Parameters):
     """Lengths of the rendered prompt, tokens."""
     depths: list[Annotated[float, Field(ge=0, le=100)]] = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
     """Where the needle stands, percent of the haystack's tokens before it."""
-    needles: list[str] = ["writing_advice_high"]
+    needles: list[str] = [
+        "writing_advice_high",
+        "restaurant_high",
+        "spare_key_high",
+        "night_train_high",
+        "parrot_name_high",
+        "band_instrument_high",
+        "quarry_find_high",
+        "cookery_prize_high",
+    ]
     """Needle sets by name, from `needle_file`."""
     needles_at_once: int = Field(1, ge=1)
     """How many of the needles, in their order, are planted and asked for in one prompt; the others stand evenly spread from the depth on."""
@@ -109,6 +119,8 @@ class NeedleInAHaystack(Task):
     version = 5
     groupings = [("length", "depth"), ("length",), ("depth",), (*CONDITIONS, "length"), ("needle",), ()]
     length_column = "length"
+    length_parameter = "lengths"
+    cluster_column = "question"
     pair_columns = ["needle", "length", "depth", "repeat"]
 
     @property
@@ -150,6 +162,30 @@ class NeedleInAHaystack(Task):
                 if repetitions and repetitions > 1 and (topic, length) not in warned:
                     warned.add((topic, length))
                     _log.warning("topic %s at %d tokens: the haystack's text repeats %.1f times", topic, length, repetitions)
+        return samples
+
+    def blocks(self, context: SampleContext, wanted: Mapping[int, range]) -> list[Sample]:
+        """Each needle once in a haystack of its own, depths (and topics, orders and distractors) taken in turn."""
+        p = self.parameters
+        if self._reads_tables:
+            raise ConfigError("prompts from a CSV file are fixed: the adaptive search needs a text to make haystacks of.")
+        groups = self._groups(read_needles(context.data / p.needle_file), context.data / p.needle_file)
+        pools = {}
+        for topic in p.topic:
+            documents = topic_documents(topic, context.data)
+            _refuse_planted(documents, groups, topic)
+            pools[topic] = SentencePool(documents, context.tokenizer)
+        samples = []
+        depths = len(p.depths)
+        for length, numbers in wanted.items():
+            for number, (place, group) in product(numbers, enumerate(groups)):
+                # a step that visits all depths, and another place for each needle, so that every block has many depths
+                depth = p.depths[(_coprime(depths) * number + place * max(1, depths // len(groups))) % depths]
+                topic, order, planted = (values[(number + place) % len(values)] for values in (p.topic, p.order, p.distractors))
+                rng = context.rng("haystack", topic, order, number, group[0].name, length)
+                sentences = pools[topic].original_order(rng) if order == "original" else pools[topic].shuffled_order(rng)
+                plan = NeedlePlan(context, group, planted, length, depth, order, topic, number)
+                samples.append(self._sample(context, pools[topic], sentences, plan, {}))
         return samples
 
     def _groups(self, sets: Mapping[str, NeedleSet], path: Path) -> list[tuple[NeedleSet, ...]]:
@@ -337,6 +373,14 @@ def _refuse_planted(documents: list[list[str]], groups: list[tuple[NeedleSet, ..
                 raise ConfigError(
                     f"needles: {planted[:60]!r} of {needle.name!r} stands in topic {topic!r} already; take another topic."
                 )
+
+
+def _coprime(count: int) -> int:
+    """A step near the golden section through so many places that visits each before any comes again."""
+    step = max(1, round(count * 0.382))
+    while gcd(step, count) > 1:
+        step += 1
+    return step
 
 
 def by_needle(scores: pd.DataFrame) -> pd.DataFrame:

@@ -85,6 +85,8 @@ class RepeatedWords(Task):
     ]  # fmt: skip
     ranges = dict.fromkeys(("levenshtein", "modified_word_present", "position_accuracy", "refusal", "off_task", "empty"), (0, 1))
     length_column = "count"
+    length_parameter = "counts"
+    cluster_column = "pair"
     pair_columns = ["pair", "count", "position"]
 
     def samples(self, context: SampleContext) -> list[Sample]:

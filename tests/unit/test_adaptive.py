@@ -1,0 +1,91 @@
+"""The adaptive search on known curves: it finds the length, and every early end says why."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from contextrot.scores.adaptive import Search, candidate_lengths, next_step
+from contextrot.scores.length_curve import Counts, Criterion
+
+LENGTHS = np.array(candidate_lengths(500, 64_000), float)
+NOLIMA, RULER = Criterion(0.85, True), Criterion(0.856, False)
+
+
+def search(curve, needles=8, criterion=NOLIMA, seed=0, **limits):
+    """Runs to the end: last step, rounds, tokens, blocks asked at each length."""
+    plan = Search(criterion, LENGTHS, LENGTHS + 50, needles, **limits)
+    rng = np.random.default_rng(seed)
+    right, asked, spent = np.zeros((needles, len(LENGTHS))), np.zeros((needles, len(LENGTHS))), 0.0
+    for done in range(plan.max_rounds + 1):
+        used = asked[0] > 0
+        counts = Counts(LENGTHS[used], right[:, used], asked[:, used]) if used.any() else None
+        step = next_step(plan, counts, done, spent)
+        if step.verdict:
+            return step, done, spent
+        for j, blocks in step.blocks.items():
+            right[:, j] += rng.binomial(blocks, curve(LENGTHS[j]), needles)
+            asked[:, j] += blocks
+            spent += blocks * needles * plan.costs[j]
+    raise AssertionError("the search did not stop")
+
+
+def logistic(length):
+    return 0.96 / (1 + (length / 8000) ** 2)
+
+
+def test_it_finds_the_length_for_a_fraction_of_a_grid():
+    step, rounds, spent = search(logistic)
+    truth = 8000 * ((1 + (500 / 8000) ** 2) / 0.85 - 1) ** 0.5
+    assert step.verdict == "found"
+    assert step.found.low <= truth <= step.found.high
+    assert step.found.factor <= 1.5
+    assert rounds <= 8
+    assert spent < 0.1 * 8 * 11 * 8 * np.geomspace(500, 64_000, 8).sum()
+
+
+@pytest.mark.parametrize(
+    ("curve", "criterion", "verdict"),
+    [
+        (lambda length: 0.98, NOLIMA, "never_falls"),
+        (lambda length: 0.01, NOLIMA, "dead"),
+        (lambda length: 0.5 / (1 + length / 8000), RULER, "never_passes"),
+        (lambda length: 0.1 if 560 < length < 2000 else 0.98, NOLIMA, "not_monotone"),
+    ],
+)
+def test_a_curve_without_a_crossing_ends_early_with_its_verdict(curve, criterion, verdict):
+    step, rounds, _ = search(curve, criterion=criterion)
+    assert step.verdict == verdict
+    assert step.reason
+    assert rounds < 8
+
+
+def test_a_step_keeps_the_whole_gap_between_the_lengths_round_it():
+    step, _, _ = search(lambda length: 0.95 if length < 9_300 else 0.1)
+    assert step.verdict == "found"
+    assert step.found.low <= 9_300 <= step.found.high
+
+
+def test_needles_that_differ_too_much_end_the_search_and_ask_for_more_needles():
+    effects = np.random.default_rng(3).normal(0, 2, 4)
+    step, _, _ = search(lambda length: 0.97 / (1 + np.exp(1.2 * np.log2(length / 6000) - effects)), needles=4)
+    assert step.verdict == "needles"
+    assert "take more needles" in step.reason
+
+
+def test_no_round_exceeds_the_cap_and_the_end_says_so():
+    cap = 300_000.0
+    step, _, spent = search(logistic, max_cost=cap, width=1.01)
+    assert spent <= cap
+    assert step.verdict == "cap"
+    assert "300,000" in step.reason
+
+
+def test_candidates_hold_both_ends_once_and_no_history():
+    assert candidate_lengths(0, 8) == sorted(set(candidate_lengths(0, 8)))
+    assert {0, 8} <= set(candidate_lengths(0, 8))
+    ratios = LENGTHS[1:] / LENGTHS[:-1]
+    assert max(ratios) < 1.2
+    assert math.isclose(LENGTHS[-1], 64_000)

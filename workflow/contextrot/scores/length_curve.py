@@ -1,0 +1,216 @@
+"""Where a curve of scores falls below a threshold, with an interval that holds for other needles of the kind.
+
+A four-parameter logistic curve in log length (length_posterior) is fitted to all answers, and once more without each cluster. By that
+jackknife its distance from the threshold, in log-odds, has a variance at every length, and the interval is all lengths at which the
+distance is not significant by Student's t with K - 1 degrees of freedom: Fieller's interval, which is open at an end where the data
+exclude no length. A threshold that is a share of the score at the shortest length is left out and fitted along with the curve. Where the
+curve passes in one leap between two tested lengths, the interval holds the whole gap: nothing was measured in it.
+
+Sources: E. C. Fieller (1954), Some problems in interval estimation; R. G. Miller (1974), The jackknife, a review.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from contextrot.scores.clusters import degrees_of_freedom, t_quantile
+from contextrot.scores.length_posterior import fitted
+
+STEPS_PER_OCTAVE = 32
+"""Resolution of the interval's ends."""
+LEAP = 0.35
+"""A fall of the fitted score between two neighbouring tested lengths that may as well be a step."""
+LEAST_VARIANCE = 1.0
+"""The variance between clusters is taken as at least this share of that by sampling alone: equal clusters are chance."""
+NEAR_OCTAVES = 1.0
+"""Answers so near the crossing say how many of a cluster's count there."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """What a score must keep above for a length to be effective.
+
+    Attributes:
+        level: the threshold, or the share of the score at the shortest length (`relative`).
+    """
+
+    level: float
+    relative: bool
+
+    def threshold(self, base: np.ndarray | float) -> np.ndarray | float:
+        """The threshold where the score at the shortest length is `base`."""
+        return self.level * base if self.relative else self.level + 0 * base
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where a curve crosses its threshold.
+
+    Attributes:
+        length: None where it does not within the tested lengths.
+        low, high: None where the interval is open at that end.
+        status: `within`, `beyond_longest`, `below_shortest` or `unknown`.
+        reason: why it is unknown, else empty.
+        threshold, base: the score asked for, and that at the shortest length.
+        n, clusters: rows and clusters.
+        sampling_share: share of the variance that more answers of the same clusters would take away; None if not known.
+        leap: tested lengths between which the curve passes in one leap, so that nothing is known between them; else None.
+    """
+
+    length: float | None = None
+    low: float | None = None
+    high: float | None = None
+    status: str = "unknown"
+    reason: str = ""
+    threshold: float | None = None
+    base: float | None = None
+    n: int = 0
+    clusters: int = 0
+    sampling_share: float | None = None
+    leap: tuple[float, float] | None = None
+
+    @property
+    def factor(self) -> float:
+        """Upper end over lower end; infinite where the interval is open."""
+        return self.high / self.low if self.low and self.high else math.inf
+
+
+@dataclass
+class Counts:
+    """Scores by cluster and length.
+
+    Attributes:
+        lengths: shape (J,), ascending; totals, sizes: sum and number of the scores, shape (K, J).
+    """
+
+    lengths: np.ndarray
+    totals: np.ndarray
+    sizes: np.ndarray
+    names: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, lengths: Sequence[float], scores: Sequence[float], clusters: Sequence[object]) -> Counts:
+        """From rows; those without length or score are left out."""
+        x, y = np.asarray(lengths, float), np.asarray(scores, float)
+        known = ~(np.isnan(x) | np.isnan(y))
+        names, row = np.unique(np.asarray(clusters, dtype=str)[known], return_inverse=True)
+        distinct, column = np.unique(x[known], return_inverse=True)
+        totals, sizes = np.zeros((2, len(names), len(distinct)))
+        np.add.at(totals, (row, column), y[known])
+        np.add.at(sizes, (row, column), 1)
+        return cls(distinct, totals, sizes, list(names))
+
+    @cached_property
+    def octaves(self) -> np.ndarray:
+        """log2 of the lengths; 1 is added to all where a length of 0 (no history) is among them."""
+        return np.log2(self.lengths + self.shift)
+
+    @property
+    def shift(self) -> int:
+        """What is added to lengths before their logarithm."""
+        return int(len(self.lengths) > 0 and self.lengths[0] == 0)
+
+    @property
+    def n(self) -> np.ndarray:
+        """Rows at each length, shape (J,)."""
+        return self.sizes.sum(axis=0)
+
+    @property
+    def means(self) -> np.ndarray:
+        """Mean score at each length, shape (J,)."""
+        return self.totals.sum(axis=0) / self.n
+
+
+def crossing(counts: Counts, criterion: Criterion, confidence: float = 0.95, ends: tuple[float, float] | None = None) -> Crossing:
+    """The length at which the curve crosses the criterion's threshold.
+
+    Args:
+        ends: shortest and longest length of interest; those that were tested without it.
+    """
+    if not len(counts.lengths):
+        return Crossing(reason="no row counts")
+    clusters, base = len(counts.totals), float(counts.means[0])
+    common = {
+        "n": int(counts.n.sum()),
+        "clusters": clusters,
+        "base": base,
+        "threshold": float(criterion.threshold(base)),
+    }
+    if criterion.relative and base == 0:
+        return Crossing(reason="the score at the shortest length is 0", **common)
+    if len(counts.lengths) < 2:
+        return Crossing(reason="only one length", **common)
+    first, last = (counts.octaves[0], counts.octaves[-1]) if ends is None else np.log2(np.array(ends) + counts.shift)
+    places = np.arange(first, last + 0.999 / STEPS_PER_OCTAVE, 1 / STEPS_PER_OCTAVE).clip(max=last)
+    distance, variance, sampling, share = _distances(counts, criterion, places)
+    status, at = "within", int(np.argmax(distance <= 0))
+    if distance[0] <= 0:
+        status, at = "below_shortest", 0
+    elif distance[-1] > 0:
+        status, at = "beyond_longest", len(places) - 1
+    near = np.abs(counts.octaves - places[at]) <= NEAR_OCTAVES
+    degrees = degrees_of_freedom((counts.sizes * near).sum(axis=1) + 1e-9) if clusters > 1 else 1.0
+    possible = distance**2 <= t_quantile(0.5 + confidence / 2, degrees) ** 2 * variance
+    possible[at] = True
+    low = at - int(np.argmin(np.append(possible[: at + 1][::-1], False))) + 1
+    high = at + int(np.argmin(np.append(possible[at:], False))) - 1
+    low_place, high_place = float(places[low]), float(places[high])
+    leap = _leap(counts, low_place, high_place, places, share, float(common["threshold"])) if status == "within" else None
+    if leap:
+        low_place, high_place = min(low_place, leap[0]), max(high_place, leap[1])
+    known_low = clusters > 1 and low > 0
+    known_high = clusters > 1 and high < len(places) - 1
+    return Crossing(
+        length=float(2 ** places[at] - counts.shift) if status == "within" else None,
+        low=float(2**low_place - counts.shift) if known_low else None,
+        high=float(2**high_place - counts.shift) if known_high else None,
+        status=status,
+        reason="" if clusters > 1 else "a single cluster says nothing of others",
+        sampling_share=float(min(1.0, sampling[at] / variance[at])),
+        leap=tuple(float(2**end - counts.shift) for end in leap) if leap else None,
+        **common,
+    )
+
+
+def _distances(counts: Counts, criterion: Criterion, places: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Log-odds of the fitted curve above the threshold, its variance between clusters, that of sampling alone, and the curve, (Z,) each."""
+    whole = [table.sum(axis=0) for table in (counts.totals, counts.sizes)]
+    totals, sizes = (np.vstack([w, w - t]) for w, t in zip(whole, (counts.totals, counts.sizes), strict=True))  # (1 + K, J)
+    octaves = counts.octaves
+    grid, weights = fitted(octaves, totals, sizes, (float(places[0]), float(places[-1])))
+    curves = grid.probabilities(places)  # (G, Z)
+    share = weights @ curves  # (1 + K, Z)
+    base = (totals[:, 0] + 0.25) / (sizes[:, 0] + 0.5)
+    level = np.clip(np.broadcast_to(criterion.threshold(base), base.shape), 1e-3, 1 - 1e-3)
+    distance = log_odds(share) - log_odds(level)[:, None]
+    left_out = distance[1:]
+    variance = np.square(left_out - distance[0]).sum(axis=0)  # without (K - 1) / K: few clusters tell too little of their spread
+    spread = weights[0] @ np.square(curves) - share[0] ** 2
+    sampling = spread / np.square(share[0] * (1 - share[0]))
+    if criterion.relative:
+        slope = criterion.level / (level[0] * (1 - level[0]))
+        sampling = sampling + slope**2 * base[0] * (1 - base[0]) / sizes[0, 0]
+    return distance[0], np.maximum(variance, LEAST_VARIANCE * sampling), sampling, share[0]
+
+
+def _leap(
+    counts: Counts, low: float, high: float, places: np.ndarray, share: np.ndarray, threshold: float
+) -> tuple[float, float] | None:
+    """The gap (octaves) between neighbouring tested lengths, at the interval or over it, in which the fitted curve falls by `LEAP` or more."""
+    z, near = counts.octaves, 4 / STEPS_PER_OCTAVE
+    fitted_share = np.interp(z, places, share)
+    steep = (fitted_share[:-1] - fitted_share[1:] >= LEAP) & (z[:-1] <= high + near) & (z[1:] >= low - near)
+    steep &= fitted_share[1:] < threshold
+    if not steep.any():
+        return None
+    return float(z[:-1][steep][0]), float(z[1:][steep][-1])
+
+
+def log_odds(share: np.ndarray) -> np.ndarray:
+    """Log-odds of a share."""
+    return np.log(share / (1 - share))
