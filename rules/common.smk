@@ -10,7 +10,10 @@ from snakemake_interface_executor_plugins.settings import SharedFSUsage
 from contextrot.plan.code_hash import code_hash
 from contextrot.plan.config_files import check_config_files
 from contextrot.errors import ContextRotError
+from contextrot.lifeline import begin_run
 from contextrot.project import Project
+
+begin_run(submitted=workflow.remote_exec)
 
 try:
     check_config_files(workflow.configfiles)

@@ -14,6 +14,7 @@ import socket
 import socketserver
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from typing import Any
 from contextrot import engines
 from contextrot.engines import Endpoint, process
 from contextrot.errors import ContextRotError, EngineError
+from contextrot.lifeline import SECONDS_BETWEEN_LOOKS, SECONDS_TO_END
 from contextrot.settings import ModelSettings
 
 SERVED = {"engine", "name", "revision", "tokenizer", "window", "gpu", "engine_options"}
@@ -189,10 +191,23 @@ def _key(model: ModelSettings) -> str:
 
 def main() -> None:
     """Lends servers until standard input ends, as it does with the process that holds the other end."""
-    host = Host(socket.socket(fileno=int(sys.argv[1])))
+    owner, host = os.getppid(), Host(socket.socket(fileno=int(sys.argv[1])))
     threading.Thread(target=host.serve_forever, daemon=True).start()
     sys.stdin.buffer.read()
+    threading.Thread(target=_hurry, args=[owner, host], daemon=True).start()
     host.end()
+    _leave(host)
+
+
+def _hurry(owner: int, host: Host) -> None:
+    """Gives the servers little time to end where nobody waits for it: the kernel ends them with this process."""
+    while os.getppid() == owner:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    time.sleep(SECONDS_TO_END)
+    _leave(host)
+
+
+def _leave(host: Host) -> None:
     shutil.rmtree(Path(host.server_address).parent, ignore_errors=True)
     os._exit(0)  # jobs may still be connected
 

@@ -12,14 +12,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 PR_SET_PDEATHSIG = 1
 PATIENCE_SECONDS = 8
+"""Time that the command has to end; none once nobody waits for it."""
 
 
 def main(command: list[str]) -> int:
     """Runs the command; returns its exit status, 128 + signal if a signal ended it."""
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    parent = os.getppid()
     if libc:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     child = subprocess.Popen(command, preexec_fn=(lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)) if libc else None)
@@ -27,8 +30,10 @@ def main(command: list[str]) -> int:
     def end(number: int, _: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         child.terminate()
+        deadline = time.monotonic() + PATIENCE_SECONDS
         try:
-            child.wait(PATIENCE_SECONDS)
+            while child.poll() is None and time.monotonic() < deadline and os.getppid() == parent:
+                time.sleep(0.05)
         finally:
             os.killpg(0, signal.SIGKILL)
 
