@@ -34,9 +34,8 @@ class Chats(BaseHTTPRequestHandler):
         self._note("asked", name)
         time.sleep(self.seconds)
         message = {"role": "assistant", "content": f"The answer is {name}."}
-        usage = {"prompt_tokens": 200, "completion_tokens": 5}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        self._say({"model": asked["model"], "choices": [choice], "usage": usage})
+        self._say({"model": asked["model"], "choices": [choice]})
         return self._note("answered", name)
 
     def _note(self, what: str, name: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from contextrot import lifeline, secrets
 from contextrot.errors import ContextRotError
+from contextrot.printable import printable
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def reporting_errors(log_path: str | Path) -> Iterator[None]:
         yield
     except ContextRotError as error:
         logging.error("%s", error)
-        print(secrets.clean(f"\nERROR: {error}\n"), file=sys.stderr)
+        print(printable(secrets.clean(f"\nERROR: {error}\n")), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         logging.error("interrupted")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contextrot.printable import printable
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -64,4 +66,4 @@ def shown(value: Any) -> str:
         return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
-    return str(value)
+    return printable(str(value))

@@ -17,6 +17,7 @@ from contextrot import secrets
 from contextrot.engines import Endpoint
 from contextrot.engines.external import endpoint_of
 from contextrot.errors import ContextRotError, RequestError
+from contextrot.printable import printable
 from contextrot.project import Project
 from contextrot.records import write_text
 from contextrot.responses.admitted_window import admitted_window, listed_price
@@ -95,7 +96,7 @@ def check_models(
     write_text(output_json, secrets.clean(json.dumps([asdict(check) for check in checks], indent=2) + "\n", partly=False))
     table = check_table(checks)
     write_text(output_md, table)
-    print(table)
+    print(printable(table))
     if strict and (wrong := [check for check in checks if not check.usable]):
         lines = [f"{check.model}: {check.problem or '; '.join(check.to_set)}" for check in wrong]
         raise RequestError("these models cannot be used as they are set:\n" + "\n".join(lines))
