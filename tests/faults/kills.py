@@ -45,13 +45,14 @@ class Run:
 
     folder: Path
     rows: int = 400
-    seconds: float = 0.02
+    seconds: float = 0.05
     orphans: list[str] = field(default_factory=list)
     unlocked: int = 0
     hit: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        parameters = {"lengths": [400], "depths": [0, 25, 50, 75, 100], "needles": ["spare_key_high"], "repeats": self.rows // 5}
+        lengths = [300 + 5 * i for i in range(self.rows // 5)]  # so that all prompts are others
+        parameters = {"lengths": lengths, "depths": [0, 25, 50, 75, 100], "needles": ["spare_key_high"], "repeats": 1}
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write("experiments.yaml", {"niah": {"task": "niah", "parameters": parameters | {"answer_tokens": 40}, "tiers": {}}})
         (self.folder / "m.gguf").write_bytes(b"GGUF")
@@ -165,7 +166,7 @@ def main(parts: str, moments: str, longest_seconds: str = "14") -> None:
     """Kills that often, at moments that are drawn by chance, and prints what it came to."""
     rng = random.Random(parts)
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        run = Run(Path(folder), rows=250 * int(moments))
+        run = Run(Path(folder), rows=min(1500, 150 * int(moments)))
         begin = time.monotonic()
         for _ in range(int(moments)):
             run.kill(parts, rng.uniform(1, float(longest_seconds)))
