@@ -12,7 +12,7 @@ run: install
 	@echo "Report:   results/test/report.html"
 
 test: $(VENV)/tests-installed
-	$(BIN)/python -m pytest -m "not gpu and not network"
+	$(BIN)/python -m pytest -m "not gpu and not network and not soak"
 
 install: $(VENV)/installed
 

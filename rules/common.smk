@@ -9,8 +9,11 @@ from contextrot.plan.paths import BENCHMARKS, EXPERIMENT, LOGS, any_of
 from contextrot.plan.plan import Plan
 from contextrot.plan.stage import Invocation, growing
 from contextrot.plan.bucket import bucket_arguments
+from contextrot.jobs.lifeline import begin_run
 from contextrot.project import Project
 from contextrot.report.captions import Captions
+
+begin_run(submitted=workflow.remote_exec)
 
 try:
     check_config_files(workflow.configfiles)

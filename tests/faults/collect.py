@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from contextrot.reporting import reporting_errors
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.responses.collect import collect_responses
 from contextrot.settings import ModelSettings, Price, Settings
 from contextrot.task import Parameters, Task
@@ -23,11 +23,12 @@ def prices(given: str | None) -> Price | None:
 def main(folder: str, url: str, concurrency: str) -> None:
     """Asks all samples of FOLDER/test/m/e/samples.parquet; the key comes from MY_TEST_KEY if that is set.
 
-    With OPENAI_API_KEY it goes through litellm as to OpenAI, at OPENAI_BASE_URL.
+    TEST_SHARD is such as "2-of-8".  With OPENAI_API_KEY it goes through litellm as to OpenAI, at OPENAI_BASE_URL.
     """
     budget = os.environ.get("TEST_BUDGET")
     hosted = "OPENAI_API_KEY" in os.environ
     experiment = Path(folder) / "test" / "m" / "e"
+    shard, shards = map(int, os.environ.get("TEST_SHARD", "1-of-1").split("-of-"))
     model = ModelSettings(
         engine="external",
         name="gpt-4o-mini" if hosted else "m",
@@ -37,14 +38,15 @@ def main(folder: str, url: str, concurrency: str) -> None:
         max_output_tokens=50,
         concurrency=int(concurrency),
         tokens_per_minute=10**9,
+        timeout_seconds=float(os.environ.get("TEST_TIMEOUT", 600)),
         price=prices(os.environ.get("TEST_PRICE")),
         tokenizer="tiktoken:o200k_base",
         api_key_env="MY_TEST_KEY" if "MY_TEST_KEY" in os.environ else None,
     )
-    with reporting_errors(Path(folder) / "log"):
+    with reporting_errors(Path(folder) / f"log-{shard}" if shards > 1 else Path(folder) / "log"):
         collect_responses(
             experiment / "samples.parquet",
-            experiment / "responses" / "1-of-1.parquet",
+            experiment / "responses" / f"{shard}-of-{shards}.parquet",
             task=Task(Parameters()),
             model_name="m",
             model=model,
@@ -52,11 +54,12 @@ def main(folder: str, url: str, concurrency: str) -> None:
                 request_store=os.environ.get("TEST_STORE", f"{folder}/store"),
                 max_attempts=3,
                 retry_deadline_seconds=float(os.environ.get("TEST_DEADLINE", 60)),
+                allow_failed="TEST_ALLOW_FAILED" in os.environ,
                 budget_usd=None if budget is None else float(budget),
             ),
             experiment="e",
-            shard=1,
-            shards=1,
+            shard=shard,
+            shards=shards,
             log=Path(folder) / "log",
         )
 

@@ -79,7 +79,7 @@ def test_no_server_outlives_its_job(root, tmp_path, number):
             f"""
             import sys, time
             from contextrot.engines.process import Server
-            from contextrot.reporting import reporting_errors
+            from contextrot.jobs.reporting import reporting_errors
             with reporting_errors("job.log"), Server(
                 lambda port: [sys.executable, "-c", {HEALTHY!r}, str(port)], name="s", log_path="server.log"
             ) as server:

@@ -11,8 +11,8 @@ import pytest
 
 from contextrot import secrets
 from contextrot.errors import RequestError
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.records import Sample, write_samples, write_text
-from contextrot.reporting import reporting_errors
 from contextrot.responses import collect
 from contextrot.responses.collect import collect_responses
 from contextrot.settings import ModelSettings, Settings
@@ -135,7 +135,7 @@ def test_an_error_of_a_job_is_told_without_secrets(tmp_path, monkeypatch, capsys
 
 def test_the_traceback_of_an_unexpected_error_holds_no_secret(tmp_path, root):
     program = f"""
-from contextrot.reporting import reporting_errors
+from contextrot.jobs.reporting import reporting_errors
 with reporting_errors({str(tmp_path / "log")!r}):
     raise ValueError("the library said " + {KEY!r}[:10] + {KEY!r}[10:])
 """

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from contextrot import secrets
 from contextrot.errors import DataError, StoreError
+from contextrot.printable import as_cell
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -176,13 +177,15 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_table(path: str | Path, table: Any) -> None:
-    """Writes a pyarrow table, or a pandas data frame, as parquet (zstd), or as CSV if the path ends so; atomically."""
+    """Writes a pyarrow table, or a pandas data frame, as parquet (zstd), or as CSV if the path ends so; atomically. No text in a
+    CSV file is a formula (see `printable`)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = Path(path)
     if path.suffix == ".csv":
         frame = table if hasattr(table, "to_csv") else table.to_pandas()
+        frame = frame.map(lambda value: as_cell(value) if isinstance(value, str) else value)
         write_atomically(path, lambda temporary: frame.to_csv(temporary, index=False))
         return
     if not isinstance(table, pa.Table):

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit, urlunsplit
 
+from contextrot.printable import printable
+
 HIDDEN = "[key]"
 SECRET_NAME = re.compile(
     r"((api|access|private|account|master|subscription)[_-]?key|secret|passw(or)?d|passwd|authorization|bearer|[_-]token|credentials?)$",
@@ -168,12 +170,12 @@ class CleanFormatter(logging.Formatter):
     """A formatter whose lines, tracebacks included, hold no secret."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return clean(super().format(record))
+        return printable(clean(super().format(record)))
 
 
 def print_clean_traceback(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """As sys.excepthook, without secrets."""
-    print(clean("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+    print(printable(clean("".join(traceback.format_exception(kind, error, trace)))), end="", file=sys.stderr)
 
 
 def address_parts(url: str) -> SplitResult:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.plan.effective_length import build_round
 from contextrot.project import Project
-from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     names, files = snakemake.wildcards, snakemake.input

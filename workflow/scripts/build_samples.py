@@ -1,7 +1,7 @@
 """Builds the samples of one tier, model and experiment."""
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.project import Project
-from contextrot.reporting import reporting_errors
 from contextrot.samples.build import build_samples
 
 with reporting_errors(snakemake.log[0]):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from contextrot.figures.comparison import draw_comparison
-from contextrot.reporting import reporting_errors
+from contextrot.jobs.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     folder, params = Path(snakemake.input.table).parent, snakemake.params

@@ -1,7 +1,7 @@
 """Draws the layer cosines of one experiment against one of its columns."""
 
 from contextrot.figures.layers import draw_cosines
-from contextrot.reporting import reporting_errors
+from contextrot.jobs.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     names = snakemake.wildcards

@@ -2,7 +2,7 @@
 
 from contextrot import tasks
 from contextrot.figures.drawing import draw_figures
-from contextrot.reporting import reporting_errors
+from contextrot.jobs.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     files, params = snakemake.input, snakemake.params

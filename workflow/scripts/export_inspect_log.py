@@ -1,7 +1,7 @@
 """Writes one experiment as a log of Inspect AI."""
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.report.inspect_log import export_inspect_log
-from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     files, names = snakemake.input, snakemake.wildcards

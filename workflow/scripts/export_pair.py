@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.project import Project
-from contextrot.reporting import reporting_errors
 from contextrot.tasks.context_switching.pairs import export_pair
 
 with reporting_errors(snakemake.log[0]):

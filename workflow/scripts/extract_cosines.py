@@ -1,8 +1,8 @@
 """Looks at a local model's layers at the end of every prompt of one experiment."""
 
 from contextrot.hidden_states.extract import extract_cosines
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.project import Project
-from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     project, names, files = Project(snakemake.config), snakemake.wildcards, snakemake.input

@@ -1,7 +1,7 @@
 """Puts the responses of all shards into one file, audits the prompts' lengths, and sums what was used."""
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.project import Project
-from contextrot.reporting import reporting_errors
 from contextrot.responses.input_cut import counts_exactly, tell_audit
 from contextrot.responses.shards import gather_responses
 from contextrot.responses.usage import write_dashboard

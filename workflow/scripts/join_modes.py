@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.project import Project
-from contextrot.reporting import reporting_errors
 from contextrot.responses.usage import write_dashboard
 from contextrot.scores.score import summarize_scores
 from contextrot.serving.compare import join_modes

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.judging.contract import JudgingContext
 from contextrot.judging.judge import judge_responses
 from contextrot.project import Project
-from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     project, names = Project(snakemake.config), snakemake.wildcards

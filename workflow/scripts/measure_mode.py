@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.project import Project
 from contextrot.report.provenance import measurement_metadata
-from contextrot.reporting import reporting_errors
 from contextrot.serving.measure import measure_mode
 
 with reporting_errors(snakemake.log[0]):

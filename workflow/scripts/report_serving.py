@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.project import Project
-from contextrot.reporting import reporting_errors
 from contextrot.serving.compare import report_serving
 
 with reporting_errors(snakemake.log[0]):

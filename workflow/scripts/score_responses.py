@@ -1,7 +1,7 @@
 """Scores every answer of one experiment, and averages the scores over its conditions."""
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.project import Project
-from contextrot.reporting import reporting_errors
 from contextrot.scores.score import score_responses, summarize_scores
 
 with reporting_errors(snakemake.log[0]):

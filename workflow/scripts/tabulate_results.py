@@ -1,7 +1,7 @@
 """Writes the metrics of one experiment, and its answers that went wrong, as pages."""
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.report.tables import tabulate_results
-from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     files, output = snakemake.input, snakemake.output

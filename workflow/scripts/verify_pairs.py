@@ -1,6 +1,6 @@
 """Recomputes the metrics of all pairs of one experiment from their debug files."""
 
-from contextrot.reporting import reporting_errors
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.tasks.context_switching.pairs import verify_pairs
 
 with reporting_errors(snakemake.log[0]):

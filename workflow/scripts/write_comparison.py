@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from contextrot.reporting import reporting_errors
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.scores.comparison import write_comparison
 
 with reporting_errors(snakemake.log[0]):

@@ -1,9 +1,9 @@
 """Writes the page of one tier."""
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.plan.shown import experiments_shown
 from contextrot.project import Project
 from contextrot.report.page import write_page
-from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     project, tier = Project(snakemake.config), snakemake.wildcards.tier

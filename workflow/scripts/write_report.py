@@ -1,7 +1,7 @@
 """Writes the report of one tier."""
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.report.report import write_report
-from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     given = snakemake.params

@@ -1,8 +1,8 @@
 """Notes what ran in one tier, where and with which versions."""
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.project import Project
 from contextrot.report.provenance import write_run_metadata
-from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     tier, outputs = snakemake.wildcards.tier, snakemake.output

@@ -1,9 +1,9 @@
 """Summarizes one tier."""
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.plan.runs import runs_of
 from contextrot.project import Project
 from contextrot.report.summary import write_summary
-from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     project, output = Project(snakemake.config), dict(snakemake.output.items())

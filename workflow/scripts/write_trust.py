@@ -1,9 +1,9 @@
 """Writes the trust tables of one tier."""
 
+from contextrot.jobs.reporting import reporting_errors
 from contextrot.plan.shown import experiments_shown
 from contextrot.project import Project
 from contextrot.report.trust import write_trust
-from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
     project, output = Project(snakemake.config), snakemake.output

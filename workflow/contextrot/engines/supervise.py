@@ -12,9 +12,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 PR_SET_PDEATHSIG = 1
 PATIENCE_SECONDS = 8
+"""Time that the command has to end; none once nobody waits for it."""
 
 
 def end_with_parent(number: int = signal.SIGKILL) -> None:
@@ -25,14 +27,17 @@ def end_with_parent(number: int = signal.SIGKILL) -> None:
 
 def main(command: list[str]) -> int:
     """Runs the command; returns its exit status, 128 + signal if a signal ended it."""
+    parent = os.getppid()
     end_with_parent(signal.SIGTERM)
     child = subprocess.Popen(command, preexec_fn=end_with_parent)
 
     def end(number: int, _: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         child.terminate()
+        deadline = time.monotonic() + PATIENCE_SECONDS
         try:
-            child.wait(PATIENCE_SECONDS)
+            while child.poll() is None and time.monotonic() < deadline and os.getppid() == parent:
+                time.sleep(0.05)
         finally:
             os.killpg(0, signal.SIGKILL)
 

@@ -35,6 +35,7 @@ _CONTRACTED = [
 ]
 _NEGATIVE = regex.compile(r"(?:\A|(?<!\d)[ \t(=:~])[-−]\Z|(?<!\d[^.;:=\n]{0,40})\b(?:minus|negative) \Z")
 """What makes the number behind it negative: not the dash of a range or of a list, nor a sum's "minus"."""
+LONGEST_SIGN = len("negative ")
 _OF = regex.compile(
     r"(?<!\d[ -])\b(?!(?:instead|because|out|all|each|none|lot|lots|ahead|front|kind|sort|one|some|any|both|many|most|percent|either|neither|\p{L}*day)\b)"
     r"(\p{L}+) of (?:the |an? |your |my )?(?!(?:the|an?|your|my|all|course|them|it|which|january|february|march|april|may|june|july|august|september|"
@@ -123,13 +124,18 @@ def words_of(text: str, language: str) -> Words:
     for found in VALUE.finditer(text):
         tokens += _words(text, place, found.start(), language)
         value = read(found, comma_decimal=language in ("de", "fr", "es", "it", "pt", "nl", "ru"))
-        if value.kind in ("number", "share", "money") and _NEGATIVE.search(text, 0, found.start()):
+        if value.kind in ("number", "share", "money") and _is_negative(text, found.start()):
             value = replace(value, amount=-value.amount, count=-value.count)
             tokens = tokens[:-1] if tokens and tokens[-1].text in ("minus", "negative") else tokens
         tokens.append(Token(found[0], found.start(), found.end(), value=value))
         place = found.end()
     tokens += _words(text, place, len(text), language)
     return Words(text, tuple(tokens), language)
+
+
+def _is_negative(text: str, start: int) -> bool:
+    """Whether what stands before the number there makes it negative; only the characters that can are looked at."""
+    return bool(_NEGATIVE.search(text, max(0, start - LONGEST_SIGN), start))
 
 
 def _words(text: str, start: int, end: int, language: str) -> list[Token]:
@@ -153,9 +159,8 @@ def _without_list_numbers(text: str) -> str:
     numbers = [int(mark[1]) for mark in marks]
     if numbers[:2] != [1, 2]:
         return text
-    for mark in reversed(marks):
-        text = f"{text[: mark.start()]}; {text[mark.end() :]}"
-    return text
+    begins, ends = [0, *(mark.end() for mark in marks)], [*(mark.start() for mark in marks), len(text)]
+    return "; ".join(text[begin:end] for begin, end in zip(begins, ends, strict=True))
 
 
 def find(gold: Sequence[Token], said: Sequence[Token]) -> list[tuple[int, int]]:

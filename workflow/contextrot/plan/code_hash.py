@@ -18,7 +18,7 @@ LIBRARY = Path(__file__).resolve().parents[1]
 SCRIPTS = LIBRARY.parent / "scripts"
 PACKAGE = "contextrot"
 NOT_FOLLOWED = frozenset(
-    f"{PACKAGE}.{name}" for name in ("settings", "project", "reporting", "responses.collect", "responses.kept_servers")
+    f"{PACKAGE}.{name}" for name in ("settings", "project", "jobs.reporting", "responses.collect", "responses.kept_servers")
 )
 """Config enters by params; how a model is asked and served stays behind its answers, which versions keep."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

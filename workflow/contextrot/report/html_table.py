@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contextrot.printable import printable
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -65,4 +67,4 @@ def shown(value: Any) -> str:
         return f"{number:,.0f}" if number == int(number) and abs(number) < 1e15 else f"{number:.4g}"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
-    return str(value)
+    return printable(str(value))

@@ -16,6 +16,7 @@ from typing import Any
 from contextrot import engines, secrets
 from contextrot.engines import Endpoint
 from contextrot.errors import ContextRotError, RequestError
+from contextrot.printable import printable
 from contextrot.records import write_text
 from contextrot.responses.admitted_window import admitted_window, listed_price
 from contextrot.responses.chat_request import ChatRequests, as_config, in_its_place, refused_part
@@ -93,7 +94,7 @@ def check_models(
     write_text(output_json, secrets.clean(json.dumps([asdict(check) for check in checks], indent=2) + "\n", partly=False))
     table = check_table(checks)
     write_text(output_md, table)
-    print(table)
+    print(printable(table))
     if strict and (wrong := [check for check in checks if not check.usable]):
         lines = [f"{check.model}: {check.problem or '; '.join(check.to_set)}" for check in wrong]
         raise RequestError("these models cannot be used as they are set:\n" + "\n".join(lines))

@@ -14,6 +14,7 @@ import random
 import sys
 from collections import deque
 
+from contextrot.printable import printable
 from contextrot.responses.clock import Clock
 from contextrot.wire.faults import Failure, RateLimited
 
@@ -170,4 +171,4 @@ class Outages:
 
     def _say(self, line: str) -> None:
         log.warning("%s", line)
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)

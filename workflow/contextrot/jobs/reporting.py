@@ -11,13 +11,16 @@ from pathlib import Path
 
 from contextrot import secrets
 from contextrot.errors import ContextRotError
+from contextrot.jobs import lifeline
+from contextrot.printable import printable
 
 
 @contextmanager
 def reporting_errors(log_path: str | Path) -> Iterator[None]:
     """Logs to `log_path`; ends the process with status 1 and one message, no traceback, for an error meant for the user.
 
-    SIGTERM becomes an orderly exit, so that servers are stopped and temporary files removed.
+    SIGTERM becomes an orderly exit, so that servers are stopped and temporary files removed; a closed terminal is as Ctrl-C; and the end
+    of the run is the end of the process.
     """
     Path(log_path).parent.mkdir(parents=True, exist_ok=True)
     secrets.learn_environment()
@@ -28,11 +31,13 @@ def reporting_errors(log_path: str | Path) -> Iterator[None]:
     sys.excepthook = secrets.print_clean_traceback
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    lifeline.interrupt_at_hangup()
+    lifeline.end_with_owner()
     try:
         yield
     except ContextRotError as error:
         logging.error("%s", error)
-        print(secrets.clean(f"\nERROR: {error}\n"), file=sys.stderr)
+        print(printable(secrets.clean(f"\nERROR: {error}\n")), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         logging.error("interrupted")
