@@ -8,7 +8,7 @@ matplotlib at top level: Snakemake loads them whenever it parses the workflow.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -194,6 +194,11 @@ class Task:
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
+
+    @classmethod
+    def is_judged(cls, parameters: Mapping[str, Any]) -> bool:
+        """Whether judges decide under these parameters of an experiment; override it where that depends on them."""
+        return cls.judged
 
     def data_files(self, data: Path) -> list[Path]:
         """Files below the data folder that the samples are built from; their content is tracked by snakemake."""

@@ -43,6 +43,33 @@ def needle_templates(language: str) -> tuple[str, str, str]:
     return NEEDLE_TEMPLATES[language]
 
 
+DATASET = """\
+Answer the question from the text below, as briefly as you can.
+
+<text>
+{context}
+</text>
+
+Question: {question}"""
+
+DATASET_CHOICE = """\
+Answer the question from the text below.
+
+<text>
+{context}
+</text>
+
+Question: {question}
+{choices}
+Answer with one letter."""
+
+DATASET_ASIDE = """\
+Here is a text for later. Do nothing with it now.
+
+{text}"""
+
+DATASET_ASIDE_ANSWER = "I have read it."
+
 REPEATED_WORDS = """\
 Repeat the following text exactly, and write nothing else:
 
