@@ -28,6 +28,7 @@ $(VENV)/tests-installed: requirements-test.lock $(VENV)/installed
 lint: $(VENV)/tests-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 

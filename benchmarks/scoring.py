@@ -46,14 +46,15 @@ start = time.perf_counter()
 from pathlib import Path
 import yaml
 from contextrot.figures.drawing import draw_figures
-from contextrot.judging import JudgingContext, judge_responses
-from contextrot.scoring import score_responses, summarize_scores
+from contextrot.judging.contract import JudgingContext
+from contextrot.judging.judge import judge_responses
+from contextrot.scores.score import score_responses, summarize_scores
 from contextrot.project import Project
 folder, project = Path(sys.argv[1]), Project(yaml.safe_load(open("config/config.yaml")))
 task = project.task("full", "embedded", "niah")
 samples, responses = folder / "samples.parquet", folder / "responses.parquet"
 judge = folder / "judgements" / "match.parquet"
-context = JudgingContext("match", project.settings.judges["match"], project, task, folder / "log")
+context = JudgingContext("match", project.settings.judges["match"], task, project.data)
 judge_responses(samples, responses, judge, context)
 score_responses(task, samples, responses, [judge], folder / "scores.parquet")
 summarize_scores(task, folder / "scores.parquet", folder / "metrics.csv")

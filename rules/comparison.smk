@@ -90,6 +90,7 @@ rule agree_judges:
         runtime=30,
     params:
         code=code_hash("agree_judges"),
+        heading=heading,
         facts=facts_of({"agreement of the judges": "Verdicts of each two judges on the same answers, with Cohen's kappa."}),
     message:
         "Comparing the judges of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"

@@ -16,7 +16,7 @@ rule estimate_cost:
         mem_mb=growing(2000),
         runtime=10,
     params:
-        code=code_hash("estimate_cost"),
+        code=code_hash("estimate_cost", *asking_judges()),
         models=[
             project.models[name].model_dump_json(include={"price", "tokens_per_minute", "requests_per_minute"})
             for name in project.selected_models

@@ -40,6 +40,7 @@ for experiment, figures in figures_drawn_together().items():
             runtime=30,
         params:
             code=figure_code,
+            heading=heading,
             facts=figure_facts_of(figures),
         message:
             "Drawing {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
@@ -72,6 +73,7 @@ rule draw_figure:
         runtime=30,
     params:
         code=figure_code,
+        heading=heading,
         facts=lambda w: figure_facts(project, w.tier, w.model, w.experiment, [w.figure]),
     message:
         "Drawing {wildcards.figure} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"

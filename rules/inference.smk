@@ -29,7 +29,7 @@ rule collect_responses:
     resources:
         **api_resources(model_of),
         gpu=lambda wildcards: model_of(wildcards).gpu,
-        mem_mb=lambda wildcards, attempt: (2000 if model_of(wildcards).engine == "external" else 8000) * attempt,
+        mem_mb=lambda wildcards, attempt: (2000 if engines.of(model_of(wildcards)).elsewhere else 8000) * attempt,
         runtime=1440,
     params:
         version=lambda wildcards: task_of(wildcards).version,

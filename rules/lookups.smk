@@ -2,6 +2,8 @@
 
 import json
 
+from contextrot import engines
+from contextrot.judging import judges
 from contextrot.report.captions import experiment_facts, figure_facts, result_labels
 from contextrot.scores.comparison import COMPARISON_FIGURES, comparison_facts, comparisons, entries_of, length_column
 from contextrot.errors import unknown
@@ -44,7 +46,7 @@ def answering(model):
 
 def engine_threads(model):
     """Cores of a job that runs a model: none if a server elsewhere does, one beside a GPU, else the engine's own, up to 8."""
-    if model.engine == "external":
+    if engines.of(model).elsewhere:
         return 0
     return 1 if model.gpu else model.engine_options.get("threads") or 8
 
@@ -56,7 +58,7 @@ def turn(name, after=0):
     """Priority of a job that asks a model: one model after the other, so that a server goes on from job to job, and none of them
     before light jobs that are ready (which have 1)."""
     model = project.models.get(name)
-    return 1 if model is None or model.engine == "external" else -PLACES[name] - after
+    return 1 if model is None or engines.of(model).elsewhere else -PLACES[name] - after
 
 
 PROVIDERS = sorted({model.provider for model in project.models.values() if model.provider})
@@ -68,7 +70,7 @@ def api_resources(model_for):
     def asks(provider):
         def places(wildcards):
             model = model_for(wildcards)
-            return int(model is not None and model.engine == "external" and provider in (None, model.provider))
+            return int(model is not None and engines.of(model).elsewhere and provider in (None, model.provider))
 
         return places
 
@@ -99,10 +101,11 @@ def judging_settings(wildcards):
 
 
 def judging_code(wildcards):
-    """Hash of the code that judges; that of a recorded judge is the task's as well."""
+    """Hash of the code that judges, with what the judge uses of the task."""
     kind = judge_of(wildcards).kind
-    task = members_of_task(wildcards, "recorded_answers") if kind == "recorded" else []
-    return code_hash("judge_responses", f"judging.judges.{kind}:judge", *task)
+    return code_hash(
+        "judge_responses", f"judging.judges.{kind}:JUDGE", *members_of_task(wildcards, *judges.load(kind).task_members)
+    )
 
 
 # hidden states
@@ -131,7 +134,7 @@ def pair_names(tier, model, experiment):
 
 
 def pair_sources(wildcards):
-    names = ["samples", "responses", "scores", *(["cosines"] if model_of(wildcards).has_weights else [])]
+    names = ["samples", "responses", "scores", *(["cosines"] if engines.of(model_of(wildcards)).has_weights else [])]
     return [f"{EXPERIMENT}/{name}.parquet" for name in names]
 
 
@@ -152,7 +155,7 @@ def judgements_of(wildcards):
 
 def added_scores(wildcards):
     task, model = project.task_class(wildcards.experiment), project.models[wildcards.model]
-    return [f"{EXPERIMENT}/{name}" for name in task.score_inputs] if model.has_weights else []
+    return [f"{EXPERIMENT}/{name}" for name in task.score_inputs] if engines.of(model).has_weights else []
 
 
 SCORING = ("score_turn", "score", "columns", "metrics")
@@ -237,6 +240,11 @@ def figures_drawn_together():
 def figure_facts_of(figures):
     """A function that gives what the captions of some figures say."""
     return lambda w: figure_facts(project, w.tier, w.model, w.experiment, figures)
+
+
+def heading(wildcards):
+    """What the figures and tables of an experiment say of themselves."""
+    return experiment_facts(project, wildcards.tier, wildcards.model, wildcards.experiment, {}).heading
 
 
 def figure_code(wildcards):
@@ -337,6 +345,10 @@ def samples_of_tier(wildcards):
 
 def checks_of_hosted(tier):
     """The check of the models, where a provider is among them: what cannot be asked is told before it is paid for."""
-    judging = [project.settings.judges[judge].model for name in project.selected_experiments for judge in project.judges_of(name)]
-    asked = {*project.selected_models, *judging} - {None}
-    return [f"results/{tier}/model_check.md"] if any(project.models[name].hosted for name in asked) else []
+    return [f"results/{tier}/model_check.md"] if any(model.hosted for model in project.models_asked.values()) else []
+
+
+def asking_judges():
+    """Of the selected experiments' judges that ask a model, what says how: for the hash of the code that estimates their cost."""
+    kinds = {project.settings.judges[judge].kind for name in project.selected_experiments for judge in project.judges_of(name)}
+    return [f"judging.judges.{kind}:JUDGE" for kind in sorted(kinds) if judges.load(kind).asks]

@@ -35,6 +35,7 @@ rule tabulate_results:
         "../envs/contextrot.yaml"
     params:
         code=code_hash("tabulate_results"),
+        heading=heading,
         facts=facts_of(
             {
                 "table of metrics": "The numbers behind the figures: each measure over each grouping of the conditions.",

@@ -1,6 +1,6 @@
 """A real HTTP server on a loopback port that answers chat completions as a script says, faults included, and logs what was asked.
 
-It runs in a thread of the test's process, or by itself (`python scripted_server.py LOG SECONDS`) where a test kills its clients.
+It runs in a thread of the test's process, or by itself (`python -m tests.scripted_server LOG SECONDS`) where a test kills its clients.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.servers.requests import take_request
 
 
 @dataclass
@@ -145,17 +147,11 @@ class _Connection(asyncio.Protocol):
         self.server.transports.discard(self.transport)
 
     def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
-            lines = self.buffer[:end].decode().split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-            length = int(headers.get("content-length", 0))
-            if len(self.buffer) < end + 4 + length:
-                return
-            request = json.loads(self.buffer[end + 4 : end + 4 + length])
-            self.buffer = self.buffer[end + 4 + length :]
-            server = self.server
-            act = server.act(request, headers.get("authorization"))
+        asked, self.buffer = take_request(self.buffer + data)
+        while asked:
+            request, server = json.loads(asked.body), self.server
+            act = server.act(request, asked.headers.get("authorization"))
+            asked, self.buffer = take_request(self.buffer)
             server.active += 1
             server.most_at_once = max(server.most_at_once, server.active)
             if act.silent:

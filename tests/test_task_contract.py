@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contextrot import tasks
-from contextrot.judging.judges.match import match
+from contextrot.matching.match import match
 from contextrot.project import Project
 from contextrot.randomness import generator_for
 from contextrot.records import Response, write_samples

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.servers.requests import Asked, take_request
+
 
 @dataclass
 class Said:
@@ -65,7 +67,7 @@ class WireServer:
         self._loop.call_later(0.02, self._loop.stop)
 
     def _run(self) -> None:
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**26))
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
@@ -75,21 +77,22 @@ class WireServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._open.add(writer)
+        received, going_on = b"", True
         try:
-            while await self._one(reader, writer):
-                pass
-        except (asyncio.IncompleteReadError, ConnectionError):
+            while going_on and (data := await reader.read(2**16)):
+                asked, received = take_request(received + data)
+                while asked and going_on:
+                    going_on = await self._answer_one(asked, writer)
+                    asked, received = take_request(received)
+        except ConnectionError:
             pass
         finally:
             self._open.discard(writer)
             writer.close()
 
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
-        content = await reader.readexactly(int(headers.get("content-length", 0)))
+    async def _answer_one(self, asked: Asked, writer: asyncio.StreamWriter) -> bool:
         said = self._answer(len(self.asked))
-        self.asked.append((head[0].split()[1], headers, json.loads(content) if content else None))
+        self.asked.append((asked.path, asked.headers, json.loads(asked.body) if asked.body else None))
         if said.raw is not None:
             writer.write(said.raw)
             await writer.drain()

@@ -6,8 +6,6 @@ from contextrot.errors import ConfigError, DataError
 from contextrot.judging.agreement import judge_agreement, write_agreement
 from contextrot.records import Judgement, write_judgements
 
-FACTS = {"model": "Model", "experiment": "Experiment", "note": "SIMULATED: not from a model"}
-
 
 def judged(folder, name, verdicts):
     rows = [Judgement(f"s{i}", 0, 0, name, verdict) for i, verdict in enumerate(verdicts)]
@@ -57,6 +55,12 @@ def test_judges_of_different_answers_are_not_compared(tmp_path):
 def test_file_and_figure_are_written(tmp_path):
     first = judged(tmp_path, "first", [True, True, False, None, False])
     second = judged(tmp_path, "second", [True, False, False, True, False])
-    write_agreement([first, second], tmp_path / "agreement.csv", tmp_path / "agreement.svg", FACTS)
+    write_agreement(
+        [first, second],
+        tmp_path / "agreement.csv",
+        tmp_path / "agreement.svg",
+        ("Model", "Experiment"),
+        "SIMULATED: not from a model",
+    )
     assert (tmp_path / "agreement.csv").read_text().splitlines()[0].startswith("judge_a,judge_b,right_right")
     assert 'id="note"' in (tmp_path / "agreement.svg").read_text()

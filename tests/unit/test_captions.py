@@ -1,5 +1,6 @@
 """The report's captions, rendered as Snakemake renders them."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -61,12 +62,14 @@ def test_the_report_opens_with_its_notes_each_once_and_none_where_there_is_none(
     html = render(root, "workflow", extra=[{"facts": FACTS}, {"code": "x"}, {}, {"facts": {"notes": "n", "title": "t"}}])
     assert html.count("SIMULATED") == 1
     assert html.index("SIMULATED") < html.index("This report shows")
-    assert "<strong>" not in render(root, "workflow", Facts(FACTS | {"note": ""}))
+    assert "<strong>" not in render(root, "workflow", replace(FACTS, note=""))
 
 
 def test_rewording_a_caption_draws_no_figure_again_but_another_title_does():
-    assert repr(FACTS) == repr(Facts(FACTS | {"question": "Other?", "shows": {"heatmap": "Other."}}))
-    assert repr(FACTS) != repr(Facts(FACTS | {"model": "Other"}))
+    """Snakemake compares parameters of built-in types alone, which a caption is not, but the heading is."""
+    assert type(FACTS).__mro__ == (Facts, object) and isinstance(FACTS.heading, str)
+    assert replace(FACTS, question="Other?", shows={"heatmap": "Other."}).heading == FACTS.heading
+    assert "Other" in replace(FACTS, model="Other").heading
 
 
 def test_labels_count_the_answers_that_count_and_give_the_day_of_the_answers(tmp_path):

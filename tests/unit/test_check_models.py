@@ -9,7 +9,7 @@ from werkzeug import Request, Response
 
 from contextrot.errors import RequestError
 from contextrot.project import Project
-from contextrot.responses.check_models import ModelCheck, check_model, check_models, check_table, models_asked
+from contextrot.responses.check_models import ModelCheck, check_model, check_models, check_table
 from contextrot.settings import ModelSettings
 
 
@@ -181,10 +181,11 @@ def test_all_models_and_judges_are_asked_and_one_that_cannot_be_used_fails(serve
     config["judges"] = {"strict": {"kind": "llm", "model": "short"}}
     config |= {"default_judges": ["strict"]}
     project = Project(config, root)
-    assert models_asked(project) == ["good", "short"]
+    models = project.models_asked
+    assert list(models) == ["good", "short"]
     with pytest.raises(RequestError, match="short: `window: 100`"):
-        check_models(project, tmp_path / "a.json", tmp_path / "a.md", pause_seconds=0.01)
+        check_models(models, tmp_path / "a.json", tmp_path / "a.md", pause_seconds=0.01)
     assert [check["model"] for check in json.loads((tmp_path / "a.json").read_text())] == ["good", "short"]
     assert "| good" in capsys.readouterr().out
-    check_models(project, tmp_path / "a.json", tmp_path / "a.md", strict=False)
+    check_models(models, tmp_path / "a.json", tmp_path / "a.md", strict=False)
     assert "| good" in (tmp_path / "a.md").read_text()

@@ -24,7 +24,7 @@ def hashes() -> dict[str, str]:
         **{f"score {task}": ("score_responses", *plugins(task, *SCORING)) for task in tasks.names()},
         **{f"draw {task}": ("draw_figures", *plugins(task, "figures")) for task in tasks.names()},
         **{f"layers {task}": ("extract_cosines", *plugins(task, "state_requests")) for task in ("niah", "context_switching")},
-        **{f"judge {kind}": ("judge_responses", f"judging.judges.{kind}:judge") for kind in ("match", "llm", "story")},
+        **{f"judge {kind}": ("judge_responses", f"judging.judges.{kind}:JUDGE") for kind in ("match", "llm", "story")},
         **{name: (name,) for name in ("compare", "draw_comparison", "agree_judges", "write_summary", "gather_responses")},
         **{name: (name,) for name in ("write_run_metadata", "tabulate_results", "export_inspect_log")},
     }
@@ -127,6 +127,6 @@ def test_a_script_or_plug_in_that_is_gone_is_an_error():
     with pytest.raises(ValueError, match="'gone'"):
         code_hash("gone")
     with pytest.raises(ValueError, match="'contextrot.judging.judges.gone'"):
-        code_hash("judge_responses", "judging.judges.gone:judge")
+        code_hash("judge_responses", "judging.judges.gone:JUDGE")
     with pytest.raises(ValueError, match="'gone'"):
         code_hash("judge_responses", "judging.judges.match:gone")

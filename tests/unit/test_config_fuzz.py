@@ -15,7 +15,7 @@ from contextrot.files import read_yaml
 from contextrot.files.yaml_file import parse_yaml
 from contextrot.plan.config_files import check_config_files
 from contextrot.project import Project
-from contextrot.samples.build import build_samples
+from tests.stages import build_samples
 
 FILES = ("config.yaml", "experiments.yaml", "models.yaml")
 MUTATIONS = 510

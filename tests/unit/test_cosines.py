@@ -11,15 +11,14 @@ import pytest
 import yaml
 
 from contextrot.errors import ConfigError, DataError, EngineError
-from contextrot.hidden_states.extract import extract_cosines
 from contextrot.hidden_states.likelihood import answer_ids, prompt_ids
 from contextrot.project import Project
 from contextrot.records import Response, read_samples, write_responses
-from contextrot.samples.build import build_samples
 from contextrot.samples.tokenizers import tokenizer_of
 from contextrot.scores.score import score_responses, summarize_scores
-from contextrot.tasks.context_switching.pairs import export_pair, verify_pairs
+from contextrot.tasks.context_switching.pairs import verify_pairs
 from tests.plain_hidden_states import plain_measure
+from tests.stages import build_samples, export_pair, extract_cosines
 from tests.tiny_models import tiny_llama
 
 NAMES = ("test", "tiny", "switching")

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from contextrot.plan.cost_estimate import cost_table, earlier_mean_output
 from contextrot.records import Sample
-from contextrot.responses.cost import cost_table, earlier_mean_output, estimate_experiment, estimate_judge
+from contextrot.responses.cost import estimate_experiment
 from contextrot.responses.prices import FREE, pricing_of
 from contextrot.settings import ModelSettings, Price
 
@@ -111,20 +112,6 @@ def test_a_server_of_ours_has_no_rate_limit_and_a_url_and_a_provider_have_defaul
     hosted = estimate_experiment("m", "e", model(), [sample("a", 199_900)])
     local = estimate_experiment("m", "e", model(provider=None, base_url="http://h/v1"), [sample("a", 49_900)])
     assert hosted.hours == local.hours == pytest.approx(1 / 60)
-
-
-def test_a_judge_is_asked_once_for_each_turn_and_reference():
-    e = estimate_judge(
-        "llm",
-        "chroma",
-        "gpt",
-        "niah",
-        model(price=PRICE),
-        [sample("a", 1000), sample("b", 1, "more"), sample("c", 1, fits=False)],
-    )
-    assert (e.calls, e.judge, e.output_tokens) == (3, "llm", 48)
-    assert e.prompt_tokens > 3 * 50
-    assert e.usd > 0
 
 
 def test_unknown_stays_unknown_in_the_sum_and_the_table_says_so():

@@ -42,13 +42,13 @@ def started(monkeypatch, tmp_path):
 
     monkeypatch.setattr(engines, "serve", serve)
     with tempfile.TemporaryDirectory() as folder:  # a socket's path is short
-        host = Host(kept_servers.listener(f"{folder}/servers"))
-        threading.Thread(target=host.serve_forever, daemon=True).start()
+        listener = kept_servers.listener(f"{folder}/servers")
+        host = Host(listener)
+        threading.Thread(target=host.serve, daemon=True).start()
         monkeypatch.setenv(kept_servers.ADDRESS, f"{os.getppid()}:{folder}/servers")
         yield pids
-        host.shutdown()
+        listener.close()
         host.end()
-        host.server_close()
         assert not any(process.is_running() for process in pids)
 
 
@@ -167,8 +167,9 @@ def test_a_server_that_is_starting_ends_with_the_job_that_waits_for_it(tmp_path,
     monkeypatch.setattr(engines, "serve", serve)
     before = set(psutil.Process().children())  # servers that other tests keep
     with tempfile.TemporaryDirectory() as folder:
-        host = Host(kept_servers.listener(f"{folder}/servers"))
-        threading.Thread(target=host.serve_forever, daemon=True).start()
+        listener = kept_servers.listener(f"{folder}/servers")
+        host = Host(listener)
+        threading.Thread(target=host.serve, daemon=True).start()
         connection = kept_servers._Connection(f"{folder}/servers")
         question = {"do": "lend", "model": model().model_dump(mode="json"), "log": "log"}
         connection._lines.write(kept_servers.json.dumps(question).encode() + b"\n")
@@ -177,8 +178,7 @@ def test_a_server_that_is_starting_ends_with_the_job_that_waits_for_it(tmp_path,
         connection.__exit__()
         wait_for(lambda: not host.servers)
         assert not set(psutil.Process().children()) - before
-        host.shutdown()
-        host.server_close()
+        listener.close()
 
 
 def test_a_host_that_has_ended_is_one_clear_error(tmp_path, monkeypatch):

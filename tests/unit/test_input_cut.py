@@ -10,17 +10,17 @@ import yaml
 
 from contextrot.errors import RequestError
 from contextrot.figures import FigureContext
-from contextrot.judging.judge import JudgingContext, judge_responses
+from contextrot.judging.judge import judge_responses
 from contextrot.project import Project
 from contextrot.records import read_responses
 from contextrot.report.summary import readable, summarize_tier, write_summary
 from contextrot.responses.collect import collect_responses
 from contextrot.responses.input_cut import counts_exactly, tell_audit
 from contextrot.responses.shards import gather_responses
-from contextrot.samples.build import build_samples
 from contextrot.scores.score import score_responses, summarize_scores
 from tests.scripted_server import Act
 from tests.servers.ollama import OllamaServer
+from tests.stages import build_samples, judging_context
 
 LENGTHS = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000]
 NEEDLE = "ending first"
@@ -75,7 +75,7 @@ class Way:
         shards = [self.folder / f"responses/{n}-of-{self.shards}.parquet" for n in range(1, self.shards + 1)]
         audit = gather_responses(paths[0], shards, paths[1], counts_exactly(self.model))
         tell_audit("m niah", audit, self.model.base_url)
-        context = JudgingContext("match", self.project.settings.judges["match"], self.project, self.task, self.folder / "log")
+        context = judging_context(self.project, "match", self.task, self.folder / "log")
         judge_responses(paths[0], paths[1], paths[2], context)
         score_responses(self.task, paths[0], paths[1], [paths[2]], self.folder / "scores.parquet")
         summarize_scores(self.task, self.folder / "scores.parquet", self.folder / "metrics.csv")

@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contextrot.judging.judge import JudgingContext, Pair, judge_responses
-from contextrot.judging.judges.match import judge, match, normalize
+from contextrot.judging.contract import JudgingContext, Pair
+from contextrot.judging.judge import judge_responses
+from contextrot.judging.judges.match import judge
 from contextrot.matching.forms import alternatives
+from contextrot.matching.match import match, normalize
 from contextrot.records import Response, Sample, read_judgements, write_responses, write_samples
 from contextrot.scores.stats import cohen_kappa
+from contextrot.settings import JudgeSettings
+from contextrot.task import Parameters, Task
 
 LABELLED = Path(__file__).resolve().parents[1] / "fixtures" / "judge"
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "reference" / "chroma" / "gpt_4_1_niah_evaluated.csv"
+MATCH = JudgeSettings(kind="match")
 LANGUAGES = ["en", "zh", "ja", "ar", "hi", "de"]
 
 
@@ -139,9 +143,7 @@ def _judged(folder, answer, haystack, reference="The Tin Heron", question=RESTAU
         condition={"question": question, **condition},
     )
     write_samples(folder / "samples.parquet", [sample])
-    context = JudgingContext(
-        "match", SimpleNamespace(), SimpleNamespace(), SimpleNamespace(), folder / "log", samples_path=folder / "samples.parquet"
-    )
+    context = JudgingContext("match", MATCH, Task(Parameters()), samples_path=folder / "samples.parquet")
     return judge([Pair(sample, 0, 0, reference, answer)], context)[0].verdict
 
 
@@ -187,7 +189,7 @@ def test_of_several_needles_only_the_own_distractors_count(tmp_path):
         "distractor_answers": ["Platform four", "The Plum Gate"],
     }
     sample = Sample("s", [], ["Platform nine", "The Tin Heron"], 64, 500, condition=condition)
-    context = JudgingContext("match", SimpleNamespace(), SimpleNamespace(), SimpleNamespace(), tmp_path / "log")
+    context = JudgingContext("match", MATCH, Task(Parameters()))
     answer = "1. Platform four\n2. The Tin Heron"
     pairs = [Pair(sample, 0, item, reference, answer) for item, reference in enumerate(sample.references)]
     assert [judgement.verdict for judgement in judge(pairs, context)] == [False, True]
@@ -308,7 +310,7 @@ def test_judging_a_file_reads_prompts_of_long_answers_only(tmp_path):
     ]
     write_samples(tmp_path / "samples.parquet", samples)
     write_responses(tmp_path / "responses.parquet", responses)
-    context = JudgingContext("match", SimpleNamespace(kind="match"), SimpleNamespace(), SimpleNamespace(), tmp_path / "log")
+    context = JudgingContext("match", MATCH, Task(Parameters()))
     output = tmp_path / "judgements" / "match.parquet"
     output.parent.mkdir()
     judge_responses(tmp_path / "samples.parquet", tmp_path / "responses.parquet", output, context)

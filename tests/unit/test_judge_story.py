@@ -12,7 +12,7 @@ from werkzeug import Request
 from werkzeug import Response as Answer
 
 from contextrot.errors import ConfigError, RequestError
-from contextrot.judging.judge import JudgingContext, Pair
+from contextrot.judging.contract import JudgingContext, Pair
 from contextrot.judging.judges.story import MEANINGS, judge, parse_ratings, rating_prompt
 from contextrot.project import Project
 from contextrot.records import Judgement, Response, Sample, write_judgements, write_responses, write_samples
@@ -102,7 +102,9 @@ def context(tmp_path, server):
     def build(task=None):
         project = Project(config, tmp_path)
         settings = JudgeSettings(kind="story", model="critic")
-        return JudgingContext("critic", settings, project, task or story_task(), tmp_path / "log", tmp_path / "experiment")
+        place = {"log_path": tmp_path / "log", "folder": tmp_path / "experiment"}
+        asked = project.models["critic"], project.settings
+        return JudgingContext("critic", settings, task or story_task(), project.data, *asked, **place)
 
     return build
 

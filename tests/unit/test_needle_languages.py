@@ -4,7 +4,7 @@ import pytest
 
 from contextrot.errors import ConfigError
 from contextrot.files import read_text
-from contextrot.judging.judges.match import match
+from contextrot.matching.match import match
 from contextrot.samples import prompts
 from contextrot.tasks.niah.needles import followed_distractor, read_needles
 

@@ -3,9 +3,10 @@ import subprocess
 
 import pytest
 
+from contextrot.engines.machine import git_state
 from contextrot.project import Project
 from contextrot.records import Response, write_responses
-from contextrot.report.provenance import git_state, responses_summary, run_metadata, sample_count
+from contextrot.report.provenance import responses_summary, run_metadata, sample_count
 from contextrot.secrets import public
 from contextrot.settings import ModelSettings
 

@@ -11,15 +11,17 @@ from contextrot.errors import DataError, EngineError, RequestError
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
 from contextrot.judging.agreement import judge_agreement
-from contextrot.judging.judge import JudgingContext, judge_responses
+from contextrot.judging.judge import judge_responses
 from contextrot.project import Project
 from contextrot.records import read_responses
 from contextrot.responses.collect import collect_responses
-from contextrot.samples.build import build_samples
 from contextrot.scores.score import score_responses, select, summarize_scores
 from contextrot.tasks.longmemeval.task import LongMemEval
 from contextrot.tasks.niah.task import NeedleInAHaystack
+from tests.stages import build_samples, judging_context
 
+NUMBERS = Path(__file__).resolve().parents[1] / "fixtures/published/gpt_4_1_niah_evaluated.csv"
+"""Lengths, depths and verdicts of the published answers, without their texts."""
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "reference" / "chroma"
 MODEL = {"engine": "recorded", "name": "old", "tokenizer": "tiktoken:o200k_base", "window": 1_000_000, "max_output_tokens": 1_000}
 
@@ -47,10 +49,11 @@ def run(folder, task, parameters, engine="recorded", allow_failed=False):
         shard=1,
         shards=1,
         log=folder / "log",
+        data=project.data,
     )
     judgements = [folder / "judgements" / f"{name}.parquet" for name in judges]
     for path in judgements:
-        context = JudgingContext(path.stem, project.settings.judges[path.stem], project, task, folder / "log")
+        context = judging_context(project, path.stem, task, folder / "log")
         judge_responses(samples, responses, path, context)
     score_responses(task, samples, responses, judgements, folder / "scores.parquet")
     summarize_scores(task, folder / "scores.parquet", folder / "metrics.csv")
@@ -74,9 +77,10 @@ def niah_rows(outputs):
     ]  # fmt: skip
 
 
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published GPT-4.1 answers are not beside this checkout")
-def test_the_published_49_of_88_come_out_with_their_counts_by_length(tmp_path):
-    path = PUBLISHED / "gpt_4_1_niah_evaluated.csv"
+@pytest.mark.parametrize("path", [NUMBERS, PUBLISHED / NUMBERS.name], ids=["numbers", "texts"])
+def test_the_published_49_of_88_come_out_with_their_counts_by_length(tmp_path, path):
+    if not path.exists():
+        pytest.skip("the published GPT-4.1 answers are not beside this checkout")
     metrics, scores, agreement = run(tmp_path, "niah", {"answers_csv": str(path), "csv_answer": "every week"})
     overall = select(metrics, "score").iloc[0]
     assert (round(overall["value"] * overall["n"]), overall["n"]) == (49, 88)
@@ -125,14 +129,15 @@ def test_another_engine_is_not_sent_samples_without_prompts(tmp_path):
 
 
 def test_old_verdicts_are_not_given_to_new_answers(tmp_path):
-    from contextrot.judging.judge import Pair
+    from contextrot.judging.contract import JudgingContext, Pair
     from contextrot.judging.judges.recorded import judge
     from contextrot.records import Sample
+    from contextrot.settings import JudgeSettings
 
     path = write_csv(tmp_path / "a.csv", niah_rows([("every week", "True")]))
     run(tmp_path, "niah", {"answers_csv": path})
     project = Project({"models": ["old"]}, tmp_path)
-    context = JudgingContext("old", None, project, project.task("test", "old", "again"), tmp_path / "log")
+    context = JudgingContext("old", JudgeSettings(kind="recorded"), project.task("test", "old", "again"), project.data)
     pair = Pair(Sample("csv-0000500-000.0-0-0", [], ["x"], 1, None), 0, 0, "x", "another answer")
     with pytest.raises(DataError, match="belongs to another answer"):
         judge([pair], context)
@@ -142,7 +147,7 @@ def test_a_recorded_model_cannot_be_asked():
     from contextrot import engines
     from contextrot.settings import ModelSettings
 
-    with pytest.raises(EngineError, match="has only recorded answers"):
+    with pytest.raises(EngineError, match="engine 'recorded', which answers an experiment's samples but runs no server"):
         engines.serve(ModelSettings(**MODEL), Path("log"))
 
 

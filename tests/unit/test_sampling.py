@@ -13,8 +13,8 @@ import yaml
 from contextrot.project import Project
 from contextrot.records import Response, Sample, read_samples
 from contextrot.responses.collect import ModelTokenizer, SampleAsker
-from contextrot.samples.build import build_samples
 from contextrot.task import Request
+from tests.stages import build_samples
 
 REFUSES_SYSTEM = (
     "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"

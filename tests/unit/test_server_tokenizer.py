@@ -231,7 +231,7 @@ def test_a_model_s_block_opens_it_and_a_smaller_window_is_told(httpserver, llama
 
 @pytest.mark.parametrize("others", [{"engine": "vllm"}, {"provider": "openai"}])
 def test_a_model_without_a_server_of_its_own_cannot_ask_it(others):
-    with pytest.raises(ConfigError, match="needs engine external with the `base_url`"):
+    with pytest.raises(ConfigError, match="needs the `base_url`"):
         tokenizer_of(settings(**others))
 
 

@@ -58,7 +58,8 @@ def test_modes_are_joined_with_a_response_for_each_request(tmp_path):
     join_modes(folders, "vllm", "m", *paths)
     assert len(pd.read_parquet(paths[0])) == 4
     responses = read_responses(paths[1])
-    assert [(r.sample_id, r.turn) for r in responses] == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+    modes = [("a", "aggregated"), ("b", "aggregated"), ("a", "disaggregated"), ("b", "disaggregated")]
+    assert [(r.sample_id, r.mode) for r in responses] == modes
     assert responses[0].first_token_seconds == 1.0
     assert '"compared": 1' in paths[2].read_text()
 

@@ -8,6 +8,7 @@ import yaml
 
 from contextrot.errors import ConfigError, EngineError
 from contextrot.project import Project
+from contextrot.report.provenance import measurement_metadata
 from contextrot.serving.measure import measure_mode, mode_settings
 from contextrot.serving.memory import process_tree, resident_bytes
 from contextrot.serving.simulated import simulated_load
@@ -45,12 +46,13 @@ def project(root, data, tmp_path):
 
 
 def measured(project, tmp_path):
-    from contextrot.samples.build import build_samples
+    from tests.stages import build_samples
 
     build_samples(project, "test", "sim", "e0", tmp_path / "samples.parquet")
-    measure_mode(
-        project, "test", "sim", "e0", "aggregated", (tmp_path / "samples.parquet", None, tmp_path / "out"), tmp_path / "log"
-    )
+    place = ("test", "sim", "e0")
+    paths = (tmp_path / "samples.parquet", None, tmp_path / "out")
+    about = measurement_metadata(project, *place)
+    measure_mode(project.task(*place), project.models["sim"], "aggregated", about, paths, tmp_path / "log")
     return tmp_path / "out"
 
 

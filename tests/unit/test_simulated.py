@@ -1,5 +1,7 @@
 """The simulated engine: opt-in, marked as such, and true to its curve."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,7 @@ def sample(name="a", tokens=1000, references=("blue",), later=(), limit=64):
 
 def ask(samples, **options):
     usage = Counter()
-    return simulated.answers(samples, Task(Parameters()), model(**options), usage), usage
+    return simulated.answers(samples, Task(Parameters()), model(**options), Path("data"), usage), usage
 
 
 @pytest.mark.parametrize("value", [None, "0", "true", ""])

@@ -5,6 +5,7 @@ import pytest
 
 from contextrot.project import Project
 from contextrot.records import Response, write_responses, write_table
+from contextrot.report.captions import Facts
 from contextrot.report.summary import duration, note_of, readable, summarize_tier, write_metrics_page, write_summary
 from contextrot.scores.score import aggregate
 
@@ -103,7 +104,7 @@ def test_the_summary_is_one_markdown_table_that_says_simulated_and_escapes_title
 
 
 def test_a_page_of_metrics_leaves_out_columns_that_say_nothing(project, tmp_path):
-    facts = dict.fromkeys(("model", "experiment", "question", "engine", "judge", "tier", "note"), "x")
+    facts = Facts(**dict.fromkeys(("model", "experiment", "question", "engine", "judge", "tier", "note"), "x"), shows={})
     write_metrics_page("results/test/local/niah/metrics.csv", facts, tmp_path / "metrics.html")
     page = (tmp_path / "metrics.html").read_text()
     assert "<th>over_window</th>" in page

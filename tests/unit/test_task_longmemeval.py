@@ -7,7 +7,7 @@ import pytest
 
 from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
-from contextrot.judging.judges.match import match
+from contextrot.matching.match import match
 from contextrot.randomness import generator_for
 from contextrot.records import Judgement, Response, read_samples, write_judgements, write_responses, write_samples
 from contextrot.scores.score import score_responses, select, summarize_scores

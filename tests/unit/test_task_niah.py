@@ -10,7 +10,7 @@ from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
-from contextrot.judging.judges.match import match
+from contextrot.matching.match import match
 from contextrot.randomness import generator_for
 from contextrot.records import Judgement, Response
 from contextrot.scores.score import score_responses, select, summarize_scores

@@ -12,7 +12,7 @@ from contextrot.errors import ConfigError, DataError
 from contextrot.randomness import generator_for
 from contextrot.records import OUTCOMES, Response
 from contextrot.task import SampleContext
-from contextrot.tasks.story_sequences.task import CRITERIA, StoryParameters, StorySequences, read_sequences, store_number
+from contextrot.tasks.story_sequences.task import StoryParameters, StorySequences, read_sequences, store_number
 
 
 class WordTokenizer:
@@ -248,8 +248,8 @@ def test_every_outcome_has_its_columns(folder):
         assert set(columns) >= {"policy", "tokens_before", "tokens_after", "tokens_dropped", "cut_at", "retries"}
 
 
-def test_criteria_are_the_references_so_that_a_judge_can_rate_them(folder):
-    assert samples_of(folder)[0].references == list(CRITERIA) and len(CRITERIA) == 7
+def test_an_answer_is_rated_by_criteria_and_has_no_gold_answer(folder):
+    assert samples_of(folder)[0].references == [] and len(StorySequences.criteria) == 7
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from contextrot.responses.client import classify
 from contextrot.responses.transport import DirectTransport, LitellmTransport
 from contextrot.wire import ends
-from contextrot.wire.faults import Failure, StaleConnection, Unreachable
+from contextrot.wire.faults import Broken, Failure, StaleConnection, Unreachable
 from contextrot.wire.reply import Reply
 from tests.servers import dialects
 from tests.servers.dialects import SSE, USAGE
@@ -235,7 +235,7 @@ def test_a_kept_alive_connection_that_brings_no_byte_is_stale_and_a_first_one_un
     found, _ = several(lambda number: answers[number], 3)
     assert isinstance(found[0], Reply)
     assert isinstance(found[1], StaleConnection)
-    assert isinstance(found[2], Unreachable)
+    assert isinstance(found[2], Broken)
     assert not isinstance(found[2], StaleConnection)
 
 
@@ -266,7 +266,7 @@ def test_the_first_token_is_the_first_text_not_the_role():
         (b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n\n", "malformed"),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", "cut_stream"),
         (b"HTTP/1.1 400 No\r\nContent-Length: 200000\r\n\r\n" + b"[" * 100_000 + b"]" * 100_000, "bad_request"),
-        (b"HTTP/1.1 199 Odd\r\n\r\n", "malformed"),
+        (b"HTTP/1.1 199 Odd\r\n\r\n", "connection"),
     ],
     ids=range(11),
 )  # fmt: skip
@@ -340,7 +340,7 @@ def test_a_refusal_whose_body_breaks_means_what_its_status_says(status, kind, mo
     body = "30\r\nno" if "chunked" in more else "no!"
     raw = f"HTTP/1.1 {status} X\r\nRetry-After: 7\r\n{more}\r\n{body}".encode()
     failure, _ = send(Said(raw=raw, close=True))
-    assert (failure.kind, failure.status, failure.retry_after, failure.perhaps_billed) == (kind, status, 7, False)
+    assert (failure.kind, failure.status, failure.retry_after, failure.billed) == (kind, status, 7, False)
 
 
 @pytest.mark.parametrize("cut", [None, 1, 40])

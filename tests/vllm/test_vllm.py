@@ -16,7 +16,7 @@ from contextrot import engines
 from contextrot.engines.vllm.pair import records_of, transfers_of
 from contextrot.engines.vllm.proxy import expected_tokens
 from contextrot.errors import EngineError
-from contextrot.judging.judges.match import match
+from contextrot.matching.match import match
 from contextrot.project import Project
 from contextrot.randomness import generator_for
 from contextrot.records import Sample

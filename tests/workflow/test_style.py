@@ -11,7 +11,7 @@ import pytest
 
 @pytest.mark.parametrize(
     "command",
-    [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["snakefmt", "--check", "Snakefile", "rules"]],
+    [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["snakefmt", "--check", "Snakefile", "rules"], ["mypy"]],
     ids=" ".join,
 )
 def test_the_code_is_formatted_and_linted(root, command):

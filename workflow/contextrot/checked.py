@@ -42,7 +42,8 @@ class Checked(BaseModel):
     @classmethod
     def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
         field = cls.model_fields.get(info.field_name or "")
-        if field is not None and _holds_boolean(value) and not _takes_boolean(field.annotation):
+        kind: Any = field.annotation if field is not None else None
+        if field is not None and _holds_boolean(value) and not _takes_boolean(kind):
             raise ValueError("true and false are not accepted here; a text that reads so goes in quotes")
         if isinstance(value, float) and not -LARGEST <= value <= LARGEST:
             raise ValueError(f"must be a number up to {LARGEST:.3g}; a text that reads so goes in quotes")
@@ -61,7 +62,8 @@ class Checked(BaseModel):
             and field.get_default(call_default_factory=True) != []
         ):
             raise ValueError("must hold at least one value; leave the key out for the default")
-        free = name == "seed" or (field is not None and _is_free(field.annotation))
+        kind: Any = field.annotation if field is not None else None
+        free = name == "seed" or _is_free(kind)
         if free and name not in cls.checked_later:
             value = plain(value)
         _check_sizes(value, LARGEST_SEED if free else LARGEST, LONGEST_TEXT if free or name in cls.long_texts else LONGEST_NAME)
@@ -99,7 +101,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def _keys(kind: type[BaseModel], location: tuple) -> list[str]:
+def _keys(kind: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     """The keys that would have been accepted where an unknown one stood."""
     for part in location[:-1]:
         annotation = kind.model_fields[part].annotation if part in kind.model_fields else None

@@ -17,7 +17,7 @@ from contextrot import engines, secrets, tasks
 from contextrot.checked import shown, validate
 from contextrot.errors import ConfigError, unknown
 from contextrot.files import read_yaml
-from contextrot.judging import judges, rubrics
+from contextrot.judging import judges
 from contextrot.settings import ExperimentSettings, ModelSettings, Settings
 
 
@@ -66,10 +66,10 @@ class Project:
         for name, judge in s.judges.items():
             if judge.kind not in judges.names():
                 raise unknown("kind of judge", judge.kind, judges.names(), f"judge {name!r} of {file}")
-            if judge.kind in ("llm", "story") and judge.model not in self.models:
+            kind = judges.load(judge.kind)
+            if kind.asks and judge.model not in self.models:
                 raise unknown("model", judge.model, self.models, f"judge {name!r} of {file}")
-            if judge.kind == "llm" and judge.rubric not in (None, *rubrics.RUBRICS):
-                raise unknown("rubric", judge.rubric, rubrics.RUBRICS, f"judge {name!r} of {file}")
+            kind.check(judge, f"judge {name!r} of {file}")
         for judge in s.default_judges:
             if judge not in s.judges:
                 raise unknown("judge", judge, s.judges, f"`default_judges` of {file}")
@@ -79,6 +79,7 @@ class Project:
         for name, model in self.models.items():
             if model.engine not in engines.names():
                 raise unknown("engine", model.engine, engines.names(), f"model {name!r} in {s.model_definitions}")
+            self._check_elsewhere(name, model)
             for target in model.overrides:
                 if target not in overridable:
                     raise unknown(
@@ -98,6 +99,8 @@ class Project:
                     raise unknown("judge", judge, s.judges, f"experiment {name!r} in {s.experiment_definitions}")
         for name in self.experiments:
             self._check_base(name)
+        for name in self.selected_experiments:
+            self._check_judges(name)
         for model in self.selected_models:
             for experiment in self.selected_experiments:
                 for tier in ("", *s.tiers):  # without a tier too, which may hide what stands above it
@@ -134,7 +137,7 @@ class Project:
         """The experiment's task with its parameters for a tier and model."""
         return self.task_class(experiment)(self.parameters(tier, model, experiment))
 
-    def parameters(self, tier: str, model: str, experiment: str) -> tasks.Parameters:
+    def parameters(self, tier: str, model: str, experiment: str) -> Any:
         """The parameters in force for one tier, model and experiment.
 
         Raises:
@@ -172,11 +175,42 @@ class Project:
         for tier, parameters in block.tiers.items():
             validate(kind, block.parameters | parameters, f"tier {tier!r} of {where}")
 
+    def _check_elsewhere(self, name: str, model: ModelSettings) -> None:
+        """Checks that what says where a model is served stands with an engine that asks there."""
+        if engines.of(model).elsewhere:
+            return
+        given = [key for key in ("base_url", "provider") if getattr(model, key) is not None]
+        if model.tokenizer == "server":
+            given.append("tokenizer: server")
+        if given:
+            raise ConfigError(
+                f"model {name!r} in {self.settings.model_definitions}: `{given[0]}` is for an engine that asks a server elsewhere "
+                f"({engines.that(lambda engine: engine.elsewhere)}), but its engine is {model.engine!r}; take one of the two out."
+            )
+
+    def _check_judges(self, experiment: str) -> None:
+        """Checks that each judge of an experiment can judge its task."""
+        task = self.experiments[experiment].task
+        for name in self.judges_of(experiment):
+            only = judges.load(self.settings.judges[name].kind).task
+            if only not in (None, task):
+                raise ConfigError(
+                    f"judge {name!r} judges answers of the task {only} only, and experiment {experiment!r} has the task {task!r}; "
+                    "take it out of the experiment's `judges` (or of `default_judges`)."
+                )
+
+    @property
+    def models_asked(self) -> dict[str, ModelSettings]:
+        """The selected models, then those that the judges of the selected experiments ask, by name."""
+        blocks = [self.settings.judges[name] for experiment in self.selected_experiments for name in self.judges_of(experiment)]
+        judging = [block.model for block in blocks if judges.load(block.kind).asks]
+        return {name: self.models[name] for name in dict.fromkeys([*self.selected_models, *judging])}
+
     def figures_of(self, model: str, experiment: str) -> list[str]:
         """Names of the figures that can be drawn: those of a model's layers need its weights, those of ratings a judge."""
         task = self.task_class(experiment)
         inside = {"cosines.parquet", "likelihoods.parquet"}
-        weights = self.models[model].has_weights
+        weights = engines.of(self.models[model]).has_weights
         drawn = self.task(self.settings.tier, model, experiment).figure_names()
         if not self.judges_of(experiment):
             drawn = [name for name in drawn if name not in task.figures_of_judges]

@@ -5,15 +5,13 @@ A file is written whole to a temporary name beside its place and then renamed, s
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from contextrot import secrets
 from contextrot.errors import DataError, StoreError
@@ -25,6 +23,8 @@ OUTCOMES = ("answered", "truncated", "refused", "empty", "over_window", "input_c
 ROW_GROUP_BYTES = 16_000_000
 _ROWS_AT_ONCE = 4_000
 SCORED_OUTCOMES = ("answered", "truncated", "refused", "empty")
+JUDGED_OUTCOMES = ("answered", "truncated")
+"""Outcomes that may have a text to judge."""
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Sample:
     Attributes:
         sample_id: stable and readable; seeds everything random in the sample.
         messages: the chat so far, `{"role", "content"}` each, ending with the user's prompt; empty if `fits_window` is false.
-        references: the gold answers, one for each thing asked for (nearly always one).
+        references: the gold answers, one for each thing asked for (nearly always one); none for what no answer is right to.
         max_output_tokens: limit of each answer.
         target_tokens: the asked length of the rendered prompt, None where the task asks for none.
         prompt_tokens: length of the rendered prompt by the model's tokenizer, None if it was not built.
@@ -63,6 +63,7 @@ class Response:
 
     Attributes:
         sample_id, turn: which; turns count from 0.
+        mode: the mode in which an engine was measured that is measured in several; None otherwise.
         outcome: one of OUTCOMES.
         text: the answer; None if there was none. An error is never stored here.
         reasoning: what a thinking model thought, where the server tells.
@@ -103,6 +104,7 @@ class Response:
     error_type: str | None = None
     error_message: str | None = None
     details: str | None = None
+    mode: str | None = None
 
 
 @dataclass
@@ -110,11 +112,11 @@ class Judgement:
     """One judge's verdict on one reference of one answer.
 
     Attributes:
-        sample_id, turn, item: which answer, and which of the sample's references.
+        sample_id, turn, item: which answer, and which of the sample's references, or of the criteria that its task is rated by.
         judge: the judge's name in config.
         verdict: right or wrong; None if the judge gave no clear verdict (`unjudged`).
         explanation: what the verdict rests on: the rule that matched, or the judge's own words.
-        rating: for a judge that rates instead of deciding, its number; it becomes the scores' column of that reference's name.
+        rating: for a judge that rates instead of deciding, its number; it becomes the scores' column of that criterion's name.
     """
 
     sample_id: str
@@ -124,6 +126,20 @@ class Judgement:
     verdict: bool | None
     explanation: str | None = None
     rating: float | None = None
+
+
+def is_judged(response: Response) -> bool:
+    """Whether there is a text for a judge: the limit may have cut an answer before its first word, within a thought.
+
+    What has none counts as not right without asking a judge.
+    """
+    return response.outcome in JUDGED_OUTCOMES and bool((response.text or "").strip())
+
+
+def over_window(sample: Sample, engine: str, model: str) -> list[Response]:
+    """The rows of a sample that does not fit the window and is never sent."""
+    turns = range(1 + len(sample.later_prompts))
+    return [Response(sample.sample_id, turn, "over_window", engine=engine, model=model) for turn in turns]
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], Any]) -> None:
@@ -237,7 +253,7 @@ def read_samples(path: str | Path, columns: list[str] | None = None) -> list[Sam
     return [sample_of(row) for row in read_sample_columns(path, skip).to_pylist()]
 
 
-def read_sample_columns(path: str | Path, skip: set[str] = frozenset()) -> pa.Table:
+def read_sample_columns(path: str | Path, skip: Collection[str] = ()) -> pa.Table:
     """The columns of a samples file, without those to skip."""
     return _read(path, skip)
 
@@ -259,7 +275,7 @@ def sample_of(row: dict[str, Any]) -> Sample:
     return Sample(**{"messages": [], "later_prompts": []} | values, condition=row)
 
 
-def _read(path: str | Path, skip: set[str] = frozenset()) -> pa.Table:
+def _read(path: str | Path, skip: Collection[str] = ()) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -295,21 +311,23 @@ def read_judgements(path: str | Path) -> list[Judgement]:
     return [Judgement(**row) for row in _read(path).to_pylist()]
 
 
+def field_types(kind: type) -> dict[str, type]:
+    """A record's fields and the type of each, without its None."""
+    return {name: (get_args(hint) or (hint,))[0] for name, hint in get_type_hints(kind).items()}
+
+
 def _write_records(path: str | Path, kind: type, rows: Sequence[Any]) -> None:
-    """Writes dataclasses as parquet; by way of JSON, because arrow's own reader of Python lists loads pandas, a quarter of a second."""
+    """Writes dataclasses whose fields are a scalar or None, a column for each."""
     import pyarrow as pa
-    import pyarrow.json
     import pyarrow.parquet as pq
 
-    types = {"str": pa.large_string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-    schema = pa.schema([(f.name, types[f.type.split(" ")[0]]) for f in fields(kind)])
-    parsing = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+    types = {str: pa.large_string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    schema = pa.schema([(name, types[of]) for name, of in field_types(kind).items()])
 
     def write(temporary: Path) -> None:
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
             for begin in range(0, len(rows), _ROWS_AT_ONCE):
-                block = "\n".join(map(json.dumps, map(vars, rows[begin : begin + _ROWS_AT_ONCE]))).encode()
-                reading = pyarrow.json.ReadOptions(use_threads=False, block_size=len(block) + 1)
-                writer.write_table(pyarrow.json.read_json(io.BytesIO(block), reading, parsing))
+                block = [vars(row) for row in rows[begin : begin + _ROWS_AT_ONCE]]
+                writer.write_table(pa.Table.from_pylist(block, schema))
 
     write_atomically(path, write)

@@ -131,14 +131,9 @@ class ModelSettings(Section):
         return request
 
     @property
-    def has_weights(self) -> bool:
-        """Whether the model's weights can be loaded here, so that its layers can be looked at."""
-        return self.engine in ("transformers", "vllm")
-
-    @property
     def hosted(self) -> bool:
         """Whether a provider elsewhere answers, and bills."""
-        return self.engine == "external" and self.provider not in OWN_PROVIDERS and (self.base_url is None or bool(self.provider))
+        return self.provider is not None and self.provider not in OWN_PROVIDERS
 
 
 class ExperimentSettings(Section):
@@ -167,9 +162,9 @@ class JudgeSettings(Section):
     """One judge: one entry of `judges` in config/config.yaml."""
 
     kind: str
-    """`match`, `llm`, `story` (rates story sequences by seven criteria), or another module of workflow/contextrot/judging/judges."""
+    """A module of workflow/contextrot/judging/judges; see below."""
     model: Name | None = None
-    """For `llm` and `story`: the model, by its name in config/models.yaml."""
+    """For a judge that asks a model: which one, by its name in config/models.yaml."""
     rubric: str | None = None
     """For `llm`: which instructions the judge follows, `chroma` (the default) or `official`."""
 

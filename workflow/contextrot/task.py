@@ -164,6 +164,7 @@ class Task:
         version: raise it when samples change; only this (not an edit of the module) makes snakemake build samples and ask
             the model again.
         judged: whether judges decide if an answer is right; otherwise `score` alone does.
+        criteria: what a judge rates each answer by, where it rates instead of comparing with a reference; columns of the scores.
         groupings: each a tuple of condition columns, over which `measures` are averaged.
         measures: columns of the scores that are averaged.
         ranges: measure -> smallest and largest value that it can have, which its interval respects; `score` is always from 0 to 1.
@@ -181,6 +182,7 @@ class Task:
     Parameters: ClassVar[type[Parameters]] = Parameters
     version: ClassVar[int] = 1
     judged: ClassVar[bool] = True
+    criteria: ClassVar[tuple[str, ...]] = ()
     groupings: ClassVar[list[tuple[str, ...]]] = [()]
     measures: ClassVar[list[str]] = ["score"]
     ranges: ClassVar[dict[str, tuple[float, float]]] = {}
@@ -192,7 +194,7 @@ class Task:
     score_inputs: ClassVar[list[str]] = []
     state_inputs: ClassVar[list[str]] = []
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Any) -> None:
         self.parameters = parameters
 
     @classmethod
@@ -275,11 +277,12 @@ class Task:
         """Names of the figures that these parameters give something to draw for; all of `figures` by default."""
         return list(self.figures)
 
-    def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """Scores averaged over each grouping; override to add metrics of the task's own (same columns)."""
-        from contextrot.scores.score import aggregate
+    def metrics(self, scores: pd.DataFrame) -> pd.DataFrame | None:
+        """All metrics of the scores; None, the default, for the averages of `measures` over each of `groupings` alone.
 
-        return aggregate(scores, self.groupings, self.measures, self.ranges)
+        A task that adds to them or replaces them begins with scores.score.averages and keeps its columns.
+        """
+        return None
 
 
 def not_asked(earlier: Response, turn: int) -> Response:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from contextrot.records import write_text
-from embedded_model.chat_memory import QUESTION_TYPES, generate, load_passages
+from contextrot.tasks.longmemeval.data import QUESTION_TYPES
+from embedded_model.chat_memory import generate, load_passages
 
 SEED = 20261121
 QUESTIONS = 90

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from contextrot.tasks.longmemeval.data import QUESTION_TYPES
 from embedded_model.chat_frames import ASSISTANT_FRAMES, PREFERENCE_FRAMES, USER_FRAMES, Frame
-from embedded_model.chat_questions import ABSTAINING_TYPES, QUESTION_TYPES, RECOLLECT, Recollection, acknowledge, forget, sentence
+from embedded_model.chat_questions import ABSTAINING_TYPES, RECOLLECT, Recollection, acknowledge, forget, sentence
 from embedded_model.chat_vocabulary import draw
 
 Turn = dict[str, Any]

@@ -12,15 +12,6 @@ from embedded_model.chat_vocabulary import draw
 ABSTENTION = "You did not tell me."
 """Gold answer, and the trained reply, where the history does not hold what is asked."""
 
-QUESTION_TYPES = (
-    "single-session-user",
-    "single-session-assistant",
-    "single-session-preference",
-    "multi-session",
-    "knowledge-update",
-    "temporal-reasoning",
-)
-
 ABSTAINING_TYPES = ("single-session-user", "multi-session", "temporal-reasoning", "knowledge-update")
 
 

@@ -106,7 +106,7 @@ class ConversationWriter:
             else int(np.exp(rng.uniform(1.1, np.log(limit + 1))))
         )
         words = [word] * count
-        words[int(rng.choice([0, -1, rng.integers(count)], p=[0.05, 0.3, 0.65]))] = other
+        words[int(rng.choice([0, -1, int(rng.integers(count))], p=[0.05, 0.3, 0.65]))] = other
         text = " ".join(words)
         return [(prompts.REPEATED_WORDS.format(text=text), text)]
 

@@ -17,8 +17,8 @@ def repeated_tokens(rng: np.random.Generator, length: int, first_token: int, voc
     if rng.random() < 0.4:
         # The easiest kind, which gets copying started: one short segment again and again.
         period = int(rng.integers(6, max(7, min(length // 3, 80))))
-        row = np.tile(rng.integers(first_token, vocab_size, size=period), length // period + 2)[: length + 1].tolist()
-        return row, [0.0] * period + [1.0] * (length - period)
+        repeated = np.tile(rng.integers(first_token, vocab_size, size=period), length // period + 2)[: length + 1].tolist()
+        return repeated, [0.0] * period + [1.0] * (length - period)
     alphabet = int(2 ** rng.uniform(5, np.log2(vocab_size - first_token)))
     symbols = rng.integers(first_token, vocab_size, size=alphabet)
     row: list[int] = []

@@ -15,7 +15,7 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from contextrot.judging.judges.match import match
+from contextrot.matching.match import match
 from contextrot.samples import prompts
 from contextrot.tasks.repeated_words.task import measure
 from embedded_model.chat_memory import generate, load_passages

@@ -4,4 +4,5 @@ from contextrot.judging.agreement import write_agreement
 from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
-    write_agreement(list(snakemake.input), snakemake.output.table, snakemake.output.figure, snakemake.params.facts)
+    facts, output = snakemake.params.facts, snakemake.output
+    write_agreement(list(snakemake.input), output.table, output.figure, (facts.model, facts.experiment), facts.note)

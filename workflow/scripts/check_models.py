@@ -8,4 +8,4 @@ from contextrot.responses.check_models import check_models
 
 with reporting_errors(snakemake.log[0]):
     paths = Path(snakemake.params.json), Path(snakemake.params.md)
-    check_models(Project(snakemake.config), *paths, strict=snakemake.params.strict)
+    check_models(Project(snakemake.config).models_asked, *paths, strict=snakemake.params.strict)

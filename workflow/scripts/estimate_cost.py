@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from contextrot.plan.cost_estimate import estimate_cost
 from contextrot.project import Project
 from contextrot.reporting import reporting_errors
-from contextrot.responses.cost import estimate_cost
 
 with reporting_errors(snakemake.log[0]):
     outputs = Path(snakemake.output.json), Path(snakemake.output.md)

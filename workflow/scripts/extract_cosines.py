@@ -5,6 +5,7 @@ from contextrot.project import Project
 from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
-    names, files = snakemake.wildcards, snakemake.input
-    inputs = (files.samples, files.get("responses"))
-    extract_cosines(Project(snakemake.config), **names, inputs=inputs, outputs=snakemake.output, threads=snakemake.threads)
+    project, names, files = Project(snakemake.config), snakemake.wildcards, snakemake.input
+    task, model, inputs = project.task(**names), project.models[names.model], (files.samples, files.get("responses"))
+    options = project.settings.hidden_states
+    extract_cosines(task, names.model, model, options, inputs, snakemake.output, snakemake.threads)

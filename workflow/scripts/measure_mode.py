@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from contextrot.project import Project
+from contextrot.report.provenance import measurement_metadata
 from contextrot.reporting import reporting_errors
 from contextrot.serving.measure import measure_mode
 
 with reporting_errors(snakemake.log[0]):
-    files, log = snakemake.input, Path(snakemake.log[0]).with_suffix(".engine.log")
+    files, project, names = snakemake.input, Project(snakemake.config), snakemake.wildcards
     paths = (Path(files.samples), Path(files.parity) if files.get("parity") else None, Path(snakemake.output[0]).parent)
-    measure_mode(Project(snakemake.config), **snakemake.wildcards, paths=paths, log_path=log)
+    place = names.tier, names.model, names.experiment
+    about, task = measurement_metadata(project, *place), project.task(*place)
+    measure_mode(task, project.models[names.model], names.mode, about, paths, Path(snakemake.log[0]).with_suffix(".engine.log"))

@@ -16,26 +16,13 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from pydantic import Field
 
 from contextrot import secrets
+from contextrot.api_keys import api_key
 from contextrot.checked import validate
-from contextrot.engines import Endpoint
-from contextrot.engines.provider_environment import INSTEAD_OF_KEY, filled_in, hand_over, variable
+from contextrot.engines import Endpoint, Engine
+from contextrot.engines.provider_environment import filled_in, hand_over
 from contextrot.errors import ConfigError
 from contextrot.settings import OWN_PROVIDERS, ModelSettings, Section
 
-KEY_VARIABLES = {
-    "openai": "OPENAI_API_KEY",
-    "anthropic": "ANTHROPIC_API_KEY",
-    "gemini": "GEMINI_API_KEY",
-    "openrouter": "OPENROUTER_API_KEY",
-    "mistral": "MISTRAL_API_KEY",
-    "groq": "GROQ_API_KEY",
-    "deepseek": "DEEPSEEK_API_KEY",
-    "together_ai": "TOGETHERAI_API_KEY",
-    "xai": "XAI_API_KEY",
-    "azure": "AZURE_API_KEY",
-}
-NO_KEY = ("bedrock", "vertex_ai", "sagemaker", "sagemaker_chat", "hosted_vllm", *OWN_PROVIDERS)
-"""Providers that are let in by other means than one key, or need none."""
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 OLLAMA_URL = "http://127.0.0.1:11434"
 OPERATIONAL_OPTIONS = frozenset({"answers_as", "headers"})
@@ -110,29 +97,6 @@ def endpoint_of(model: ModelSettings) -> Endpoint:
     )
 
 
-def api_key(model: ModelSettings) -> str | None:
-    """The model's key from the environment, or else from `.env`; None where none is needed.
-
-    Raises:
-        ConfigError: naming the variable, if it is needed and not set.
-    """
-    name = model.api_key_env
-    needed = name is not None or (model.base_url is None and model.provider not in NO_KEY)
-    if name is None and model.provider not in (None, *NO_KEY):
-        name = KEY_VARIABLES.get(model.provider, f"{model.provider.upper()}_API_KEY")
-    if name is None:
-        return None
-    key = variable(name)
-    if key is None and needed and model.api_key_env is None and any(map(variable, INSTEAD_OF_KEY.get(model.provider, ()))):
-        return None
-    if key is None and needed:
-        raise ConfigError(
-            f"model {model.name!r} needs an API key: set the environment variable {name}, "
-            f"or write {name}=... into .env in the folder where snakemake is started."
-        )
-    return key
-
-
 def _address(name: str, base_url: str) -> tuple[str, dict[str, str], dict[str, str]]:
     """A base_url without user, password and query; the header that they make; the query.
 
@@ -166,3 +130,6 @@ def _ollama_url(base_url: str | None) -> str:
     if "://" not in url:
         url = f"http://{url}" if ":" in url else f"http://{url}:11434"
     return url.rstrip("/").removesuffix("/v1").removesuffix("/api").replace("//0.0.0.0", "//127.0.0.1")
+
+
+ENGINE = Engine(Options, serve, elsewhere=True, operational_options=OPERATIONAL_OPTIONS, endpoint=endpoint_of)

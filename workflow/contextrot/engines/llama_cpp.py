@@ -18,7 +18,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from contextrot.checked import validate
-from contextrot.engines import Endpoint
+from contextrot.engines import Endpoint, Engine
 from contextrot.engines.process import Server
 from contextrot.errors import ConfigError, EngineError
 from contextrot.settings import ModelSettings, Section
@@ -180,3 +180,6 @@ def _post(url: str) -> None:
             pass
     except OSError as error:
         raise EngineError(f"llama-server did not empty its cache: {error}") from error
+
+
+ENGINE = Engine(Options, serve, operational_options=OPERATIONAL_OPTIONS, reuses_prefixes=reuses_prefixes)

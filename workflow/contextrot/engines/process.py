@@ -5,14 +5,12 @@ The child asks the kernel for its parent's death signal, so that it ends even if
 
 from __future__ import annotations
 
-import ctypes
 import os
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -21,9 +19,9 @@ from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 
+from contextrot.engines.supervise import end_with_parent
 from contextrot.errors import EngineError
 
-PR_SET_PDEATHSIG = 1
 SECONDS_TO_DIE = 2.0
 WANTED: ContextVar[Callable[[], bool]] = ContextVar("wanted", default=lambda: True)
 """Whether somebody still waits for the server that is being started here."""
@@ -127,7 +125,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **self.environment},
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=end_with_parent,
                 start_new_session=True,
             )
 
@@ -193,7 +191,3 @@ class Server:
         self.stop()
         self.fixed_port = self.fixed_port or port
         self.start()
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -6,6 +6,7 @@ import os
 import re
 
 from contextrot import secrets
+from contextrot.api_keys import variable
 from contextrot.errors import ConfigError
 
 FAMILIES = (
@@ -23,12 +24,6 @@ SAME = {
     "VERTEX_CREDENTIALS": "VERTEXAI_CREDENTIALS",
 }
 """Names that people use -> the one that litellm reads everywhere."""
-INSTEAD_OF_KEY = {
-    "azure": ("AZURE_AD_TOKEN", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE"),
-    "gemini": ("GOOGLE_API_KEY",),
-    "together_ai": ("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY"),
-}
-"""Variables that let a provider in without its usual key."""
 
 
 def hand_over(provider: str | None = None) -> None:
@@ -47,27 +42,6 @@ def hand_over(provider: str | None = None) -> None:
     for name, other in SAME.items():
         if os.environ.get(name):
             os.environ.setdefault(other, os.environ[name])
-
-
-def variable(name: str) -> str | None:
-    """A variable of the environment, or else of `.env`, without the blanks, line ends and quotes around it; None if it is empty.
-
-    Raises:
-        ConfigError: if it holds a blank or line end, which no key does.
-    """
-    from dotenv import dotenv_values
-
-    for value in (os.environ.get(name), dotenv_values(".env").get(name)):
-        trimmed = (value or "").strip().strip("\"'").strip()
-        if trimmed:
-            secrets.learn(trimmed)
-            if re.search(r"\s", trimmed) or not trimmed.isascii():
-                raise ConfigError(
-                    f"the value of {name} (environment or .env) holds a blank, a line end or a letter that no key has; "
-                    "write the key alone."
-                )
-            return trimmed
-    return None
 
 
 def filled_in(name: str, text: str) -> str:

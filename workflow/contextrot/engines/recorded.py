@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from contextrot.errors import EngineError
-from contextrot.project import project_root
+from contextrot.engines import Engine
 from contextrot.records import Response, Sample
 from contextrot.settings import ModelSettings
 from contextrot.task import Task
@@ -25,21 +24,18 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-def serve(model: ModelSettings, log_path: Path) -> NoReturn:
-    """Raises EngineError: a recorded model cannot be asked anything new."""
-    raise EngineError(
-        f"model {model.name!r} has only recorded answers and cannot be asked; choose another model, or another engine."
-    )
+def answers(samples: Sequence[Sample], task: Task, model: ModelSettings, data: Path, usage: Any) -> dict[str, list[Response]]:
+    """The recorded response of each sample, by its id, also of one that would not fit the window now.
 
-
-def answers(samples: Sequence[Sample], task: Task, model: ModelSettings) -> dict[str, list[Response]]:
-    """The recorded response of each sample, by its id.
+    Args:
+        data: the project's data folder, where the task says that the answers are.
+        usage: a recorded answer uses nothing.
 
     Raises:
         ConfigError: if the task has no recorded answers.
         DataError: if their file is missing or not in its format.
     """
-    recorded = task.recorded_answers(project_root() / "data")
+    recorded = task.recorded_answers(data)
     found, thoughts = {}, Thoughts.of(model)
     for sample in samples:
         name = sample.sample_id
@@ -51,3 +47,6 @@ def answers(samples: Sequence[Sample], task: Task, model: ModelSettings) -> dict
                 Response(name, 0, "failed", engine="recorded", model=model.name, error_type="missing", error_message=message)
             ]
     return found
+
+
+ENGINE = Engine(Options, answers=answers, counts_prompts=False)

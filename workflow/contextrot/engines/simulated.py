@@ -16,15 +16,17 @@ import asyncio
 import math
 import os
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from contextrot.checked import validate
+from contextrot.engines import Engine
 from contextrot.errors import EngineError
 from contextrot.randomness import generator_for
-from contextrot.records import Response, Sample
+from contextrot.records import Response, Sample, over_window
 from contextrot.samples.tokenizers import Tokenizer, tokenizer_of
 from contextrot.settings import ModelSettings, Section
 from contextrot.task import Asker, Request, Task
@@ -52,15 +54,6 @@ class Options(Section):
     """Makes the simulated time of the tokens after the first."""
 
 
-def serve(model: ModelSettings, log_path: Any) -> NoReturn:
-    """Raises EngineError: there is no server to send requests to."""
-    check_allowed(model)
-    raise EngineError(
-        f"model {model.name!r} has engine 'simulated', which answers an experiment's samples but runs no server; "
-        "for judges and serving experiments choose another model."
-    )
-
-
 def check_allowed(model: ModelSettings) -> None:
     """Raises EngineError unless the environment allows simulated answers."""
     if os.environ.get(VARIABLE) != "1":
@@ -68,6 +61,16 @@ def check_allowed(model: ModelSettings) -> None:
             f"model {model.name!r} has engine 'simulated': its answers are drawn from a curve, not given by a model. "
             f"For a test of the pipeline set {VARIABLE}=1; otherwise choose another engine: vllm, transformers or external."
         )
+
+
+def rates(model: ModelSettings) -> tuple[float, float]:
+    """Prompt tokens and answer tokens a second.
+
+    Raises:
+        ConfigError: for an option that is unknown or out of its range.
+    """
+    options: Options = validate(Options, model.engine_options, "engine_options of engine 'simulated'")
+    return options.prefill_tokens_per_second, options.decode_tokens_per_second
 
 
 def right_probability(options: Options, prompt_tokens: float) -> float:
@@ -129,8 +132,8 @@ class SimulatedAsker(Asker):
         """Nothing to reset."""
 
 
-def answers(samples: Sequence[Sample], task: Task, model: ModelSettings, usage: Any) -> dict[str, list[Response]]:
-    """The simulated responses of samples that fit the window, by sample id; multi-turn tasks converse as with a model.
+def answers(samples: Sequence[Sample], task: Task, model: ModelSettings, data: Path, usage: Any) -> dict[str, list[Response]]:
+    """The simulated responses of samples, by sample id; multi-turn tasks converse as with a model.
 
     Args:
         usage: counts every answer (usage.Ledger.record).
@@ -143,10 +146,21 @@ def answers(samples: Sequence[Sample], task: Task, model: ModelSettings, usage: 
     options: Options = validate(Options, model.engine_options, "engine_options of engine 'simulated'")
     tokenizer = tokenizer_of(model)
 
-    async def converse() -> dict[str, list[Response]]:
-        return {
-            sample.sample_id: await task.converse(sample, SimulatedAsker(sample, model, options, tokenizer, usage))
-            for sample in samples
-        }
+    async def converse(sample: Sample) -> list[Response]:
+        if not sample.fits_window:
+            return over_window(sample, model.engine, model.name)
+        return await task.converse(sample, SimulatedAsker(sample, model, options, tokenizer, usage))
 
-    return asyncio.run(converse())
+    async def converse_all() -> dict[str, list[Response]]:
+        return {sample.sample_id: await converse(sample) for sample in samples}
+
+    return asyncio.run(converse_all())
+
+
+ENGINE = Engine(
+    Options,
+    answers=answers,
+    check=check_allowed,
+    rates=rates,
+    note="SIMULATED: answers drawn from a known curve, not from a model",
+)

@@ -6,7 +6,6 @@ it, so that a laptop runs everything.
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +14,11 @@ from pathlib import Path
 from pydantic import Field
 
 from contextrot.checked import validate
-from contextrot.engines import Endpoint
+from contextrot.engines import Endpoint, Engine
 from contextrot.engines.local_models import refuse_pickled
 from contextrot.engines.process import Server
 from contextrot.errors import EngineError
 from contextrot.settings import ModelSettings, Section
-
-TRANSFORMERS = f"import gc; gc.set_threshold{gc.get_threshold()}; from transformers.cli.transformers import main; main()"
-"""The command `transformers`, but that it seldom looks through what it imports for garbage, which takes a fifth of its start."""
 
 
 class Options(Section):
@@ -55,7 +51,17 @@ def serve(model: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
     check_weights(model.name)
 
     def command(port: int) -> list[str]:
-        words = [sys.executable, "-c", TRANSFORMERS, "serve", model.name, "--host", "127.0.0.1", "--port", str(port)]
+        words = [
+            sys.executable,
+            "-m",
+            "transformers.cli.transformers",
+            "serve",
+            model.name,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ]
         words += ["--device", options.device, "--dtype", options.dtype, "--log-level", "warning"]
         if options.attention:
             words += ["--attn-implementation", options.attention]
@@ -105,3 +111,6 @@ def check_weights(name: str) -> None:
             f"model folder {name} holds no weights (*.safetensors). Restore them, or train the embedded model with: "
             "snakemake train_embedded_model"
         )
+
+
+ENGINE = Engine(Options, serve, has_weights=True, reuses_prefixes=reuses_prefixes)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
 
-def read_regular(path: str, most_bytes: int, offset: int = 0) -> bytes:
+def read_regular(path: str | os.PathLike[str], most_bytes: int | None = None, offset: int = 0) -> bytes:
     """The content of a regular file from an offset on.
 
+    Args:
+        most_bytes: how large what is read may be; None for any size.
+
     Raises:
-        ValueError: for a pipe, a device, a folder, or a file that is larger.
+        IsADirectoryError: for a folder.
+        ValueError: for a pipe, a device, or a file that is larger.
         OSError: if it cannot be opened or read.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
     try:
         status = os.fstat(handle)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is no regular file")
         left = status.st_size - offset
-        if left > most_bytes:
+        if most_bytes is not None and left > most_bytes:
             raise ValueError(f"it has more than {most_bytes:,} bytes")
         if offset:
             os.lseek(handle, offset, os.SEEK_SET)

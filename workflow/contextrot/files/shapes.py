@@ -194,7 +194,8 @@ def lm_eval_samples(rows: Iterable[Row]) -> list[Record]:
             answers = answers[0]
         metrics = row.get("metrics")
         named = metrics if isinstance(metrics, list) else []
-        document = row.get("doc") if isinstance(row.get("doc"), Mapping) else {}
+        held = row.get("doc")
+        document: Mapping[str, Any] = held if isinstance(held, Mapping) else {}
         context = _column(document, None, CONTEXT_COLUMNS)
         found.append(
             Record(

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from contextrot.errors import DataError
+from contextrot.files.regular_files import read_regular
 
 log = logging.getLogger(__name__)
 
@@ -58,17 +59,16 @@ def read_bytes(path: str | Path, what: str = "") -> bytes:
     Raises:
         DataError: if it is not there, is a folder or a pipe, or may not be read.
     """
-    path, named = Path(path), f"{what} {path}".strip()
+    named = f"{what} {path}".strip()
     try:
-        if path.is_dir():
-            raise DataError(f"{named} is a folder; name a file in it.")
-        if not path.exists():
-            raise DataError(f"{named} does not exist; put the file there, or mend the path.")
-        if not path.is_file():
-            raise DataError(f"{named} is no regular file; name one that holds the data.")
-        return path.read_bytes()
+        return read_regular(path)
+    except IsADirectoryError as error:
+        raise DataError(f"{named} is a folder; name a file in it.") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(f"{named} does not exist; put the file there, or mend the path.") from error
     except (OSError, ValueError) as error:
-        raise DataError(f"{named[:300]!r} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{named[:300]!r} cannot be read: {reason}; name a file that holds the data.") from error
 
 
 def decode(content: bytes, where: str) -> str:

@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ruamel.yaml import YAML, MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
@@ -80,7 +80,7 @@ class _Builder:
             self.untagged(node, "seq")
             return [self.value(part, depth + 1) for part in node.value]
         self.untagged(node, "map")
-        return self.mapping(node, depth)
+        return self.mapping(cast(MappingNode, node), depth)
 
     def mapping(self, node: MappingNode, depth: int) -> dict[str, Any]:
         own: dict[str, Any] = {}

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contextrot import engines
 from contextrot.errors import ConfigError, EngineError
 from contextrot.hidden_states.likelihood import answer_ids, likeliest, prompt_ids, sensitivity
 from contextrot.records import Sample, read_responses, read_samples, write_table, write_text
@@ -19,9 +20,8 @@ from contextrot.samples.tokenizers import ChatTokenizer, tokenizer_of
 
 if TYPE_CHECKING:
     from contextrot.hidden_states.probe import LayerProbe, Measurement, Probe
-    from contextrot.project import Project
-    from contextrot.settings import ModelSettings
-    from contextrot.task import StateRequest
+    from contextrot.settings import HiddenStateSettings, ModelSettings
+    from contextrot.task import StateRequest, Task
 
 BATCHES_AT_ONCE = 8
 """Prompts are measured in portions of this many batches of tokens, to bound the memory of what was found."""
@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 
 
 def extract_cosines(
-    project: Project,
-    tier: str,
-    model: str,
-    experiment: str,
+    task: Task,
+    model_name: str,
+    model: ModelSettings,
+    options: HiddenStateSettings,
     inputs: tuple[Path, Path | None],
     outputs: Sequence[Path],
     threads: int | None = None,
@@ -41,6 +41,9 @@ def extract_cosines(
     """Writes cosines.parquet (a row for each sample and layer), likelihoods.parquet (a row a sample) and extraction.json.
 
     Args:
+        task: with its parameters, which says what is looked at.
+        model_name: the model's name in config, for messages.
+        options: how layers are looked at.
         inputs: samples.parquet and, where the task needs the model's answers (tau's zero-shot answer), responses.parquet.
         outputs: the three files.
         threads: CPU threads; PyTorch's own choice without it.
@@ -49,20 +52,19 @@ def extract_cosines(
         EngineError: if the model's weights are elsewhere.
         ConfigError, DataError: if its tokenizer or weights cannot be loaded.
     """
-    settings = project.models[model]
-    if not settings.has_weights:
+    if not engines.of(model).has_weights:
         raise EngineError(
-            f"layers can be looked at only in a model whose weights are here; {model!r} is served by engine {settings.engine!r}."
+            f"layers can be looked at only in a model whose weights are here; {model_name!r} is served by engine {model.engine!r}."
         )
-    tokenizer = tokenizer_of(settings)
+    tokenizer = tokenizer_of(model)
     if not isinstance(tokenizer, ChatTokenizer):
-        raise ConfigError(f"model {model!r} needs its own tokenizer to look at its layers, not {settings.tokenizer!r}.")
+        raise ConfigError(f"model {model_name!r} needs its own tokenizer to look at its layers, not {model.tokenizer!r}.")
     samples = {sample.sample_id: sample for sample in read_samples(inputs[0])}
     responses = {r.sample_id: r for r in read_responses(inputs[1]) if r.turn == 0} if inputs[1] else {}
-    requests = project.task(tier, model, experiment).state_requests(list(samples.values()), responses)
-    if settings.gpu:
+    requests = task.state_requests(list(samples.values()), responses)
+    if model.gpu:
         kept_servers.stop_idle()
-    probe = _load_probe(settings, project, threads)
+    probe = _load_probe(model, options, threads)
     ends = _ends_of_lengths(requests, samples)
     if ends:
         probe.prepare(_probes(tokenizer, ends, samples))
@@ -73,18 +75,17 @@ def extract_cosines(
     cosines_path, likelihoods_path, record_path = outputs
     write_table(cosines_path, rows.cosine_table())
     write_table(likelihoods_path, rows.likelihood_table())
-    write_text(record_path, json.dumps(_record(settings, probe, project), indent=2) + "\n")
+    write_text(record_path, json.dumps(_record(model, probe, options), indent=2) + "\n")
 
 
-def _load_probe(settings: ModelSettings, project: Project, threads: int | None) -> LayerProbe:
+def _load_probe(model: ModelSettings, options: HiddenStateSettings, threads: int | None) -> LayerProbe:
     import torch
 
     from contextrot.hidden_states.probe import LayerProbe, load_model
 
-    options = project.settings.hidden_states
     if threads:
         torch.set_num_threads(threads)
-    loaded = load_model(settings.name, settings.revision, options.dtype, options.device)
+    loaded = load_model(model.name, model.revision, options.dtype, options.device)
     return LayerProbe(loaded, options.final_norm, options.batch_tokens, options.share_prefixes)
 
 
@@ -192,14 +193,14 @@ class _Rows:
         return pa.Table.from_pylist(self.likelihoods, schema=pa.schema(list(columns.items())))
 
 
-def _record(settings: ModelSettings, probe: LayerProbe, project: Project) -> dict[str, Any]:
+def _record(model: ModelSettings, probe: LayerProbe, options: HiddenStateSettings) -> dict[str, Any]:
     """How the files came about, for extraction.json."""
     import torch
     import transformers
 
     return {
-        "model": Path(settings.name).name if Path(settings.name).is_dir() else settings.name,
-        "revision": settings.revision,
+        "model": Path(model.name).name if Path(model.name).is_dir() else model.name,
+        "revision": model.revision,
         "architecture": type(probe.model).__name__,
         "layers": probe.model.config.get_text_config().num_hidden_layers,
         "final_norm": probe.final_norm,
@@ -210,7 +211,7 @@ def _record(settings: ModelSettings, probe: LayerProbe, project: Project) -> dic
         "batch_tokens": probe.batch_tokens,
         "share_prefixes": probe.share_prefixes,
         "length_dependent": probe.length_dependent,
-        "share_prefixes_asked": project.settings.hidden_states.share_prefixes,
+        "share_prefixes_asked": options.share_prefixes,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "hub_environment": hub.environment(),

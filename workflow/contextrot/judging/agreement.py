@@ -5,7 +5,7 @@ Kappa is over the answers on which both gave a verdict; those that one left unju
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,18 +77,19 @@ def judge_agreement(paths: Sequence[Path]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write_agreement(paths: Sequence[Path], table: Path, figure: Path, facts: Mapping[str, str]) -> None:
+def write_agreement(paths: Sequence[Path], table: Path, figure: Path, titles: tuple[str, str], note: str) -> None:
     """Writes agreement.csv and its figure.
 
     Args:
-        facts: `model`, `experiment` (display names) and `note`, see captions.experiment_facts.
+        titles: of model and experiment.
+        note: what must be said beside every number; "" if there is nothing.
     """
     from contextrot.figures import FigureContext
     from contextrot.figures.style import save
 
     found = judge_agreement(paths)
     write_table(table, found)
-    context = FigureContext(found, found, Path(table).parent, facts["model"], facts["experiment"], facts["note"].split(":")[0])
+    context = FigureContext(found, found, Path(table).parent, *titles, note.split(":")[0])
     save(draw_agreement(context), figure)
 
 

@@ -6,12 +6,12 @@ the experiment's token dashboard. So a judge that was interrupted goes on where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from contextrot.errors import RequestError
-from contextrot.judging.judge import JudgingContext
-from contextrot.records import Response, Sample
+from contextrot.judging.contract import JudgingContext, Pair, Questions
+from contextrot.records import Judgement, Response, Sample
 from contextrot.responses.collect import ask_samples
 from contextrot.responses.input_cut import counts_exactly, mark_cut, tell_audit
 from contextrot.responses.prices import pricing_of
@@ -44,38 +44,35 @@ def reading_of(response: Response, parse: Parse) -> Any:
     return parse(response.text) if response.outcome == "answered" else None
 
 
-def ask_judge(
-    prompts: dict[str, str], parse: Parse, reminder: str, reply_tokens: int, context: JudgingContext
-) -> dict[str, list[Response]]:
-    """The model's one or two replies to each prompt, by the prompt's name.
+def requests_of(questions: Questions, pairs: Sequence[Pair], context: JudgingContext) -> list[Sample]:
+    """What the judge's model will be sent for some pairs: each request once, with its prompt counted and its reply's limit."""
+    tokenizer = tokenizer_of(context.model)
+    chats = {name: [{"role": "user", "content": prompt}] for name, prompt in questions.prompts(pairs, context).items()}
+    return [
+        Sample(
+            sample_id=name,
+            messages=chat,
+            references=[],
+            max_output_tokens=min(questions.reply_tokens, context.model.max_output_tokens),
+            prompt_tokens=tokenizer.count_chat(chat),
+        )
+        for name, chat in chats.items()
+    ]
 
-    Args:
-        prompts: name of a request -> what is asked.
-        reminder: added to the prompt when it is asked a second time.
-        reply_tokens: limit of a reply.
+
+def judge_by_asking(questions: Questions, pairs: Sequence[Pair], context: JudgingContext) -> list[Judgement]:
+    """One judgement for each pair, from the one or two replies to its request.
 
     Raises:
         RequestError: if a request failed after all attempts and `allow_failed` is off.
         EngineError: if the judge's server cannot be started.
     """
-    model, settings = context.project.models[context.settings.model], context.project.settings
-    tokenizer = tokenizer_of(model)
-    samples = [
-        Sample(
-            sample_id=name,
-            messages=[{"role": "user", "content": prompt}],
-            references=[],
-            max_output_tokens=min(reply_tokens, model.max_output_tokens),
-            prompt_tokens=tokenizer.count_chat([{"role": "user", "content": prompt}]),
-        )
-        for name, prompt in prompts.items()
-    ]
+    model, settings, samples = context.model, context.run, requests_of(questions, pairs, context)
     part = f"judge-{context.name}"
     usage = Ledger(context.folder, part, context.settings.model, pricing_of(model), settings.budget_usd, len(samples))
+    task = AskForReply(questions.parse, questions.reminder)
     try:
-        replies = ask_samples(
-            samples, AskForReply(parse, reminder), model, settings, usage, context.log_path, part, canaries=False
-        )
+        replies = ask_samples(samples, task, model, settings, usage, context.log_path, part, canaries=False)
         if not settings.allow_failed:
             _check(context.name, replies)
     except BaseException:
@@ -84,7 +81,8 @@ def ask_judge(
         raise
     usage.stage = "done"
     usage.write()
-    return _without_cut(part, replies, model)
+    replies = _without_cut(part, replies, model)
+    return [questions.judgement(context.name, pair, replies[questions.request_of(pair)]) for pair in pairs]
 
 
 def _without_cut(part: str, replies: dict[str, list[Response]], model: ModelSettings) -> dict[str, list[Response]]:
@@ -104,7 +102,7 @@ def words_of(reply: Response) -> str:
     return reply.text or reply.outcome
 
 
-def _check(judge: str, replies: dict[str, Sequence[Response]]) -> None:
+def _check(judge: str, replies: Mapping[str, Sequence[Response]]) -> None:
     for name, (*_, last) in replies.items():
         if last.outcome == "failed":
             raise RequestError(

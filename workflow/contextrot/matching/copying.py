@@ -31,7 +31,7 @@ def copied(answer: str, found: Sequence[Sequence[str]], prompt: str) -> bool:
     for i in range(len(words) - size + 1):
         if join.join(words[i : i + size]) in prompt:
             marked[i : i + size] = [True] * size
-    kept = sum(marked) - max((len(regex.findall(rf"[{SPACELESS}]|[^\W_]+", plain(one))) for one in found), default=0)
+    kept = sum(marked) - max((len(regex.findall(rf"[{SPACELESS}]|[^\W_]+", plain(str(one)))) for one in found), default=0)
     return kept >= COPIED_WORDS * (2 if spaceless else 1) and 2 * sum(marked) >= len(words)
 
 

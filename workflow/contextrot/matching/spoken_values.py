@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import regex
 
@@ -88,7 +89,7 @@ class Value:
     """
 
     kind: str
-    amount: object
+    amount: Any
     unit: str = ""
     count: Fraction | None = None
 

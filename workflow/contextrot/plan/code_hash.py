@@ -55,9 +55,10 @@ def _roots(script: str | None, plugins: Iterable[str]) -> list[Definition]:
     roots = list(_uses(_script(script), _script(script).tree)) if script else []
     for plugin in plugins:
         module, _, name = f"{PACKAGE}.{plugin}".partition(":")
-        if _module(module) is None:
+        found = _module(module)
+        if found is None:
             raise ValueError(f"no module of the library is named {module!r}")
-        roots += [(module, name)] if name else [(module, name) for name in _module(module).definitions]
+        roots += [(module, name)] if name else [(module, name) for name in found.definitions]
     return roots
 
 
@@ -105,8 +106,7 @@ def _parse(name: str, path: Path) -> _Module:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE and not node.level:
             for alias in node.names:
                 whole = _module(f"{node.module}.{alias.name}") if _is_module(f"{node.module}.{alias.name}") else None
-                target = (whole.name, None) if whole else (node.module, alias.name)
-                module.imports[alias.asname or alias.name] = target
+                module.imports[alias.asname or alias.name] = (whole.name, None) if whole else (node.module or "", alias.name)
     return module
 
 
@@ -118,14 +118,15 @@ def _is_module(name: str) -> bool:
 class _Stripped(ast.NodeTransformer):
     """Takes out docstrings, annotations of functions, and what is imported for type checkers alone."""
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         for argument in ast.walk(node.args):
             if isinstance(argument, ast.arg):
                 argument.annotation = None
         node.returns = None
         return self._body(node)
 
-    visit_AsyncFunctionDef = visit_FunctionDef
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self.visit_FunctionDef(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return self._body(node)
@@ -136,11 +137,17 @@ class _Stripped(ast.NodeTransformer):
     def visit_If(self, node: ast.If) -> ast.AST | None:
         return None if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" else self.generic_visit(node)
 
-    def _body(self, node: ast.AST) -> ast.AST:
-        self.generic_visit(node)
-        is_text = lambda s: isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and isinstance(s.value.value, str)  # noqa: E731
-        node.body = [statement for statement in node.body if not is_text(statement)]
+    def _body(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module) -> ast.AST:
+        super().generic_visit(node)
+        node.body = [statement for statement in node.body if not _is_text(statement)]
         return node
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Whether a statement is a text alone: a docstring."""
+    return (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
+    )
 
 
 def _uses(module: _Module, tree: ast.AST) -> Iterator[Definition]:
@@ -152,8 +159,10 @@ def _uses(module: _Module, tree: ast.AST) -> Iterator[Definition]:
         elif isinstance(node, ast.Name):
             if node.id in module.definitions:
                 yield module.name, node.id
-            elif node.id in module.imports and module.imports[node.id][1] is not None:
-                yield module.imports[node.id]
+            elif node.id in module.imports:
+                target, name = module.imports[node.id]
+                if name is not None:
+                    yield target, name
 
 
 def _reached(roots: Iterable[Definition]) -> dict[str, str]:
@@ -223,7 +232,8 @@ def _members(module: _Module, holder: ast.ClassDef) -> set[str]:
     names |= {name.partition(".")[2] for name in module.definitions if name.startswith(f"{holder.name}.")}
     for place, base in _bases(module, holder):
         above = _module(place)
-        names |= {n for d in above.definitions.get(base, []) if isinstance(d, ast.ClassDef) for n in _members(above, d)}
+        if above is not None:
+            names |= {n for d in above.definitions.get(base, []) if isinstance(d, ast.ClassDef) for n in _members(above, d)}
     return names
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import inspect
 import json
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
 from contextrot import engines, tasks
 from contextrot.judging import judges
+from contextrot.judging.contract import Judge
 from contextrot.project import project_root
 from contextrot.records import write_text
 from contextrot.settings import ExperimentSettings, JudgeSettings, ModelSettings, Price, Settings
@@ -62,12 +65,14 @@ def config_readme() -> str:
         INTRODUCTION,
         _section("## config.yaml", Settings),
         _section("### An entry of `judges`", JudgeSettings),
-        f"Kinds of judges: {_names(judges.names())}.\n",
+        "Kinds of judges:\n",
+        *(f"- {_what_it_is(judges, name)}{_asking(judges.load(name))}" for name in judges.names()),
+        "",
         _section("## models.yaml", ModelSettings),
         _section("### `price`", Price),
     ]
     for name in engines.names():
-        options = engines.load(name).Options
+        options = engines.load(name).options
         parts.append(_section(f"### `engine_options` of engine `{name}`", options))
     parts.append(_section("## experiments.yaml", ExperimentSettings))
     for name in tasks.names():
@@ -77,6 +82,17 @@ def config_readme() -> str:
         figures = ", ".join(f"`{figure}`" for figure in task.figures)
         parts.append(f"Figures: {figures}.\n" if figures else "No figures.\n")
     return "\n".join(parts)
+
+
+def _what_it_is(package: ModuleType, name: str) -> str:
+    """A plug-in in its own words: the first sentence of its module."""
+    return (inspect.getdoc(import_module(f"{package.__name__}.{name}")) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _asking(judge: Judge) -> str:
+    """What a kind of judge says it needs."""
+    only = f" For the task {judge.task} alone." if judge.task else ""
+    return (f" Asks the judge's `model` for at most {judge.asks.reply_tokens} tokens." if judge.asks else "") + only
 
 
 def config_schemas() -> dict[str, dict[str, Any]]:
@@ -146,7 +162,7 @@ def _type(field: dict[str, Any]) -> str:
     if "allOf" in field:
         return _type(field["allOf"][0])
     if "$ref" in field:
-        return field["$ref"].rpartition("/")[2]
+        return str(field["$ref"]).rpartition("/")[2]
     if "enum" in field or "const" in field:
         return _names(field.get("enum", [field.get("const")]))
     if field.get("type") == "array":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,33 @@ if TYPE_CHECKING:
     from contextrot.project import Project
 
 
-class Facts(dict[str, Any]):
-    """What a caption says; as a parameter of a rule only what stands in the figure itself counts, so that no rewording of a
-    caption draws a figure again, and the report's list of parameters stays short."""
+@dataclass(frozen=True)
+class Facts:
+    """What a caption says about an experiment's results.
 
-    def __repr__(self) -> str:
-        return " — ".join(self[name] for name in ("model", "experiment", "note") if self[name])
+    As a parameter of a rule it makes no job run again, for Snakemake compares only parameters of built-in types; what stands in a
+    figure itself is a parameter of its own, `heading`.
+
+    Attributes:
+        model, experiment, tier, engine, judge: as a person calls them.
+        question: what the experiment asks.
+        note: what must be said beside every number, such as that it is simulated; "" if there is nothing.
+        shows: name of each figure or table -> what it shows.
+    """
+
+    model: str
+    experiment: str
+    question: str
+    tier: str
+    engine: str
+    judge: str
+    note: str
+    shows: Mapping[str, str]
+
+    @property
+    def heading(self) -> str:
+        """What a figure says of itself."""
+        return " — ".join(filter(None, (self.model, self.experiment, self.note)))
 
 
 def experiment_facts(project: Project, tier: str, model: str, experiment: str, shows: Mapping[str, str]) -> Facts:
@@ -32,16 +54,14 @@ def experiment_facts(project: Project, tier: str, model: str, experiment: str, s
     settings = project.models[model]
     doc = inspect.getdoc(project.task_class(experiment)) or ""
     return Facts(
-        {
-            "shows": dict(shows),
-            "model": project.title(model),
-            "experiment": project.title(experiment),
-            "question": doc.split("\n\n")[0].replace("\n", " "),
-            "tier": f"{tier} ({project.settings.tiers[tier]})",
-            "engine": f"{settings.engine}, {Path(settings.name).name if settings.name.startswith('/') else settings.name}",
-            "judge": ", ".join(project.judges_of(experiment)) or "none: the task scores by itself",
-            "note": note_of(project, model),
-        }
+        shows=dict(shows),
+        model=project.title(model),
+        experiment=project.title(experiment),
+        question=doc.split("\n\n")[0].replace("\n", " "),
+        tier=f"{tier} ({project.settings.tiers[tier]})",
+        engine=f"{settings.engine}, {Path(settings.name).name if settings.name.startswith('/') else settings.name}",
+        judge=", ".join(project.judges_of(experiment)) or "none: the task scores by itself",
+        note=note_of(project, model),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from contextrot.responses.shards import PREFIX_COLUMN
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from contextrot.report.captions import Facts
 
 MAX_ROWS = 500
 ASKED_CHARACTERS = 240
@@ -36,7 +38,7 @@ def list_failures(
     import pandas as pd
 
     samples = {sample.sample_id: sample for sample in read_samples(samples_path)}
-    responses = {(response.sample_id, response.turn): response for response in read_responses(responses_path)}
+    responses = {(r.sample_id, r.turn, r.mode): r for r in read_responses(responses_path)}
     reasons: dict[tuple[str, int], list[str]] = {}
     for path in judgement_paths:
         for judgement in read_judgements(path):
@@ -52,7 +54,8 @@ def list_failures(
         problem = problem_of(score, [score[column] for column in verdicts])
         if problem is None:
             continue
-        sample, response = samples.get(score["sample_id"]), responses[score["sample_id"], score["turn"]]
+        sample = samples.get(score["sample_id"])
+        response = responses[score["sample_id"], score["turn"], score.get("mode")]
         prompts = []
         if sample:
             prompts = [message["content"] for message in sample.messages if message["role"] == "user"][-1:] + sample.later_prompts
@@ -91,25 +94,25 @@ def problem_of(score: dict[str, Any], verdicts: Sequence[float | None]) -> str |
     return "wrong" if value is not None and value < 1 else None
 
 
-def write_failures_page(table: pd.DataFrame, scores_path: str | Path, facts: Mapping[str, str], output: str | Path) -> None:
+def write_failures_page(table: pd.DataFrame, scores_path: str | Path, facts: Facts, output: str | Path) -> None:
     """Writes the table as an HTML page with menus to filter it.
 
     Args:
         scores_path: scores.parquet, for the number of answers in all.
-        facts: see captions.experiment_facts.
+        facts: what is said about the experiment.
     """
     import pyarrow.parquet as pq
 
     about = [
         f"{len(table)} of {pq.read_metadata(scores_path).num_rows} answers are not simply right: wrong or partly wrong (score "
         "below 1), disputed between judges, without a clear verdict, or no answer at all. "
-        f"Engine: {facts['engine']}. Judge: {facts['judge']}. Tier: {facts['tier']}."
+        f"Engine: {facts.engine}. Judge: {facts.judge}. Tier: {facts.tier}."
     ]
     if len(table) > MAX_ROWS:
         about.append(f"The first {MAX_ROWS} are shown; scores.parquet and responses.parquet beside this page hold all of them.")
     menus = [column for column in table.columns if column not in NO_MENU and 1 < _distinct(table[column]) <= MAX_FILTER_VALUES]
-    title = f"{facts['model']} — {facts['experiment']}: failures"
-    write_text(output, html_table(table.head(MAX_ROWS), title, about, facts["note"], menus))
+    title = f"{facts.model} — {facts.experiment}: failures"
+    write_text(output, html_table(table.head(MAX_ROWS), title, about, facts.note, menus))
 
 
 def _conditions(scores: pd.DataFrame, samples: dict[str, Any]) -> list[str]:

@@ -61,7 +61,8 @@ def shown(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):
-        return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
+        number = float(value)
+        return f"{number:,.0f}" if number == int(number) and abs(number) < 1e15 else f"{number:.4g}"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     return str(value)

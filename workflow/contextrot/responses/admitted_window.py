@@ -118,11 +118,13 @@ async def _get(endpoint: Endpoint, url: str, seconds: float, body: dict[str, Any
     import aiohttp
 
     try:
-        async with asyncio.timeout(seconds), aiohttp.ClientSession(headers=endpoint.request_headers) as session:
-            how = {"json": body} if body else {}
-            async with session.request("POST" if body else "GET", url, proxy=outgoing.proxy_for(url), **how) as answer:
-                if answer.status != 200:
-                    return None
-                return json.loads(await answer.content.read(LONGEST_ANSWER_BYTES))
+        async with (
+            asyncio.timeout(seconds),
+            aiohttp.ClientSession(headers=endpoint.request_headers) as session,
+            session.request("POST" if body else "GET", url, proxy=outgoing.proxy_for(url), json=body or None) as answer,
+        ):
+            if answer.status != 200:
+                return None
+            return json.loads(await answer.content.read(LONGEST_ANSWER_BYTES))
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
         return None

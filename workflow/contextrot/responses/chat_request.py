@@ -14,6 +14,7 @@ import re
 from functools import cached_property, lru_cache
 from typing import Any
 
+from contextrot import engines
 from contextrot.responses import prices
 from contextrot.responses.model_names import base_name
 from contextrot.settings import LIMIT_VALUE, ON_THE_WIRE, OWN_PROVIDERS, ModelSettings
@@ -83,13 +84,17 @@ class ChatRequests:
             body.pop(name, None)
             if value is not None:
                 body[name] = limit if value == LIMIT_VALUE else value
-        if model.engine == "external":
+        if self._elsewhere:
             self._leave_out_refused(body)
         return body
 
     @cached_property
+    def _elsewhere(self) -> bool:
+        return engines.of(self.model).elsewhere
+
+    @cached_property
     def _limit_name(self) -> str:
-        own = self.model.engine == "external" and (self.model.provider in ("openai", "azure") or self._thinks_always)
+        own = self._elsewhere and (self.model.provider in ("openai", "azure") or self._thinks_always)
         return "max_completion_tokens" if own else "max_tokens"
 
     @cached_property
@@ -103,7 +108,7 @@ class ChatRequests:
     @cached_property
     def _thinks_always(self) -> bool:
         name = base_name(self.model.name)
-        return self.model.engine == "external" and bool(REASONING.match(name)) and "-chat" not in name
+        return self._elsewhere and bool(REASONING.match(name)) and "-chat" not in name
 
     def _leave_out_refused(self, body: dict[str, Any]) -> None:
         entry = self._table_entry

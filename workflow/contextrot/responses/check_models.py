@@ -13,11 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contextrot import secrets
+from contextrot import engines, secrets
 from contextrot.engines import Endpoint
-from contextrot.engines.external import endpoint_of
 from contextrot.errors import ContextRotError, RequestError
-from contextrot.project import Project
 from contextrot.records import write_text
 from contextrot.responses.admitted_window import admitted_window, listed_price
 from contextrot.responses.chat_request import ChatRequests, as_config, in_its_place, refused_part
@@ -79,19 +77,19 @@ class ModelCheck:
 
 
 def check_models(
-    project: Project, output_json: Path, output_md: Path, *, strict: bool = True, pause_seconds: float = 2.0
+    models: dict[str, ModelSettings], output_json: Path, output_md: Path, *, strict: bool = True, pause_seconds: float = 2.0
 ) -> None:
-    """Asks the selected models and the models of their judges, writes what they told as JSON and as a table, and prints the table.
+    """Asks some models, writes what they told as JSON and as a table, and prints the table.
 
     Args:
+        models: by their names in config.
         strict: whether a model that cannot be used is an error.
         pause_seconds: before another try where a server is not ready.
 
     Raises:
         RequestError: if strict, naming each model that does not answer or whose window is shorter than config's.
     """
-    names = models_asked(project)
-    checks = asyncio.run(_check_all({name: project.models[name] for name in names}, pause_seconds))
+    checks = asyncio.run(_check_all(models, pause_seconds))
     write_text(output_json, secrets.clean(json.dumps([asdict(check) for check in checks], indent=2) + "\n", partly=False))
     table = check_table(checks)
     write_text(output_md, table)
@@ -101,13 +99,6 @@ def check_models(
         raise RequestError("these models cannot be used as they are set:\n" + "\n".join(lines))
 
 
-def models_asked(project: Project) -> list[str]:
-    """The selected models, then those of the judges of the selected experiments."""
-    judges = [judge for experiment in project.selected_experiments for judge in project.judges_of(experiment)]
-    asked = [project.settings.judges[judge].model for judge in judges]
-    return list(dict.fromkeys([*project.selected_models, *filter(None, asked)]))
-
-
 async def _check_all(models: dict[str, ModelSettings], pause_seconds: float) -> list[ModelCheck]:
     return await asyncio.gather(*(check_model(name, model, pause_seconds) for name, model in models.items()))
 
@@ -115,7 +106,8 @@ async def _check_all(models: dict[str, ModelSettings], pause_seconds: float) -> 
 async def check_model(name: str, model: ModelSettings, pause_seconds: float = 2.0) -> ModelCheck:
     """What one model's answers tell."""
     check = ModelCheck(name, model.engine, window=model.window, price_known=pricing_of(model) is not None)
-    if model.engine != "external":
+    endpoint_of = engines.of(model).endpoint
+    if endpoint_of is None:
         return check
     try:
         endpoint = endpoint_of(model)
@@ -257,9 +249,8 @@ def _row(check: ModelCheck) -> list[str]:
 
     off = _off(check)
     count = "–" if off is None else "exact" if off == 0 else f"{off:+.1%} of {check.server_tokens:,}"
-    reachable = word(check.reachable) if check.engine == "external" else "started by the run"
-    if check.engine in ("simulated", "recorded"):
-        reachable = "no server"
+    engine = engines.load(check.engine)
+    reachable = word(check.reachable) if engine.elsewhere else "started by the run" if engine.serve else "no server"
     admitted = "–" if check.window_admitted is None else f"{check.window_admitted:,}"
     columns = [check.model, reachable, check.answers_as or "–", f"{check.window:,}", admitted, count]
     return [*columns, *map(word, (check.thinks, check.streams, check.caches)), "known" if check.price_known else "unknown"]

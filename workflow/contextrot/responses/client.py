@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from contextrot import engines, secrets
+from contextrot.api_keys import KEY_VARIABLES
 from contextrot.engines import Endpoint
-from contextrot.engines.external import KEY_VARIABLES
 from contextrot.errors import ContextRotError, RequestError
 from contextrot.records import Response
 from contextrot.responses.asked_once import AskedOnce
@@ -88,26 +88,26 @@ class Client:
         self._identity = model_identity(model)
         self._shown_identity = secrets.public(self._identity)
         self._thoughts = Thoughts.of(model)
-        self._upstreams: set[str] = set()
         usage.keep_account(Path(settings.request_store) / "ledger")
         self._writer = StoreWriter(store)
         self._once = AskedOnce(store, self._stop)
         if endpoint:
             for change in self.requests.changes:
                 log.warning("%s: %s", model.name, change)
-        self._failures_in_a_row = 0
-        self._bucket = self._transport = self._retrying = None
-        if endpoint:
-            self._transport = transport or transport_for(endpoint)
+        self._upstreams, self._failures_in_a_row = set[str](), 0
+        if endpoint:  # without one there is nothing to send by
+            self._server, self._transport = endpoint, transport or transport_for(endpoint)
             self._bucket = _bucket(model, Path(settings.request_store), self._stop)
-            rest = (self._bucket, self.concurrency, usage.account, self._clock, self._stop, pause_seconds)
-            self._retrying = Retrying(endpoint, settings, self._send, self._refused, *rest)
+            self._retrying = Retrying(
+                endpoint, settings, self._send, self._refused,
+                self._bucket, self.concurrency, usage.account, self._clock, self._stop, pause_seconds,
+            )  # fmt: skip
 
     async def __aenter__(self) -> Client:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._transport:
+        if self.endpoint:
             await self._transport.close()
             self._bucket.close()
         self._writer.close()
@@ -122,7 +122,7 @@ class Client:
     @stopped.setter
     def stopped(self, error: ContextRotError | None) -> None:
         self._stop.set(error)
-        if self._retrying and self._stop.error:
+        if self.endpoint and self._stop.error:
             self._retrying.outages.release()
 
     @property
@@ -180,7 +180,7 @@ class Client:
         if prompt_tokens is None:
             prompt_tokens = sum(len(m["content"]) for m in body["messages"]) // 3
         limit = output_limit(body, self.model)
-        bound = worst_case(self.pricing, prompt_tokens, limit) if self._bills else 0
+        bound = worst_case(self.pricing, prompt_tokens, limit) if self.pricing and self._bills else 0
         try:
             outcome = await self._retrying.send(body, key, prompt_tokens, bound)
             response = self._response(outcome.result, outcome.attempts)
@@ -231,7 +231,7 @@ class Client:
         sent = Sent(prompt_tokens, output_limit(body, self.model), self.model.window)
         try:
             reply = await self._transport.send(
-                {"model": self.endpoint.model, **body, **self.requests.wire}, self.model.timeout_seconds, sent
+                {"model": self._server.model, **body, **self.requests.wire}, self.model.timeout_seconds, sent
             )
         except Failure as failure:
             failure.message = secrets.clean(failure.message)
@@ -240,21 +240,21 @@ class Client:
                     f" (perhaps mended by {as_config(in_its_place(part))} of the model; `snakemake check_models` tries)"
                 )
             return failure, Reply()
-        if self._answers_as_another(reply.model):
+        if reply.model and self._answers_as_another(reply.model):
             return faults.WrongModel(
-                f"asked for model {self.endpoint.model!r}, the server answers as {secrets.clean(reply.model)!r}; correct `name`, or set "
+                f"asked for model {self._server.model!r}, the server answers as {secrets.clean(reply.model)!r}; correct `name`, or set "
                 "engine_options.answers_as to that name if it is the same model",
             ), reply
         return None, reply
 
     def _response(self, result: Reply | Failure, attempts: int) -> Response:
-        response = Response("", 0, "failed", attempts=attempts, engine=self.endpoint.engine, model=self.endpoint.model)
+        response = Response("", 0, "failed", attempts=attempts, engine=self._server.engine, model=self._server.model)
         if isinstance(result, Failure):
             response.outcome = {"over_window": "over_window", "content_filter": "refused"}.get(result.kind, "failed")
             response.error_type, response.error_message = result.kind, result.message
             return response
         response.outcome, response.text, response.reasoning = classify(result, self._thoughts)
-        response.model = sys.intern(result.model or self.endpoint.model)
+        response.model = sys.intern(result.model or self._server.model)
         response.finish_reason = result.finish_reason and sys.intern(result.finish_reason)
         response.prompt_tokens, response.completion_tokens = result.prompt_tokens, result.completion_tokens
         response.upstream = result.upstream and sys.intern(result.upstream)
@@ -277,7 +277,7 @@ class Client:
         return RequestError(self._advice(failure))
 
     def _advice(self, failure: Failure) -> str:
-        where = self.endpoint.base_url or self.endpoint.provider
+        where = self._server.base_url or self._server.provider
         said = f"{where} answered {failure.status or 'nothing'}: {failure.message.rstrip('.')}."
         variable = self.model.api_key_env or KEY_VARIABLES.get(self.model.provider or "", "the variable named in `api_key_env`")
         if isinstance(failure, faults.NoCredit):
@@ -286,11 +286,11 @@ class Client:
             return f"{said} Check `name` ({self.model.name!r}) and `base_url` of the model."
         return f"{said} Check the API key in {variable} (environment or .env), and that it may use model {self.model.name!r}."
 
-    def _answers_as_another(self, answered: str | None) -> bool:
+    def _answers_as_another(self, answered: str) -> bool:
         """Whether a server's own name for the model is another's; providers, and Azure's names of deployments, are believed."""
-        if not self.endpoint.base_url or self.endpoint.provider not in ("hosted_vllm", "ollama") or not answered:
+        if not self._server.base_url or self._server.provider not in ("hosted_vllm", "ollama"):
             return False
-        return not same_model(self.endpoint.answers_as or self.endpoint.model, answered)
+        return not same_model(self._server.answers_as or self._server.model, answered)
 
     def _note_upstream(self, upstream: str | None) -> None:
         """Says when another than before answers behind a router: its weights and limits may be others."""
@@ -310,15 +310,15 @@ class Client:
 
 def model_identity(model: ModelSettings) -> dict[str, Any]:
     """All of a model's settings that change its answers, apart from the request itself."""
-    operational = getattr(engines.load(model.engine), "OPERATIONAL_OPTIONS", frozenset())
-    local = model.engine != "external" and Path(model.name).exists()
+    engine = engines.of(model)
+    local = not engine.elsewhere and Path(model.name).exists()
     return {
         "engine": model.engine,
         "model": f"sha256:{weights_fingerprint(Path(model.name))}" if local else model.name,
         "revision": model.revision,
         "server": secrets.without_credentials(model.base_url) if model.base_url else model.provider,
         **({"provider": model.provider} if model.base_url and model.provider else {}),
-        "engine_options": {name: value for name, value in model.engine_options.items() if name not in operational},
+        "engine_options": {name: value for name, value in model.engine_options.items() if name not in engine.operational_options},
     }
 
 
@@ -327,18 +327,18 @@ def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | 
     outcome = ends.outcome_of_end(reply.finish_reason)
     cut = outcome == "truncated" and not reply.reasoning_tokens
     text, reasoning = thoughts.split(whole_characters(reply.text), whole_characters(reply.reasoning), cut)
-    text, reasoning = text if text.strip() else "", reasoning or None
+    text, thought = text if text.strip() else "", reasoning or None
     if reply.refusal or outcome == "refused":
-        return "refused", reply.refusal or text or None, reasoning
+        return "refused", reply.refusal or text or None, thought
     if outcome != "answered":
-        return outcome, text or None, reasoning
-    return ("answered", text, reasoning) if text else ("empty", None, reasoning)
+        return outcome, text or None, thought
+    return ("answered", text, thought) if text else ("empty", None, thought)
 
 
 def rate_limits_of(model: ModelSettings) -> tuple[int | None, int | None]:
     """Tokens and requests per minute: from config, else the defaults for what we did not start ourselves."""
     tokens = model.tokens_per_minute
-    if tokens is None and model.engine == "external":
+    if tokens is None and engines.of(model).elsewhere:
         tokens = HOSTED_TOKENS_PER_MINUTE if model.hosted else LOCAL_TOKENS_PER_MINUTE
     return tokens, model.requests_per_minute
 

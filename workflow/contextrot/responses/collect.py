@@ -14,9 +14,9 @@ from typing import Any
 
 import pyarrow
 
-from contextrot.engines import recorded, simulated
+from contextrot import engines
 from contextrot.errors import ContextRotError, RequestError, StoreError
-from contextrot.records import Response, Sample, write_responses
+from contextrot.records import Response, Sample, over_window, write_responses
 from contextrot.responses import kept_servers
 from contextrot.responses.canaries import LengthGuard, choose_canaries, stale_answers
 from contextrot.responses.client import Client, NotInStore, rate_limits_of
@@ -36,7 +36,7 @@ from contextrot.task import Asker, Request, Task
 try:
     from uvloop import run as run_loop  # a fifth less processor time a request than the standard event loop
 except ImportError:  # Windows
-    from asyncio import run as run_loop
+    from asyncio import run as run_loop  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +120,7 @@ def collect_responses(
     shard: int,
     shards: int,
     log: Path,
+    data: Path = Path("data"),
 ) -> None:
     """Writes one row for each sample and turn of a shard, in the samples' order.
 
@@ -130,6 +131,7 @@ def collect_responses(
         model_name: the model's name in config, for messages.
         shard, shards: which part of the samples, counted from 1.
         log: the engine's own log goes there too.
+        data: the project's data folder.
 
     Raises:
         RequestError: if rows failed after all attempts and settings.allow_failed is off, or no request makes sense any more.
@@ -144,7 +146,7 @@ def collect_responses(
     usage = Ledger(Path(output).parent.parent, f"{shard}-of-{shards}", model_name, pricing_of(model), budget, rows)
     name = f"{model_name} {experiment} {shard}/{shards}"
     try:
-        answers = ask_samples(mine, task, model, settings, usage, Path(log), name)
+        answers = ask_samples(mine, task, model, settings, usage, Path(log), name, data=data)
     except BaseException:
         usage.stage = "stopped"
         with suppress(StoreError):
@@ -173,6 +175,7 @@ def ask_samples(
     log_path: Path,
     name: str,
     canaries: bool = True,
+    data: Path = Path("data"),
 ) -> dict[str, list[Response]]:
     """Asks all samples, from the store first and then from one engine; the responses of each sample, by its id.
 
@@ -184,20 +187,20 @@ def ask_samples(
         log_path: of the engine's server.
         name: shown in the progress.
         canaries: whether the job stops early if the server cuts prompts.
+        data: the project's data folder, for an engine that has the answers already.
 
     Raises:
         RequestError: if no further request makes sense; if the server cuts prompts and settings.allow_input_cut is off.
     """
-    if model.engine == "recorded":
-        return recorded.answers(samples, task, model)
+    engine = engines.of(model)
+    if engine.answers is not None:
+        ready = engine.answers(samples, task, model, data, usage)
+        usage.rows_done = sum(map(len, ready.values()))
+        return ready
     store, tokenizer = RequestStore(settings.request_store), ModelTokenizer(model)
     answers: dict[str, list[Response]] = {}
     for sample in _selected(samples, [index for index, fits in enumerate(column(samples, "fits_window")) if not fits]):
-        answers[sample.sample_id] = over_window(sample, model)
-    if model.engine == "simulated":
-        answers |= simulated.answers([sample for sample in samples if sample.fits_window], task, model, usage)
-        usage.rows_done = sum(map(len, answers.values()))
-        return answers
+        answers[sample.sample_id] = over_window(sample, model.engine, model.name)
     order = asking_order(samples)
     usage.rows_done = sum(map(len, answers.values()))
     usage.write()
@@ -220,7 +223,7 @@ def ask_samples(
             announce_default_limit(name, model)
             with kept_servers.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)
-                first = choose_canaries(samples, missing) if canaries and model.engine == "external" else []
+                first = choose_canaries(samples, missing) if canaries and engine.elsewhere else []
                 guard = _guard(name, model, settings, column(samples, "sample_id"), first, whole, stale) if canaries else None
                 ordered = [*first, *(index for index in missing if index not in first)]
                 rest = (task, _selected(samples, ordered), tokenizer, answers, progress, Asking(again, guard))
@@ -252,7 +255,7 @@ def _guard(
 
 def announce_default_limit(name: str, model: ModelSettings) -> None:
     """Says the limit of a server at a URL that has none in config, as it can be what a run waits for."""
-    if model.engine == "external" and not model.hosted and model.tokens_per_minute is None:
+    if engines.of(model).elsewhere and not model.hosted and model.tokens_per_minute is None:
         limit, _ = rate_limits_of(model)
         line = f"{name}: at most {limit:,} tokens a minute, the default for a server at a URL; `tokens_per_minute` of the model sets another"
         log.info("%s", line)
@@ -335,9 +338,3 @@ async def _converse_all(
     errors = [error for error in results if isinstance(error, BaseException)]
     if errors:
         raise next((error for error in errors if not isinstance(error, ContextRotError)), client.stopped or errors[0])
-
-
-def over_window(sample: Sample, model: ModelSettings) -> list[Response]:
-    """The rows of a sample that does not fit the window and is never sent."""
-    turns = range(1 + len(sample.later_prompts))
-    return [Response(sample.sample_id, turn, "over_window", engine=model.engine, model=model.name) for turn in turns]

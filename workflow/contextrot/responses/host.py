@@ -8,15 +8,13 @@ killed, leaves it in an unknown state: it is stopped. A server that nobody has i
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
-import socketserver
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,18 +84,21 @@ class SharedServer:
         return {"endpoint": fields, "log": self.log_path}
 
 
-class Host(socketserver.ThreadingUnixStreamServer):
-    """Lends servers to jobs."""
-
-    daemon_threads = True
+class Host:
+    """Lends servers to the jobs that connect to a listening socket."""
 
     def __init__(self, listener: socket.socket) -> None:
-        super().__init__(listener.getsockname(), _Job, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listener
+        self._listener = listener
         self.servers: list[SharedServer] = []
         self.ending = False
         self._choosing = threading.RLock()
+
+    def serve(self) -> None:
+        """Answers each job in a thread of its own, until the socket is closed; none of them outlives the process."""
+        with suppress(OSError):
+            while True:
+                job = _Job(self, self._listener.accept()[0])
+                threading.Thread(target=job.answer_all, daemon=True).start()
 
     def lend(self, model: ModelSettings, log_path: str, wanted: Callable[[], bool]) -> SharedServer:
         """A server that nobody has, else a new one, after those that nobody has were stopped."""
@@ -137,32 +138,33 @@ class Host(socketserver.ThreadingUnixStreamServer):
                 self.stop(server)
 
 
-class _Job(socketserver.StreamRequestHandler):
+class _Job:
     """One job's connection; what it asks is answered in turn."""
 
-    server: Host
-
-    def handle(self) -> None:
+    def __init__(self, host: Host, connection: socket.socket) -> None:
+        self._host, self._connection = host, connection
         self._mine: SharedServer | None = None
+
+    def answer_all(self) -> None:
+        """Answers until the job ends; the server that it has not given back is stopped."""
         try:
-            for line in self.rfile:
-                try:
-                    answer = self._answer(**json.loads(line))
-                except ContextRotError as error:
-                    answer = {"error": type(error).__name__, "message": str(error)}
-                self.wfile.write(json.dumps(answer).encode() + b"\n")
-        except OSError:  # the job has ended
-            pass
+            with self._connection, self._connection.makefile("rwb", buffering=0) as lines, suppress(OSError):  # the job has ended
+                for line in lines:
+                    try:
+                        answer = self._answer(**json.loads(line))
+                    except ContextRotError as error:
+                        answer = {"error": type(error).__name__, "message": str(error)}
+                    lines.write(json.dumps(answer).encode() + b"\n")
         finally:
             if self._mine is not None:
-                self.server.stop(self._mine)
+                self._host.stop(self._mine)
 
     def _answer(self, do: str, model: dict[str, Any] | None = None, log: str = "") -> dict[str, Any]:
         if do == "lend":
-            self._mine = self.server.lend(ModelSettings(**model), log, self._waits)
+            self._mine = self._host.lend(ModelSettings(**model), log, self._waits)
             return self._mine.described()
         if do == "stop idle":
-            self.server.stop_idle()
+            self._host.stop_idle()
         elif do == "give back":
             self._mine.lent, self._mine = False, None
         elif do == "reset":
@@ -173,10 +175,10 @@ class _Job(socketserver.StreamRequestHandler):
 
     def _waits(self) -> bool:
         """Whether the job, which says nothing until it has its answer, is still there, and the run goes on."""
-        if self.server.ending:
+        if self._host.ending:
             return False
         try:
-            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+            return self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
         except BlockingIOError:
             return True
         except OSError:
@@ -189,12 +191,12 @@ def _key(model: ModelSettings) -> str:
 
 def main() -> None:
     """Lends servers until standard input ends, as it does with the process that holds the other end."""
-    host = Host(socket.socket(fileno=int(sys.argv[1])))
-    threading.Thread(target=host.serve_forever, daemon=True).start()
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    folder, host = Path(listener.getsockname()).parent, Host(listener)
+    threading.Thread(target=host.serve, daemon=True).start()
     sys.stdin.buffer.read()
     host.end()
-    shutil.rmtree(Path(host.server_address).parent, ignore_errors=True)
-    os._exit(0)  # jobs may still be connected
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

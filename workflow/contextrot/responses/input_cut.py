@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from contextrot import engines
 from contextrot.records import SCORED_OUTCOMES, Response
 from contextrot.responses.length_audit import Count, LengthAudit, audit_counts
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def counts_exactly(model: ModelSettings) -> bool:
     """Whether the tokenizer that builds a model's prompts is said to be its own; told without loading it."""
-    return model.engine != "recorded" and not (model.tokenizer or model.name).startswith("tiktoken:")
+    return engines.of(model).counts_prompts and not (model.tokenizer or model.name).startswith("tiktoken:")
 
 
 def count_of(response: Response, built: int | None) -> Count | None:

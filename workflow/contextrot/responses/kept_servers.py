@@ -42,7 +42,7 @@ def serve(model: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
     Raises:
         ConfigError, EngineError: as `engines.serve`.
     """
-    connection = None if model.engine == "external" else _connect()
+    connection = None if engines.of(model).elsewhere else _connect()
     if connection is None:
         with engines.serve(model, log_path) as endpoint:
             yield endpoint
@@ -51,7 +51,7 @@ def serve(model: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
         lent = connection.ask(do="lend", model=model.model_dump(mode="json"), log=str(log_path))
         if lent["log"] != str(log_path):
             log.info("the server of an earlier job goes on; its log is %s", lent["log"])
-        reset, alive = (partial(connection.ask, do=what) for what in ("reset", "alive"))
+        reset, alive = (partial(connection.tell, what) for what in ("reset", "alive"))
         yield Endpoint(**lent["endpoint"], reset=reset, alive=alive)
         connection.ask(do="give back")
 
@@ -79,6 +79,10 @@ class _Connection:
     def __exit__(self, *_: object) -> None:
         with suppress(OSError):  # the host has ended with a question half told
             self._lines.close()
+
+    def tell(self, what: str) -> None:
+        """Asks for something that has no answer; raises the error that the host met."""
+        self.ask(do=what)
 
     def ask(self, **question: Any) -> dict[str, Any]:
         """The host's answer; raises the error that it met."""
@@ -125,8 +129,10 @@ def start_host() -> None:
         return
     path = f"{folder}/servers"
     with listener(path) as own:  # so that the first job can connect before the host has begun
-        command, more = [sys.executable, "-m", "contextrot.responses.host", str(own.fileno())], {"pass_fds": [own.fileno()]}
-        host = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, **more)
+        command = [sys.executable, "-m", "contextrot.responses.host", str(own.fileno())]
+        host = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, pass_fds=[own.fileno()]
+        )
 
     def end() -> None:
         host.stdin.close()

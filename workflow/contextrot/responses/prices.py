@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from contextrot import secrets
+from contextrot import engines, secrets
 from contextrot.settings import OWN_PROVIDERS, ModelSettings
 
 
@@ -30,7 +30,7 @@ class Pricing:
 
     tiers: tuple[tuple[int, Rate], ...]
 
-    def cost(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+    def cost(self, prompt_tokens: int, completion_tokens: float, cached_tokens: int = 0) -> float:
         """USD for one request."""
         rate = [rate for threshold, rate in self.tiers if prompt_tokens > threshold or threshold == 0][-1]
         cached = min(cached_tokens, prompt_tokens)
@@ -59,7 +59,7 @@ def pricing_of(model: ModelSettings) -> Pricing | None:
         cached = model.price.cached_input_usd_per_million_tokens
         completion = model.price.output_usd_per_million_tokens / 1e6
         return Pricing(((0, Rate(prompt, prompt if cached is None else cached / 1e6, completion)),))
-    if model.engine != "external":
+    if not engines.of(model).elsewhere:
         return FREE
     if model.provider in OWN_PROVIDERS or (model.provider is None and on_this_machine(model.base_url)):
         return FREE
@@ -82,7 +82,7 @@ def on_this_machine(base_url: str | None) -> bool:
 def table_entry(model: ModelSettings) -> dict[str, Any] | None:
     """What litellm's table says of a hosted model: prices, window, what it supports; None for one that it does not know."""
     provider = model.provider or HOSTS.get((secrets.address_parts(model.base_url).hostname or "") if model.base_url else "")
-    if model.engine != "external" or provider is None:
+    if provider is None or not engines.of(model).elsewhere:
         return None
     table = _litellm_table()
     entry = table.get(f"{provider}/{model.name}")

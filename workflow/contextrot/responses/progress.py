@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from typing import Any
 
 from contextrot.responses.usage import Ledger
 
@@ -25,7 +26,7 @@ class Progress:
         self._name, self._usage = name, usage
         self._begin = self._last_line = time.monotonic()
         self._first = 0
-        self._bar = None
+        self._bar: Any = None
 
     def __enter__(self) -> Progress:
         self._first = self._usage.rows_done

@@ -28,9 +28,6 @@ from contextrot.wire.faults import Failure
 
 MOST_RESTARTS = 3
 MOST_STALE_CONNECTIONS = 5
-_NEVER_CONNECTED = frozenset(
-    {"ClientConnectorError", "ClientConnectorDNSError", "ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror"}
-)
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +139,7 @@ class Retrying:
             self._account.lose(reservation)
             raise
         if failure is not None:
-            self._account.lose(reservation) if perhaps_billed(failure) else self._account.settle(reservation, 0)
+            self._account.lose(reservation) if failure.billed else self._account.settle(reservation, 0)
         return failure, reply
 
     def _ended(self, failure: Failure, unreadable: int, deadline: float) -> bool:
@@ -171,7 +168,7 @@ class Retrying:
             pause = max(self.outages.failed(failure, deadline) or 0.0, failure.retry_after or 0.0)
             if pause and not final:
                 self._bucket.pause(min(pause, self._settings.retry_deadline_seconds))
-        if isinstance(failure, (faults.Unreachable, faults.CutStream, faults.TimedOut)):
+        if isinstance(failure, (faults.NoConnection, faults.CutStream, faults.TimedOut)):
             await self._revive()
 
     async def _revive(self) -> None:
@@ -189,16 +186,3 @@ class Retrying:
                 if self._restarts > MOST_RESTARTS:
                     raise EngineError(f"{death} It was restarted {MOST_RESTARTS} times.") from death
                 await asyncio.to_thread(self._endpoint.reset)
-
-
-def perhaps_billed(failure: Failure) -> bool:
-    """Whether the provider may have billed a failed request: also if the connection broke after it was sent."""
-    if failure.perhaps_billed or not isinstance(failure, faults.Unreachable) or isinstance(failure, faults.StaleConnection):
-        return failure.perhaps_billed
-    cause: BaseException | None = failure.__cause__
-    seen = cause is not None
-    while cause is not None:
-        if type(cause).__name__ in _NEVER_CONNECTED:
-            return False
-        cause = cause.__cause__ or cause.__context__
-    return seen

@@ -36,6 +36,7 @@ _NOT_STORED = ("sample_id", "turn", "cached")
 _FIELDS = [f.name for f in fields(Response) if f.name not in _NOT_STORED]
 _SCALARS = (str, int, type(None))
 _SAMPLED_BYTES = 1 << 20
+_Waiting = tuple["asyncio.Future[None]", tuple[str, Mapping[str, Any], Response]]
 _COUNTER = itertools.count()
 _HOST = os.uname().nodename.split(".")[0]
 
@@ -158,7 +159,7 @@ class StoreWriter:
         self._store = store
         self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="request-store")
         self._busy = 0
-        self._waiting: list[tuple[asyncio.Future[None], tuple[str, Mapping[str, Any], Response]]] = []
+        self._waiting: list[_Waiting] = []
 
     async def put(self, key: str, request: Mapping[str, Any], response: Response) -> None:
         """As RequestStore.put; returns when the answer is on the disk."""
@@ -175,17 +176,18 @@ class StoreWriter:
             self._busy += 1
             self._threads.submit(self._write, answers, loop)
 
-    def _write(self, answers: list, loop: asyncio.AbstractEventLoop) -> None:
-        errors = []
+    def _write(self, answers: list[_Waiting], loop: asyncio.AbstractEventLoop) -> None:
+        errors: list[Exception | None] = []
         for _, answer in answers:
             try:
-                errors.append(self._store.put(*answer))
+                self._store.put(*answer)
+                errors.append(None)
             except Exception as error:
                 errors.append(error)
         with suppress(RuntimeError):  # the loop was stopped meanwhile
             loop.call_soon_threadsafe(self._written, answers, errors, loop)
 
-    def _written(self, answers: list, errors: list, loop: asyncio.AbstractEventLoop) -> None:
+    def _written(self, answers: list[_Waiting], errors: list[Exception | None], loop: asyncio.AbstractEventLoop) -> None:
         self._busy -= 1
         for (saved, _), error in zip(answers, errors, strict=True):
             if not saved.done():

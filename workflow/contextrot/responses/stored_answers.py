@@ -8,17 +8,17 @@ from __future__ import annotations
 import json
 import math
 import sys
-from dataclasses import fields
+from collections.abc import Callable
 from typing import Any
 
-from contextrot.records import OUTCOMES, Response
+from contextrot.records import OUTCOMES, Response, field_types
 
 NEVER_STORED = ("failed", "over_window")
 LARGEST_COUNT = 10**9
 LARGEST_NUMBER = 1e9
 """Of seconds and USD."""
 _REPEATED = ("outcome", "finish_reason", "engine", "model", "upstream")
-_KINDS = {f.name: f.type.split(" ")[0] for f in fields(Response) if f.name not in ("sample_id", "turn", "cached")}
+_KINDS = {name: kind for name, kind in field_types(Response).items() if name not in ("sample_id", "turn", "cached")}
 
 
 def checked(values: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def checked(values: Any) -> dict[str, Any]:
     """
     if not isinstance(values, dict):
         raise ValueError("its response is no object")
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in values.items():
         kind = _KINDS.get(name)
         if kind is not None and value is not None:
@@ -77,4 +77,4 @@ def _truth(name: str, value: Any) -> bool:
     return value
 
 
-_CHECKS = {"str": _text, "int": _count, "float": _number, "bool": _truth}
+_CHECKS: dict[type, Callable[[str, Any], Any]] = {str: _text, int: _count, float: _number, bool: _truth}

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from contextrot.engines import Endpoint
 from contextrot.responses import ollama, outgoing
@@ -21,6 +21,9 @@ from contextrot.wire import faults, http_reading, litellm_reading
 from contextrot.wire.faults import Failure
 from contextrot.wire.meaning import Sent
 from contextrot.wire.reply import Reply
+
+if TYPE_CHECKING:
+    import aiohttp
 
 DIRECT = ("hosted_vllm", "openrouter")
 
@@ -49,11 +52,11 @@ class DirectTransport:
     """An OpenAI-compatible server, spoken to over HTTP with streaming, so that the time to the first token is known."""
 
     _path = "chat/completions"
-    _as_chunk = staticmethod(http_reading.as_it_is)
+    _as_chunk: http_reading.Translation = staticmethod(http_reading.as_it_is)
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._session = None
+        self._session: aiohttp.ClientSession | None = None
         self._url = endpoint.url(self._path)
         self._proxy = outgoing.proxy_for(self._url)
 
@@ -69,11 +72,10 @@ class DirectTransport:
                 timeout=aiohttp.ClientTimeout(total=None),
                 headers={"Content-Type": "application/json", **self._endpoint.request_headers},
                 trace_configs=[http_reading.reuse_trace()],
-                response_class=http_reading.final_response(),
             )
         content = self._content(body)
         begin, connection = time.perf_counter(), SimpleNamespace(reused=False, answered=False)
-        further = {"proxy": self._proxy, "allow_redirects": False, "trace_request_ctx": connection}
+        further: dict[str, Any] = {"proxy": self._proxy, "allow_redirects": False, "trace_request_ctx": connection}
         try:
             async with asyncio.timeout(timeout_seconds):
                 async with self._session.post(self._url, data=content, **further) as answer:

@@ -80,7 +80,7 @@ class Ledger:
         self.account = Account(None if budget_usd is None else picos(budget_usd))
         self._answers_usd = 0.0
         self.stage = "running"
-        self._seen: set[int] = set()
+        self._seen: set[str] = set()
         self._begin = time.time()
         self._written_at = 0.0
 
@@ -97,9 +97,9 @@ class Ledger:
 
     def record(self, key: str, response: Response) -> None:
         """Counts one answer, once per key of the request store; every few calls the dashboard is written."""
-        if hash(key) in self._seen:
+        if key in self._seen:
             return
-        self._seen.add(hash(key))  # 64 bits of it: a third of the memory of the key itself
+        self._seen.add(key)
         counts = self.counts
         tokens = (response.prompt_tokens or 0) + (response.completion_tokens or 0)
         counts["calls"] += 1

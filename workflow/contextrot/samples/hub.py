@@ -131,7 +131,8 @@ def explain(kind: str, name: str, error: Exception) -> DataError:
         name: its id, with configuration, split or revision where they matter.
         error: what the library raised.
     """
-    chain, cause = [], error
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
     while cause is not None and cause not in chain:
         chain.append(cause)
         cause = cause.__cause__ or cause.__context__

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from contextrot.api_keys import api_key
 from contextrot.errors import ConfigError, EngineError
 from contextrot.samples.chat_templates import Message, TemplatedTokenizer
 
@@ -94,11 +95,9 @@ class ServerTokenizer(TemplatedTokenizer):
         Raises:
             ConfigError: if the model has no `base_url`.
         """
-        from contextrot.engines.external import api_key
-
-        if model.engine != "external" or not model.base_url:
+        if not model.base_url:
             raise ConfigError(
-                f"`tokenizer: server` of model {model.name!r} needs engine external with the `base_url` of a server that runs; "
+                f"`tokenizer: server` of model {model.name!r} needs the `base_url` of a server that runs; "
                 "leave `tokenizer` out for a model whose folder or Hugging Face id `name` is."
             )
         tokenizer = cls(model.base_url, model.name, template_arguments, api_key(model), min(model.timeout_seconds, 120))

@@ -100,12 +100,20 @@ def length_column(project: Project, comparison: str) -> str | None:
     return project.task_class(entry.experiment).length_column
 
 
+def _parts(comparison: str) -> re.Match[str]:
+    """The parts of a comparison's name."""
+    found = COMPARISON.fullmatch(comparison)
+    if found is None:
+        raise ValueError(f"{comparison!r} is no comparison's name")
+    return found
+
+
 def comparison_facts(project: Project, comparison: str) -> dict[str, str]:
     """What figures and captions say about a comparison: its title, what is compared, by which engines and judges, and notes."""
     from contextrot.report.summary import note_of
 
     entries = entries_of(project, comparison)
-    found = COMPARISON.fullmatch(comparison)
+    found = _parts(comparison)
     tier = f"tier {found['tier']}" if found["tier"] else "all tiers"
     subject = (
         f"{project.title(found['model'])}: conditions of {found['task']}"
@@ -215,12 +223,12 @@ CURVE_COLUMNS = ["title", "length", "n", "score", "low", "high", "relative", "re
 
 def _curve(title: str, rows: pd.DataFrame, column: str, rng: np.random.Generator) -> list[dict[str, Any]]:
     counted = counting(rows)
-    found = relative_curve(counted[column], counted["score"], rng, counted["sample_id"])
-    for row in found:
+    rows_of_curve = []
+    for row in relative_curve(counted[column], counted["score"], rng, counted["sample_id"]):
         at = counted.loc[counted[column] == row["length"], "score"]
         _, low, high = mean_interval(at.to_numpy(float), (0, 1))
-        row |= {"title": title, "low": low, "high": high}
-    return found
+        rows_of_curve.append({**row, "title": title, "low": low, "high": high})
+    return rows_of_curve
 
 
 def _by_pair(rows: pd.DataFrame, pair_columns: Sequence[str]) -> pd.Series:
@@ -262,7 +270,7 @@ def write_comparison(project: Project, comparison: str, score_paths: Sequence[st
     titles = [entry.title for entry in entries]
     entries = [replace(e, title=f"{e.title} ({e.model}, {e.experiment})") if titles.count(e.title) > 1 else e for e in entries]
     scores = {entry.title: pd.read_parquet(path) for entry, path in zip(entries, score_paths, strict=True)}
-    of_conditions = COMPARISON.fullmatch(comparison)["task"] is not None
+    of_conditions = _parts(comparison)["task"] is not None
     pair_columns = project.task_class(entries[0].experiment).pair_columns if of_conditions else ()
     found = compare(scores, length_column(project, comparison), project.settings.seed, comparison, pair_columns)
     facts = pd.DataFrame(

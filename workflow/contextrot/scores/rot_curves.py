@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -142,18 +142,16 @@ def effective_length(
     weights, count = curve.n, len(curve.lengths)
     base_weights = np.where(np.arange(count) < base_lengths, weights, 0) / weights[:base_lengths].sum()
     base = float(curve.means @ base_weights)
-    common = {
-        "shortest": float(curve.lengths[0]),
-        "longest": float(curve.lengths[-1]),
-        "base": base,
-        "n": int(weights.sum()),
-    }
+    known = EffectiveLength(
+        definition, shortest=float(curve.lengths[0]), longest=float(curve.lengths[-1]), base=base, n=int(weights.sum())
+    )
     if definition == "nolima" and base == 0:
-        return EffectiveLength(definition, reason="the score at the shortest length is 0", **common)
+        return replace(known, reason="the score at the shortest length is 0")
 
     def passing(means: np.ndarray) -> np.ndarray:
         """How many of the lengths pass on curves that never rise, shape (curves,)."""
-        return _passes(definition, means, (share * means @ base_weights)[:, None]).sum(axis=1)
+        passed: np.ndarray = _passes(definition, means, (share * means @ base_weights)[:, None]).sum(axis=1)
+        return passed
 
     lower, upper = (passing(non_increasing(drawn, weights)) for drawn in curve.draws(rng, draws))
     tail = (1 - confidence) / 2
@@ -163,15 +161,14 @@ def effective_length(
     threshold = share if definition == "ruler" else share * float((fit @ base_weights)[0])
     passed = int(passing(fit)[0])
     raw = _passes(definition, curve.means, share * base)
-    return EffectiveLength(
-        definition,
+    return replace(
+        known,
         status="below_shortest" if passed == 0 else "beyond_longest" if passed == count else "within",
         threshold=threshold,
         longest_passing=float(curve.lengths[raw][-1]) if raw.any() else None,
         crossing=_crossing(curve, fit[0], passed, threshold) if 0 < passed < count else None,
         low=float(curve.lengths[low - 1]) if low else None,
         high=float(curve.lengths[high]) if high < count else None,
-        **common,
     )
 
 
@@ -196,7 +193,8 @@ def _shift(lengths: np.ndarray) -> int:
 
 
 def _log_odds(share: np.ndarray) -> np.ndarray:
-    return np.log(share / (1 - share))
+    odds: np.ndarray = np.log(share / (1 - share))
+    return odds
 
 
 def relative_curve(

@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contextrot.errors import DataError
-from contextrot.judging.judge import is_judged
-from contextrot.records import OUTCOMES, SCORED_OUTCOMES, Response, read_judgements, read_responses, read_samples, write_table
+from contextrot.records import (
+    OUTCOMES,
+    SCORED_OUTCOMES,
+    Response,
+    is_judged,
+    read_judgements,
+    read_responses,
+    read_samples,
+    write_table,
+)
 from contextrot.scores.stats import mean_interval
 
 if TYPE_CHECKING:
@@ -66,7 +74,7 @@ def score_responses(
         if response.outcome in SCORED_OUTCOMES:
             given = []
             for judge, by_answer in zip(judges, verdicts, strict=True):
-                keys = [(sample.sample_id, response.turn, item) for item in range(len(sample.references))]
+                keys = [(sample.sample_id, response.turn, item) for item in range(len(sample.references or task.criteria))]
                 missing = [key for key in keys if key not in by_answer]
                 if missing and is_judged(response):
                     raise DataError(f"judge {judge!r} has not judged {missing[0][0]!r}; delete its file and run again.")
@@ -76,9 +84,9 @@ def score_responses(
             first = given[0] if given else []
             row["unjudged"] = any(v is None for v in first)
             row |= task.score_turn(sample, response, first, earlier)
-            for item, reference in enumerate(sample.references):
+            for item, criterion in enumerate(task.criteria):
                 if (key := (sample.sample_id, response.turn, item)) in ratings:
-                    row[reference] = ratings[key]
+                    row[criterion] = ratings[key]
         earlier.append(response)
         rows.append(row)
     frame = pd.DataFrame(rows)
@@ -94,7 +102,14 @@ def summarize_scores(task: Task, scores_path: Path, output: Path) -> None:
     """Writes metrics.csv."""
     import pandas as pd
 
-    write_table(output, task.metrics(pd.read_parquet(scores_path)))
+    scores = pd.read_parquet(scores_path)
+    metrics = task.metrics(scores)
+    write_table(output, averages(task, scores) if metrics is None else metrics)
+
+
+def averages(task: Task, scores: pd.DataFrame) -> pd.DataFrame:
+    """The task's measures averaged over each of its groupings; see `aggregate`."""
+    return aggregate(scores, task.groupings, task.measures, task.ranges)
 
 
 def aggregate(

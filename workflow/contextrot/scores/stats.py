@@ -305,7 +305,8 @@ def _places(means: np.ndarray) -> np.ndarray:
     """Place of each in its row, 1 the largest; equal ones share the mean of their places. Shapes (rows, competitors)."""
     larger = (means[:, None, :] > means[:, :, None]).sum(axis=2)
     equal = (means[:, None, :] == means[:, :, None]).sum(axis=2)
-    return larger + (equal + 1) / 2
+    places: np.ndarray = larger + (equal + 1) / 2
+    return places
 
 
 @dataclass(frozen=True)
@@ -337,12 +338,13 @@ def cohen_kappa(table: np.ndarray) -> Kappa:
     if n == 0:
         return Kappa(0)
     agreed = float(np.trace(table))
-    share = (agreed / n, *wilson_interval(agreed, n))
+    share = agreed / n
+    least, most = wilson_interval(agreed, n)
     chance = float(table.sum(axis=1) @ table.sum(axis=0)) / n**2
     if chance >= 1 - 1e-12:
-        return Kappa(n, *share)
+        return Kappa(n, share, least, most)
     from statsmodels.stats.inter_rater import cohens_kappa
 
     result = cohens_kappa(table)
-    low = (share[1] - chance) / (1 - chance) if agreed == n else float(result.kappa_low)
-    return Kappa(n, *share, float(result.kappa), max(-1.0, low), min(1.0, float(result.kappa_upp)))
+    low = (least - chance) / (1 - chance) if agreed == n and least is not None else float(result.kappa_low)
+    return Kappa(n, share, least, most, float(result.kappa), max(-1.0, low), min(1.0, float(result.kappa_upp)))

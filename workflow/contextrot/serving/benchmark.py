@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contextrot.checked import validate
-from contextrot.engines.vllm import Options, interpreter
+from contextrot import engines
 from contextrot.errors import ConfigError, EngineError
 from contextrot.records import Sample
 from contextrot.serving.load import Timing, run_load
@@ -36,11 +35,14 @@ def cross_check(
     The first prompt is sent once before by both, for the connections and imports, and not counted.
 
     Raises:
-        ConfigError: for another engine than vllm.
+        ConfigError: for an engine without a benchmark of its own.
         EngineError: if vLLM's client fails.
     """
-    if model.engine != "vllm":
-        raise ConfigError(f"`cross_check` needs engine 'vllm' (vLLM's own benchmark), but this model has {model.engine!r}.")
+    if engines.of(model).own_benchmark is None:
+        known = engines.that(lambda engine: engine.own_benchmark)
+        raise ConfigError(
+            f"`cross_check` needs engine {known} (with a benchmark of its own), but this model has {model.engine!r}."
+        )
     ours: list[Timing] = []
     theirs: list[Timing] = []
     with vllm_client(endpoint, model, options, log_path.with_name(f"{log_path.stem}-benchmark.log")) as ask_theirs:
@@ -85,17 +87,17 @@ def vllm_client(
     Raises:
         EngineError: if it ends, or a request of it fails.
     """
-    engine: Options = validate(Options, model.engine_options, "engine_options of engine 'vllm'")
+    interpreter, environment = engines.of(model).own_benchmark(model)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with (
         log_path.open("w") as log,
         subprocess.Popen(
-            [interpreter(engine), str(SCRIPT), str(model.timeout_seconds)],
+            [interpreter, str(SCRIPT), str(model.timeout_seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env={**os.environ, **engine.environment},
+            env={**os.environ, **environment},
         ) as client,
     ):
 

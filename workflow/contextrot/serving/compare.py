@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def join_modes(folders: Sequence[Path], engine: str, model: str, scores: Path, responses: Path, parity: Path) -> None:
-    """Writes scores.parquet (one row a request), responses.parquet (turn = number of the mode) and parity.json.
+    """Writes scores.parquet (one row a request), responses.parquet (one for each mode) and parity.json.
 
     Args:
         folders: one per mode, in the order of the config, with what `measure_mode` wrote.
@@ -35,9 +35,8 @@ def join_modes(folders: Sequence[Path], engine: str, model: str, scores: Path, r
             raise DataError(
                 f"the modes in {folders[0].parent} were not asked the same prompts; delete their folders and run again."
             )
-    for turn, table in enumerate(tables):
-        table.insert(1, "turn", turn)
     joined = pd.concat(tables, ignore_index=True)
+    joined.insert(1, "turn", 0)
     write_table(scores, joined)
     write_responses(responses, [_response(row, engine, model) for row in joined.to_dict("records")])
     answers = pd.concat([pd.read_parquet(folder / "parity.parquet") for folder in folders], ignore_index=True)
@@ -67,7 +66,7 @@ def _response(row: dict[str, Any], engine: str, model: str) -> Response:
         attempts=int(row["outcome"] == "answered"),
         engine=engine,
         model=model,
-        details=json.dumps({"mode": row["mode"]}),
+        mode=row["mode"],
     )
 
 

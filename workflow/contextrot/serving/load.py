@@ -57,12 +57,6 @@ class Timing:
             return None
         return (self.end_to_end_seconds - self.ttft_seconds) / (self.completion_tokens - 1)
 
-    def meets(self, ttft_limit_seconds: float | None, tpot_limit_seconds: float | None) -> bool:
-        """Whether the request kept both limits; an answer of one token keeps any TPOT limit."""
-        return (ttft_limit_seconds is None or self.ttft_seconds <= ttft_limit_seconds) and (
-            tpot_limit_seconds is None or (self.tpot_seconds or 0.0) <= tpot_limit_seconds
-        )
-
 
 def run_load(
     endpoint: Endpoint, samples: Sequence[Sample], concurrency: int, options: dict[str, Any], timeout_seconds: float = 600

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot import engines
-from contextrot.engines.simulated import check_allowed
 from contextrot.engines.vllm.pair import records_of, transfers_of
 from contextrot.errors import ConfigError
 from contextrot.records import Sample, read_samples, write_table, write_text
-from contextrot.report.provenance import config_hash, experiment_metadata, run_metadata
 from contextrot.responses import kept_servers
 from contextrot.serving.benchmark import cross_check
 from contextrot.serving.counters import check_loaded, difference, read_counters
@@ -29,7 +27,6 @@ from contextrot.tasks.serving.summary import SIMULATED, as_json, summarize_reque
 
 if TYPE_CHECKING:
     from contextrot.engines import Endpoint
-    from contextrot.project import Project
     from contextrot.settings import ModelSettings
     from contextrot.tasks.serving.task import Serving
 
@@ -37,17 +34,18 @@ log = logging.getLogger(__name__)
 
 
 def measure_mode(
-    project: Project,
-    tier: str,
-    model: str,
-    experiment: str,
+    task: Serving,
+    model: ModelSettings,
     mode: str,
+    about: dict[str, Any],
     paths: tuple[Path, Path | None, Path],
     log_path: Path,
 ) -> None:
     """Measures one mode and writes requests.parquet, parity.parquet, summary.json and run_metadata.json.
 
     Args:
+        task: with its parameters.
+        about: what runs, for run_metadata.json and the summary: tier, seed, and the one model and experiment in `runs`.
         paths: the prompts, the same for every mode; samples whose greedy answers are kept for the comparison of modes, or
             None; the folder to write to.
 
@@ -57,12 +55,12 @@ def measure_mode(
         RequestError: if a request fails.
     """
     samples_path, parity_path, output = paths
-    task: Serving = project.task(tier, model, experiment)
-    settings = mode_settings(project.models[model], mode, task.parameters.yarn_factor)
+    settings = mode_settings(model, mode, task.parameters.yarn_factor)
+    note = {"note": SIMULATED} if engines.of(settings).rates else {}
     samples = read_samples(samples_path)
     parity = [s for s in read_samples(parity_path) if s.fits_window] if parity_path else []
     with serve(settings, log_path) as endpoint:
-        if (endpoint.base_url is None or endpoint.provider != "hosted_vllm") and settings.engine != "simulated":
+        if (endpoint.base_url is None or endpoint.provider != "hosted_vllm") and not note:
             raise ConfigError(
                 f"task 'serving' measures a server with an OpenAI-compatible URL; {settings.name!r} has none (`base_url` without `provider`)."
             )
@@ -76,14 +74,12 @@ def measure_mode(
     import pandas as pd
 
     requests = pd.DataFrame(run.rows)
-    if settings.engine == "simulated":
-        requests["note"] = SIMULATED
+    requests = requests.assign(**note)
     metrics = summarize_requests(requests, task.parameters.ttft_limit_seconds, task.parameters.tpot_limit_seconds)
     summary = {
-        **({"note": SIMULATED} if settings.engine == "simulated" else {}),
-        "model": model,
-        "experiment": experiment,
-        "tier": tier,
+        **note,
+        **{name: about["runs"][0][name] for name in ("model", "experiment")},
+        "tier": about["tier"],
         "mode": mode,
         "engine": settings.engine,
         "versions": details.get("versions"),
@@ -100,16 +96,17 @@ def measure_mode(
     write_table(output / "requests.parquet", requests)
     columns = ["sample_id", "mode", "text", "prompt_tokens", "completion_tokens", "finish_reason"]
     write_table(output / "parity.parquet", pd.DataFrame(answers, columns=columns))
-    write_text(output / "run_metadata.json", as_json(metadata(project, tier, model, experiment, mode, task, details)))
+    write_text(output / "run_metadata.json", as_json(metadata(about, mode, task, details) | note))
     write_text(output / "summary.json", as_json(summary))
 
 
 @contextmanager
 def serve(settings: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
-    """The model's engine; the simulated one, if the environment allows it, has nothing to start."""
-    if settings.engine == "simulated":
-        check_allowed(settings)
-        yield engines.Endpoint(engine="simulated", model=settings.name, provider="none")
+    """The model's engine; one whose times are computed, if it may be used, has nothing to start."""
+    engine = engines.of(settings)
+    if engine.rates:
+        engine.check(settings)
+        yield engines.Endpoint(engine=settings.engine, model=settings.name, provider="none")
         return
     kept_servers.stop_idle()
     with engines.serve(settings, log_path) as endpoint:
@@ -120,18 +117,19 @@ def mode_settings(model: ModelSettings, mode: str, yarn_factor: float | None) ->
     """The model's settings for one mode.
 
     Raises:
-        ConfigError: for `disaggregated` or YaRN with another engine than vllm.
+        ConfigError: for `disaggregated` or YaRN with an engine that has not got it.
     """
-    if model.engine != "vllm":
-        if mode == "disaggregated" or yarn_factor:
-            what = "mode 'disaggregated'" if mode == "disaggregated" else "`yarn_factor`"
-            raise ConfigError(f"{what} needs engine 'vllm', but this model has engine {model.engine!r}.")
-        return model
-    options = {**model.engine_options, "mode": mode, "stream_interval": 1}
-    if mode == "disaggregated" and "disaggregated" not in options:
-        options["disaggregated"] = {}
-    model = model.model_copy(update={"engine_options": options})
+    engine = engines.of(model)
+    if mode == "disaggregated" and engine.in_mode is None:
+        raise _needs("mode 'disaggregated'", engines.that(lambda one: one.in_mode), model)
+    if yarn_factor and not engine.takes_overrides:
+        raise _needs("`yarn_factor`", engines.that(lambda one: one.takes_overrides), model)
+    model = engine.in_mode(model, mode) if engine.in_mode else model
     return stretched(model, yarn_factor) if yarn_factor else model
+
+
+def _needs(what: str, known: str, model: ModelSettings) -> ConfigError:
+    return ConfigError(f"{what} needs engine {known}, but this model has engine {model.engine!r}.")
 
 
 class _Run:
@@ -192,7 +190,7 @@ class _Run:
     ) -> tuple[list[Timing], float, dict[str, Any], list[dict[str, Any]]]:
         if not samples:
             return [], 0.0, {}, []
-        if self.settings.engine == "simulated":
+        if engines.of(self.settings).rates:
             return *simulated_load(self.settings, samples, concurrency), {"counters": {}}, []
         records_of(self.endpoint)
         before = read_counters(self.endpoint)
@@ -284,20 +282,8 @@ def nested(metrics: Any) -> list[dict[str, Any]]:
     return entries
 
 
-def metadata(
-    project: Project, tier: str, model: str, experiment: str, mode: str, task: Serving, details: dict[str, Any]
-) -> dict[str, Any]:
-    """What ran: the tier's run metadata narrowed to this experiment, with the engine's own versions and commands."""
-    everything = run_metadata(project, tier)
-    shown = dict(details)
-    shown.pop("transfer_folder", None)
-    return {
-        **everything,
-        **({"note": SIMULATED} if project.models[model].engine == "simulated" else {}),
-        "config_hash": config_hash(project),
-        "mode": mode,
-        "seed": project.settings.seed if task.parameters.seed is None else task.parameters.seed,
-        "engine": shown,
-        "models": {model: everything["models"].get(model) or project.models[model].model_dump(exclude_none=True, mode="json")},
-        "runs": [experiment_metadata(project, tier, model, experiment, {})],
-    }
+def metadata(about: dict[str, Any], mode: str, task: Serving, details: dict[str, Any]) -> dict[str, Any]:
+    """What ran, with the engine's own versions and commands."""
+    shown = {name: value for name, value in details.items() if name != "transfer_folder"}
+    seed = about["seed"] if task.parameters.seed is None else task.parameters.seed
+    return {**about, "mode": mode, "seed": seed, "engine": shown}

@@ -1,6 +1,6 @@
-"""Timings that a formula makes, to test the pipeline without an engine. Not a measurement; see engines/simulated.py.
+"""Timings that a formula makes, to test the pipeline without an engine. Not a measurement; see `rates` of engines.Engine.
 
-One prompt is prefilled at a time, at `prefill_tokens_per_second`; every answer under way gets `decode_tokens_per_second`.
+One prompt is prefilled at a time, at the first rate; every answer under way gets the second.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ import heapq
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from contextrot.checked import validate
-from contextrot.engines.simulated import Options, check_allowed
+from contextrot import engines
 from contextrot.serving.load import Timing
 
 if TYPE_CHECKING:
@@ -24,14 +23,15 @@ def simulated_load(model: ModelSettings, samples: Sequence[Sample], concurrency:
     Raises:
         EngineError: unless the environment allows simulation.
     """
-    check_allowed(model)
-    options: Options = validate(Options, model.engine_options, "engine_options of engine 'simulated'")
-    token_seconds = 1 / options.decode_tokens_per_second
+    engine = engines.of(model)
+    engine.check(model)
+    prompt_rate, answer_rate = engine.rates(model)
+    token_seconds = 1 / answer_rate
     ends = [0.0] * concurrency
     free, timings = 0.0, []
     for sample in samples:
         start = heapq.heappop(ends)
-        free = max(start, free) + sample.prompt_tokens / options.prefill_tokens_per_second
+        free = max(start, free) + sample.prompt_tokens / prompt_rate
         end = free + (sample.max_output_tokens - 1) * token_seconds
         heapq.heappush(ends, end)
         timings.append(

@@ -3,8 +3,10 @@
 Failure
 ├── RateLimited        the server asks to wait (429 and its kin)                              retried
 ├── ServerFault        5xx, overloaded, a model that is loading                               retried
-├── Unreachable        refused, reset, no route                                               retried
-│   └── StaleConnection   a kept-alive connection that the server had closed: no byte came    retried at once, no attempt
+├── NoConnection       none, or one that broke                                                retried
+│   ├── Unreachable       refused, no route, no such name: nothing was sent
+│   ├── Broken            it ended before anything came back                                  perhaps billed
+│   └── StaleConnection   kept alive, and closed by the server meanwhile: no byte came        at once, as no attempt
 ├── TimedOut           no complete answer in time                                             retried, perhaps billed
 ├── Unreadable         something came that is no answer                                       retried, perhaps billed
 │   ├── Malformed         not in the protocol's form
@@ -32,13 +34,13 @@ class Failure(Exception):
     Attributes:
         kind: the name that is written to `error_type`.
         retried: whether the fault may heal by itself.
-        perhaps_billed: whether the provider may have billed it.
+        billed: whether the provider may have billed it.
         stops: whether no other request of the job makes sense either.
     """
 
     kind = "failure"
     retried = False
-    perhaps_billed = False
+    billed = False
     stops = False
 
     def __init__(self, message: str, status: int | None = None, retry_after: float | None = None) -> None:
@@ -60,14 +62,24 @@ class ServerFault(Failure):
     retried = True
 
 
-class Unreachable(Failure):
-    """No connection, or one that broke before anything came."""
+class NoConnection(Failure):
+    """No connection, or one that broke before anything came back."""
 
     kind = "connection"
     retried = True
 
 
-class StaleConnection(Unreachable):
+class Unreachable(NoConnection):
+    """No connection could be made, so that nothing was sent."""
+
+
+class Broken(NoConnection):
+    """The connection ended after the request was sent, before anything came back."""
+
+    billed = True
+
+
+class StaleConnection(NoConnection):
     """A kept-alive connection that the server had closed meanwhile: the request is sent again at once and counts as no attempt."""
 
 
@@ -76,14 +88,14 @@ class TimedOut(Failure):
 
     kind = "timeout"
     retried = True
-    perhaps_billed = True
+    billed = True
 
 
 class Unreadable(Failure):
     """Something came that is no answer."""
 
     retried = True
-    perhaps_billed = True
+    billed = True
 
 
 class Malformed(Unreadable):
@@ -108,7 +120,7 @@ class WrongModel(Failure):
     """Another model answered."""
 
     kind = "wrong_model"
-    perhaps_billed = True
+    billed = True
 
 
 class OverWindow(Failure):

@@ -18,7 +18,6 @@ from contextrot.wire.reply import Reply
 LARGEST_ERROR_BYTES = 2**16
 DRAIN_SECONDS = 0.5
 BLANK = b"\xef\xbb\xbf \t\r\n"
-INFORMATIONAL = (100, 101, 102, 103, 104)
 Translation = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -126,31 +125,6 @@ async def _bounded(answer: Any, most: int, cut: bool = False) -> bytes:
     return b"".join(parts)[:most]
 
 
-def final_response() -> Any:
-    """aiohttp's response; an informational status that HTTP does not know is its end. aiohttp waits for another one, for ever."""
-    import aiohttp
-
-    class FinalResponse(aiohttp.ClientResponse):
-        async def start(self, connection: Any) -> aiohttp.ClientResponse:
-            protocol, read = connection.protocol, connection.protocol.read
-
-            async def read_known() -> Any:
-                message, payload = await read()
-                if 100 <= message.code < 200 and message.code not in INFORMATIONAL:
-                    raise aiohttp.ClientResponseError(
-                        self.request_info, self.history, status=message.code, message="no such status"
-                    )
-                return message, payload
-
-            protocol.read = read_known
-            try:
-                return await super().start(connection)
-            finally:
-                del protocol.read
-
-    return FinalResponse
-
-
 def reuse_trace() -> Any:
     """Notes for each request whether it went over a connection that had been kept alive."""
     import aiohttp
@@ -164,13 +138,13 @@ def reuse_trace() -> Any:
 
 
 def broken(error: Exception, connection: SimpleNamespace) -> Failure:
-    """A connection that broke: stale if it had been kept alive and brought no byte, cut if the answer had begun."""
+    """A connection that was not made or broke: stale if it had been kept alive and brought no byte, cut if the answer had begun."""
     import aiohttp
 
     message = f"{type(error).__name__}: {error}"
     if connection.answered:
         return faults.CutStream(f"the answer was cut off ({message})")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return faults.Unreachable(message)
     broke = isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError))
-    if broke and not isinstance(error, aiohttp.ClientConnectorError) and connection.reused:
-        return faults.StaleConnection(message)
-    return faults.Unreachable(message)
+    return faults.StaleConnection(message) if broke and connection.reused else faults.Broken(message)

@@ -24,6 +24,8 @@ from contextrot.wire.reply import Reply
 
 log = logging.getLogger(__name__)
 _LARGEST_ERROR = 2**16
+NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "ConnectionRefusedError", "gaierror"}
+"""Classes of errors, of the libraries below litellm, that come before anything was sent."""
 
 
 @dataclass
@@ -76,7 +78,7 @@ def _never_retry() -> None:
     def retries(options: Any, most: int) -> int:
         return asked(options, most) if _HEARD.get() is None else 0
 
-    retries.only_elsewhere = True
+    retries.only_elsewhere = True  # type: ignore[attr-defined]
     FinalRequestOptions.get_max_retries = retries
 
 
@@ -93,8 +95,8 @@ def _stay_where_the_key_belongs() -> None:
             return follow(client, request, response)
         raise faults.Denied(redirect_of(response.headers.get("location", "")), response.status_code)
 
-    build.only_elsewhere = True
-    httpx.AsyncClient._build_redirect_request = build
+    build.only_elsewhere = True  # type: ignore[attr-defined]
+    httpx.AsyncClient._build_redirect_request = build  # type: ignore[assignment]
 
 
 def redirect_of(location: str) -> str:
@@ -127,7 +129,7 @@ def _listening(parse: Any) -> Any:
             heard.error = error if isinstance(error, dict) else heard.error
         return parse(iterator, chunk)
 
-    listen.listens = True
+    listen.listens = True  # type: ignore[attr-defined]
     return listen
 
 
@@ -227,15 +229,10 @@ def failure_of(error: BaseException, heard: Heard, sent: Sent | None = None) -> 
     if isinstance(failure, faults.ServerFault) and not answered:
         if names & {"ReadError", "RemoteProtocolError", "ClientPayloadError", "ServerDisconnectedError"} and heard.ends:
             return faults.CutStream(failure.message)
-        if names & {
-            "APIConnectionError",
-            "ConnectError",
-            "ConnectTimeout",
-            "ReadError",
-            "RemoteProtocolError",
-            "ClientConnectorError",
-        }:
+        if names & NEVER_CONNECTED:
             return faults.Unreachable(failure.message)
+        if names & {"APIConnectionError", "ReadError", "RemoteProtocolError"}:
+            return faults.Broken(failure.message)
     return failure
 
 
@@ -263,7 +260,7 @@ def _headers(error: BaseException) -> dict[str, str]:
     return {}
 
 
-def _body(error: BaseException) -> dict[str, Any] | None:
+def _body(error: BaseException) -> dict[str, Any] | str | None:
     """The provider's error object: the one that a library parsed, that of the answer's text, or JSON in the message."""
     if isinstance(body := getattr(error, "body", None), dict) and body:
         return meaning.error_in(body, "error") or body

@@ -66,7 +66,8 @@ class Thoughts:
     @classmethod
     def of(cls, model: ModelSettings) -> Thoughts:
         """By a model's settings; its chat template is looked at only when a text needs it."""
-        pairs = FAMILIES if model.thinking_marks is None else [tuple(model.thinking_marks)] if model.thinking_marks else ()
+        marks = model.thinking_marks
+        pairs: Sequence[Pair] = FAMILIES if marks is None else [(marks[0], marks[1])] if marks else ()
 
         def thinks() -> bool:
             if model.thinking_marks:

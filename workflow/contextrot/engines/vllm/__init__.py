@@ -22,14 +22,14 @@ from dotenv import dotenv_values
 from pydantic import Field
 
 from contextrot.checked import validate
-from contextrot.engines import Endpoint
+from contextrot.engines import Endpoint, Engine
 from contextrot.engines.process import Server
 from contextrot.engines.transformers import check_weights
 from contextrot.errors import ConfigError, EngineError
 from contextrot.settings import ModelSettings, Section
 
 WORKFLOW_ROOT = Path(__file__).parents[4]
-SUPERVISE = Path(__file__).parent / "supervise.py"
+SUPERVISE = Path(__file__).parents[1] / "supervise.py"
 OPERATIONAL_OPTIONS = frozenset(
     {
         "python", "port", "startup_seconds", "visible_devices", "gpu_memory_utilization", "cpu_kv_cache_gib", "cpu_threads_bind",
@@ -321,3 +321,29 @@ def clear_cache(server: Server) -> None:
         cleared = False
     if not cleared:
         server.restart()
+
+
+def in_mode(model: ModelSettings, mode: str) -> ModelSettings:
+    """The model's settings for `aggregated` or `disaggregated` serving, each token sent by itself."""
+    options = {**model.engine_options, "mode": mode, "stream_interval": 1}
+    if mode == "disaggregated":
+        options.setdefault("disaggregated", {})
+    return model.model_copy(update={"engine_options": options})
+
+
+def own_benchmark(model: ModelSettings) -> tuple[str, dict[str, str]]:
+    """Interpreter and environment of the client of vLLM's benchmark."""
+    options: Options = validate(Options, model.engine_options, "engine_options of engine 'vllm'")
+    return interpreter(options), options.environment
+
+
+ENGINE = Engine(
+    Options,
+    serve,
+    has_weights=True,
+    operational_options=OPERATIONAL_OPTIONS,
+    reuses_prefixes=reuses_prefixes,
+    in_mode=in_mode,
+    takes_overrides=True,
+    own_benchmark=own_benchmark,
+)

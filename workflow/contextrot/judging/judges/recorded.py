@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contextrot.errors import DataError
-from contextrot.judging.judge import JudgingContext, Pair
+from contextrot.judging.contract import Judge, JudgingContext, Pair
 from contextrot.records import Judgement
 
 
@@ -15,7 +15,7 @@ def judge(pairs: Sequence[Pair], context: JudgingContext) -> list[Judgement]:
     Raises:
         DataError: if the answers judged are not those of the file.
     """
-    recorded = context.task.recorded_answers(context.project.data)
+    recorded = context.task.recorded_answers(context.data)
     judgements = []
     for pair in pairs:
         name = pair.sample.sample_id
@@ -27,3 +27,6 @@ def judge(pairs: Sequence[Pair], context: JudgingContext) -> list[Judgement]:
         explanation = None if verdict is not None else "the file has no verdict that is true or false"
         judgements.append(Judgement(name, pair.turn, pair.item, context.name, verdict, explanation))
     return judgements
+
+
+JUDGE = Judge(judge, task_members=("recorded_answers",))

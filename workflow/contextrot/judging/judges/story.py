@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, StrictInt, ValidationError, create_m
 from pydantic import Field as Limits
 
 from contextrot.errors import ConfigError
-from contextrot.judging.judge import JudgingContext, Pair
-from contextrot.judging.requests import ask_judge, reading_of, words_of
+from contextrot.judging.contract import Judge, JudgingContext, Pair, Questions
+from contextrot.judging.requests import judge_by_asking, reading_of, words_of
 from contextrot.judging.rubrics import fence
 from contextrot.records import Judgement, Response
 from contextrot.tasks.story_sequences.task import CRITERIA, StorySequences
@@ -58,7 +58,7 @@ REMINDER = (
 Ratings: type[BaseModel] = create_model(
     "Ratings",
     __config__=ConfigDict(extra="forbid"),
-    **{name: (StrictInt, Limits(ge=1, le=5)) for name in CRITERIA},
+    **{name: (StrictInt, Limits(ge=1, le=5)) for name in CRITERIA},  # type: ignore[call-overload]
 )
 """The schema of a reply."""
 
@@ -84,25 +84,22 @@ def rating_prompt(prompt: str, turn: int, answer: str) -> str:
     )
 
 
-def judge(pairs: Sequence[Pair], context: JudgingContext) -> list[Judgement]:
-    """One judgement for each pair; the pairs of an answer are its criteria.
+def prompts(pairs: Sequence[Pair], context: JudgingContext) -> dict[str, str]:
+    """One request for each answer; the pairs of an answer are its criteria.
 
     Raises:
         ConfigError: if the task is not one of story sequences.
-        RequestError: if a request failed after all attempts and `allow_failed` is off.
-        EngineError: if the judge's server cannot be started.
     """
     if not isinstance(context.task, StorySequences):
         raise ConfigError(
             f"judge {context.name!r} rates answers of the task story_sequences only; take it from the experiment's `judges`."
         )
-    prompts = {sequence.name: sequence.prompts for sequence in context.task.sequences(context.project.data)}
-    asked = {
-        _name(pair): rating_prompt(prompts[pair.sample.condition["sequence"]][pair.turn], pair.turn, pair.answer)
-        for pair in pairs
+    given = {sequence.name: sequence.prompts for sequence in context.task.sequences(context.data)}
+    answers = {_name(pair): pair for pair in pairs}
+    return {
+        name: rating_prompt(given[pair.sample.condition["sequence"]][pair.turn], pair.turn, pair.answer)
+        for name, pair in answers.items()
     }
-    replies = ask_judge(asked, parse_ratings, REMINDER, RATING_TOKENS, context)
-    return [_judgement(context.name, pair, replies[_name(pair)][-1]) for pair in pairs]
 
 
 def _name(pair: Pair) -> str:
@@ -110,7 +107,8 @@ def _name(pair: Pair) -> str:
     return f"{pair.sample.sample_id} turn {pair.turn}"
 
 
-def _judgement(judge: str, pair: Pair, last: Response) -> Judgement:
+def _judgement(judge: str, pair: Pair, replies: Sequence[Response]) -> Judgement:
+    last = replies[-1]
     ratings = reading_of(last, parse_ratings)
     rating = ratings[pair.reference] if ratings else None
     return Judgement(
@@ -122,3 +120,12 @@ def _judgement(judge: str, pair: Pair, last: Response) -> Judgement:
         f"rated {rating} of 5" if rating else f"no ratings: {words_of(last)[:200]}",
         rating,
     )
+
+
+def judge(pairs: Sequence[Pair], context: JudgingContext) -> list[Judgement]:
+    """One judgement for each pair; raises what `judge_by_asking` raises, and ConfigError for another task."""
+    return judge_by_asking(QUESTIONS, pairs, context)
+
+
+QUESTIONS = Questions(prompts, _name, parse_ratings, REMINDER, RATING_TOKENS, _judgement)
+JUDGE = Judge(judge, asks=QUESTIONS, task="story_sequences")

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contextrot import engines
 from contextrot.errors import DataError, unknown
 from contextrot.records import SCORED_OUTCOMES, read_responses, read_samples, write_table, write_text
 from contextrot.samples.tokenizers import ChatTokenizer, tokenizer_of
@@ -19,13 +20,14 @@ from contextrot.tasks.context_switching.task_sets import Reference, resolved_rev
 if TYPE_CHECKING:
     import pandas as pd
 
-    from contextrot.project import Project
+    from contextrot.settings import ModelSettings
+    from contextrot.tasks.context_switching.task import ContextSwitching
 
 MOST_COMMON = 5
 
 
 def export_pair(
-    project: Project, tier: str, model: str, experiment: str, pair: str, folder: Path, outputs: tuple[Path, Path]
+    task: ContextSwitching, model_name: str, model: ModelSettings, pair: str, folder: Path, outputs: tuple[Path, Path]
 ) -> None:
     """Writes the result and the debug file of one pair.
 
@@ -33,6 +35,8 @@ def export_pair(
     that of free answers is ROUGE-L of the generated text. `metric_source` says which.
 
     Args:
+        task: with its parameters.
+        model_name: the model's name in config.
         pair: as in `ContextSwitching.pairs`.
         folder: of the experiment: samples, responses, scores and, for a local model, cosines.
         outputs: paths of the result and of the debug file.
@@ -42,16 +46,15 @@ def export_pair(
     """
     import pandas as pd
 
-    task = project.task(tier, model, experiment)
     if pair not in task.pairs:
-        raise unknown("pair", pair, task.pairs, f"experiment {experiment!r}")
+        raise unknown("pair", pair, task.pairs, f"experiment {folder.name!r}")
     target, distractor = task.pairs[pair]
     scores = _of_pair(pd.read_parquet(folder / "scores.parquet"), target, distractor)
     cosines_path = folder / "cosines.parquet"
-    cosines = _of_pair(pd.read_parquet(cosines_path), target, distractor) if project.models[model].has_weights else None
-    examples = _examples(project, model, folder, scores)
+    cosines = _of_pair(pd.read_parquet(cosines_path), target, distractor) if engines.of(model).has_weights else None
+    examples = _examples(model, folder, scores)
     result = {
-        "model": model,
+        "model": model_name,
         "target": target,
         "distractor": distractor,
         "metric_name": str(scores["metric_name"].iloc[0]) if len(scores) else None,
@@ -61,7 +64,7 @@ def export_pair(
         "debug_top5_by_len": _top_tokens(scores),
         "data_sets": {name: _origin(name, task.parameters.sets) for name in dict.fromkeys((target, distractor))},
     }
-    debug = {"model": model, "target_task": target, "distractor_task": distractor, "debug_examples": examples}
+    debug = {"model": model_name, "target_task": target, "distractor_task": distractor, "debug_examples": examples}
     for path, content in zip(outputs, (result, debug), strict=True):
         write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
@@ -70,10 +73,10 @@ def _of_pair(frame: pd.DataFrame, target: str, distractor: str) -> pd.DataFrame:
     return frame[(frame["target"] == target) & frame["distractor"].isin([distractor, NO_HISTORY])]
 
 
-def _examples(project: Project, model: str, folder: Path, scores: pd.DataFrame) -> list[dict[str, Any]]:
+def _examples(model: ModelSettings, folder: Path, scores: pd.DataFrame) -> list[dict[str, Any]]:
     samples = {sample.sample_id: sample for sample in read_samples(folder / "samples.parquet")}
     texts = {response.sample_id: response.text for response in read_responses(folder / "responses.parquet")}
-    tokenizer = tokenizer_of(project.models[model])
+    tokenizer = tokenizer_of(model)
     examples = []
     for row in scores.sort_values(["history_turns", "item"]).to_dict("records"):
         sample, labels = samples[row["sample_id"]], list(row["labels"])

@@ -1,4 +1,8 @@
-"""Context switching: a target task after h turns of another task.
+"""Is this film review positive or negative?
+The last ten minutes left our whole row in happy, helpless tears.
+-> positive
+
+Context switching: a target task after h turns of another task.
 
 Source: Gupta et al. (2024), LLM Task Interference: An Initial Study on the Impact of Task-Switch in Conversational History
 (arXiv 2402.18216), for histories, percent change and sensitivity tau; its r0 is here the model's own zero-shot answer. Layer
@@ -146,11 +150,13 @@ class ContextSwitching(Task):
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
         import pandas as pd
 
+        from contextrot.scores.score import averages
+
         changes = [
             percent_changes(scores, measure, f"{name}percent_change")
             for measure, name in (("score", ""), ("likelihood_correct", "likelihood_"))
         ]
-        aggregated = super().metrics(scores)
+        aggregated = averages(self, scores)
         given = (aggregated["measure"] == "tau") & (aggregated["history_turns"] == 0) & aggregated["value"].notna()
         aggregated.loc[given, ["low", "high"]] = 0.0  # without a history tau is 0 by definition, not by measurement
         rows = [frame.reindex(columns=aggregated.columns) for frame in changes if len(frame)]
@@ -252,7 +258,8 @@ def _change_interval(before: Any, after: Any, drawn: Any) -> tuple[float | None,
         low, high = np.quantile(ratios, [0.025, 0.975])
     else:
         low, high = ratio_interval(mean_interval(after, (0, 1)), mean_interval(before, (0, 1)))
-    return tuple(None if end is None else 100 * (float(end) - 1) for end in (low, high))
+    low, high = (None if end is None else 100 * (float(end) - 1) for end in (low, high))
+    return low, high
 
 
 def draw_metric(context: FigureContext) -> Figure:

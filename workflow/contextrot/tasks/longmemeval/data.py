@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from contextrot.errors import DataError
 from contextrot.files import as_text, read_rows
@@ -19,21 +19,21 @@ from contextrot.tasks.longmemeval.moments import moments
 
 log = logging.getLogger(__name__)
 
-QUESTION_TYPES = (
+QuestionType = Literal[
     "single-session-user",
     "single-session-assistant",
     "single-session-preference",
     "multi-session",
-    "temporal-reasoning",
     "knowledge-update",
-)
+    "temporal-reasoning",
+]
+QUESTION_TYPES = get_args(QuestionType)
 CHROMA_TYPES = ("multi-session", "temporal-reasoning", "knowledge-update")
 """The types of Chroma's subset."""
 
-PUBLIC_DATASET = "xiaowu0162/longmemeval-cleaned"
 PUBLIC_REVISION = "98d7416c24c778c2fee6e6f3006e7a073259d48f"
 
-FIELDS = {
+FIELDS: dict[str, type | tuple[type, ...]] = {
     "question_id": (str, int),
     "question_type": str,
     "question": str,
@@ -77,7 +77,6 @@ class Question:
     """One question and the history it is asked about.
 
     Attributes:
-        abstains: whether the history does not hold the answer (`_abs` at the end of the id), so that saying so is right.
         date: when it is asked; None if the data set has no dates.
         sessions: by date, oldest first; in the order of the file without dates.
     """
@@ -88,10 +87,6 @@ class Question:
     answer: str
     date: str | None
     sessions: tuple[ChatSession, ...]
-
-    @property
-    def abstains(self) -> bool:
-        return self.question_id.endswith("_abs")
 
     @property
     def evidence(self) -> tuple[ChatSession, ...]:

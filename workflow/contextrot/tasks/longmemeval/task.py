@@ -1,4 +1,16 @@
-"""LongMemEval: a question about earlier chats, with the answer sessions alone (focused) and with the whole history (full).
+"""These are earlier chat sessions with the user.
+
+Session of 2023/12/03 (Sun) 22:06
+user: Let us talk of the discipline of rehearsal.
+assistant: Out in the dark the six of them carried on.
+user: My flatmate works as a beekeeper.
+assistant: Good to know.
+
+Current date: 2024/01/15 (Mon) 07:04
+Question: What does my flatmate work as?
+-> Your flatmate works as a beekeeper.
+
+LongMemEval: a question about earlier chats, with the answer sessions alone (focused) and with the whole history (full).
 
 Source: D. Wu et al. (2025), LongMemEval, arXiv:2410.10813; the two conditions of K. Hong, A. Troynikov, J. Huber (2025),
 Context Rot (Chroma). Deviation: Chroma's focused prompts hold excerpts (269 tokens in the mean), ours the whole answer
@@ -26,6 +38,7 @@ from contextrot.tasks.longmemeval.data import (
     PUBLIC_REVISION,
     QUESTION_TYPES,
     Question,
+    QuestionType,
     download_questions,
     load_questions,
 )
@@ -33,14 +46,6 @@ from contextrot.tasks.longmemeval.data import (
 if TYPE_CHECKING:
     import pandas as pd
 
-QuestionType = Literal[
-    "single-session-user",
-    "single-session-assistant",
-    "single-session-preference",
-    "multi-session",
-    "temporal-reasoning",
-    "knowledge-update",
-]
 HISTORIES = ("focused", "full")
 
 
@@ -57,7 +62,7 @@ class LongMemEvalParameters(Parameters):
     """SHA-256 that `dataset_file` must have; without it, the one under which the Hub keeps the file."""
     question_types: Literal["all", "chroma"] | list[QuestionType] = "all"
     """Which questions: `all` six types, `chroma` for multi-session, temporal-reasoning and knowledge-update, or a list."""
-    histories: list[Literal["focused", "full"]] = list(HISTORIES)
+    histories: list[Literal["focused", "full"]] = ["focused", "full"]
     """What the question is asked with: the answer sessions alone (focused), the whole history (full)."""
     every: int = Field(1, ge=1)
     """Only every so many questions, the same ones in both conditions."""
@@ -206,12 +211,14 @@ class LongMemEval(Task):
         }
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """Adds, overall and by type, the paired comparison of the two conditions; see contextrot.paired."""
+        """Adds, overall and by type, the paired comparison of the two conditions; see scores.paired."""
         import pandas as pd
+
+        from contextrot.scores.score import averages
 
         pairs = paired.pair(scores, "question_id", "history", HISTORIES, keep=["question_type"])
         comparison = paired.compare(pairs, HISTORIES, [(), ("question_type",)])
-        return pd.concat([super().metrics(scores), comparison], ignore_index=True)
+        return pd.concat([averages(self, scores), comparison], ignore_index=True)
 
     @staticmethod
     def draw_overall(context: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from contextrot.errors import ConfigError, DataError, unknown
 from contextrot.files import as_text, read_yaml
-from contextrot.judging.judges.match import match, normalize
+from contextrot.matching.match import match, normalize
 from contextrot.samples.prompts import NEEDLE_TEMPLATES
 
 FOLLOWED_SHARE = 0.5

@@ -1,4 +1,14 @@
-"""Needle in a haystack: one planted fact (or several) in a long text, at a length and a depth.
+"""Read the document and answer the question in one sentence, using only the document.
+
+<document>
+For a birthday dinner my neighbour recommended a restaurant called the Tin Heron, on the corner by the old ropeworks. The
+Invention of the Weekend Nothing in the sky lasts for two days out of seven. [...]
+</document>
+
+Question: Which restaurant did my neighbour recommend for a birthday dinner?
+-> For a birthday dinner my neighbour recommended a restaurant called the Tin Heron, on the corner by the old ropeworks.
+
+Needle in a haystack: one planted fact (or several) in a long text, at a length and a depth.
 
 Source: G. Kamradt (2023), Needle In A Haystack; conditions of K. Hong, A. Troynikov, J. Huber (2025), Context Rot (Chroma):
 needle-question similarity, distractors, order and topic of the haystack. Deviations: the length is that of the whole
@@ -290,10 +300,10 @@ class NeedleInAHaystack(Task):
         """Adds, where there are several needles, `needle_score`: each needle's own, by needle and length, and by its own depth."""
         import pandas as pd
 
-        from contextrot.scores.score import aggregate, on_target
+        from contextrot.scores.score import aggregate, averages, on_target
 
         scores = on_target(scores)
-        found = super().metrics(scores)
+        found = averages(self, scores)
         if not self._several_needles:
             return found
         groupings = [("needle", "length"), ("needle",), ("length", "depth")]
@@ -343,7 +353,7 @@ def by_needle(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _read_table(path: Path, needed: str) -> dict[str, dict[str, str]]:
+def _read_table(path: Path, needed: str) -> dict[str, Mapping[str, str]]:
     """Rows of one of Chroma's files by sample id, which is made of what a row asks."""
     rows = published.read_rows(path, (*ASKED, "answer", needed))
     questions = list(dict.fromkeys(row["question"] for row in rows))

@@ -1,4 +1,9 @@
-"""Repeated words: copy a text of one word repeated many times, with one word of it another.
+"""Repeat the following text exactly, and write nothing else:
+
+apples apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple [...]
+-> apples apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple apple [...]
+
+Repeated words: copy a text of one word repeated many times, with one word of it another.
 
 Source: K. Hong, A. Troynikov, J. Huber (2025), Context Rot (Chroma). Deviations, all of them mends:
 

@@ -1,4 +1,11 @@
-"""Latency, throughput, goodput and memory of the engine itself, by prompt length and concurrency, aggregated or disaggregated.
+"""Text 84706fba:
+
+Running a Village Library Our library occupies what used to be the infants' schoolroom, so that the coat hooks are at the height [...]
+
+Go on with the text.
+-> Golden my butcherer had been, and at the dinner with one,    (the embedded model, 16 tokens)
+
+Latency, throughput, goodput and memory of the engine itself, by prompt length and concurrency, aggregated or disaggregated.
 
 Source of the definitions (TTFT, TPOT, ITL, end-to-end latency, goodput): vLLM's serving benchmark, `vllm bench serve`.
 The prompts go to the engine once for each mode, and are the same in all of them; see contextrot/serving.

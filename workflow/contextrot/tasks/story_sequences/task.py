@@ -1,4 +1,9 @@
-"""Story sequences: creative prompts whose every turn builds on all before it, with very long answers.
+"""Write a detailed treatment, of at least two thousand words, for a feature film set in a fading ski town. [...]
+-> Texiors fails and quantance by large with a moment at which the sulfence lion. [...]    (the embedded model, at 192 tokens: truncated)
+Building on what you wrote above, choose the four most important moments of the treatment [...]
+-> I should be listed from one a bucket. [...]
+
+Story sequences: creative prompts whose every turn builds on all before it, with very long answers.
 
 A sequence is one sample of several turns. Before each turn the conversation is fitted into the window
 (`contextrot.conversation`), and an empty, tiny or failed answer is asked again with the engine's state reset in between
@@ -128,8 +133,9 @@ class StorySequences(Task):
     """What do very long answers, and the context they fill, do to the next answer?"""
 
     Parameters = StoryParameters
-    version = 1
+    version = 2
     judged = False
+    criteria = CRITERIA
     groupings = [("turn",), ("sequence", "turn"), ("sequence",), ()]
     measures = [
         "score",
@@ -191,7 +197,7 @@ class StorySequences(Task):
                     Sample(
                         sample_id=f"{sequence.name}-{repeat}",
                         messages=messages if fits else [],
-                        references=list(CRITERIA),
+                        references=[],
                         max_output_tokens=output_tokens,
                         prompt_tokens=tokens if fits else None,
                         fits_window=fits,

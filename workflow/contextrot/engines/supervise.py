@@ -17,12 +17,16 @@ PR_SET_PDEATHSIG = 1
 PATIENCE_SECONDS = 8
 
 
+def end_with_parent(number: int = signal.SIGKILL) -> None:
+    """Asks the kernel (of Linux; others have no such thing) to send this process a signal when its parent has ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
 def main(command: list[str]) -> int:
     """Runs the command; returns its exit status, 128 + signal if a signal ended it."""
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if libc:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    child = subprocess.Popen(command, preexec_fn=(lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)) if libc else None)
+    end_with_parent(signal.SIGTERM)
+    child = subprocess.Popen(command, preexec_fn=end_with_parent)
 
     def end(number: int, _: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,0 +1,114 @@
+"""What a run will cost before it is paid: per model and experiment, its judges included.
+
+A price that is not known stays unknown, and so does every sum that it enters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from contextrot.judging import judges
+from contextrot.judging.contract import JudgingContext
+from contextrot.judging.cost import estimate_judge
+from contextrot.project import Project
+from contextrot.records import read_samples, write_text
+from contextrot.responses.cost import CostEstimate, estimate_experiment
+from contextrot.samples.tokenizers import tokenizer_of
+
+
+def estimate_cost(project: Project, tier: str, samples_paths: Sequence[str], output_json: Path, output_md: Path) -> None:
+    """Writes the estimates of all the samples files of one tier, as JSON and as a table.
+
+    Args:
+        samples_paths: `.../{tier}/{model}/{experiment}/samples.parquet` each.
+    """
+    estimates = []
+    for path in map(Path, samples_paths):
+        model_name, experiment = path.parts[-3:-1]
+        samples = read_samples(path, columns=["later_prompts"])
+        mean = earlier_mean_output(path.parents[3], model_name, experiment)
+        estimates.append(estimate_experiment(model_name, experiment, project.models[model_name], samples, mean))
+        for name in project.judges_of(experiment):
+            block = project.settings.judges[name]
+            questions = judges.load(block.kind).asks
+            if questions is not None:
+                task, asked = project.task(tier, model_name, experiment), project.models[block.model]
+                context = JudgingContext(name, block, task, project.data, asked)
+                tokenizer = tokenizer_of(project.models[model_name])
+                estimates.append(estimate_judge(questions, context, experiment, samples, tokenizer, mean))
+    content = {
+        "tier": tier,
+        "budget_usd_per_model_and_experiment": project.settings.budget_usd,
+        "estimates": [asdict(estimate) for estimate in estimates],
+        "total": _total(estimates),
+    }
+    write_text(output_json, json.dumps(content, indent=2) + "\n")
+    write_text(output_md, cost_table(tier, estimates))
+
+
+def earlier_mean_output(results: Path, model: str, experiment: str) -> float | None:
+    """Mean completion tokens of what any tier has already answered for the same model and experiment."""
+    calls = tokens = 0
+    for path in sorted(results.glob(f"*/{model}/{experiment}/token_summary.json")):
+        try:
+            summary = json.loads(path.read_text(encoding="utf-8"))["models"][model]
+            calls, tokens = calls + summary["calls"], tokens + summary["output_tokens"]
+        except (ValueError, KeyError, TypeError):
+            continue
+    return tokens / calls if calls else None
+
+
+def _total(estimates: Sequence[CostEstimate]) -> dict[str, int | float | None]:
+    def total(values: list[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return sum(known) if len(known) == len(values) else None
+
+    return {
+        "calls": sum(e.calls for e in estimates),
+        "prompt_tokens": sum(e.prompt_tokens for e in estimates),
+        "output_tokens": sum(e.output_tokens for e in estimates),
+        "output_tokens_at_most": sum(e.output_tokens_at_most for e in estimates),
+        "usd": total([e.usd for e in estimates]),
+        "usd_at_most": total([e.usd_at_most for e in estimates]),
+        "usd_of_known_prices": sum(e.usd for e in estimates if e.usd is not None),
+    }
+
+
+def cost_table(tier: str, estimates: Sequence[CostEstimate]) -> str:
+    """The estimates as a Markdown table."""
+    header = ["model", "experiment", "calls", "prompt tokens", "output tokens", "at most", "USD", "at most", "hours"]
+    rows = [
+        [
+            e.model,
+            e.experiment + (f", judge {e.judge}" if e.judge else ""),
+            f"{e.calls:,}",
+            f"{e.prompt_tokens:,}",
+            f"{e.output_tokens:,}",
+            f"{e.output_tokens_at_most:,}",
+            _usd(e.usd),
+            _usd(e.usd_at_most),
+            "no limit" if e.hours is None else f"{e.hours:.1f}",
+        ]
+        for e in estimates
+    ]
+    total = _total(estimates)
+    counts = [f"{total[name]:,}" for name in ("calls", "prompt_tokens", "output_tokens", "output_tokens_at_most")]
+    rows.append(["all", "", *counts, _usd(total["usd"]), _usd(total["usd_at_most"]), ""])
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
+    rule = "-|-".join("-" * width for width in widths)
+    table = "\n".join(f"| {line} |" for line in [lines[0], rule, *lines[1:]])
+    notes = (
+        "Answers from the request store cost nothing again. Hours: what the rate limits allow at best, one model after the other."
+    )
+    if total["usd"] is None:
+        known = total["usd_of_known_prices"]
+        notes += f" The price of some models is unknown (set `price` in the models file); the known part is {known:.2f} USD."
+    return f"# Cost estimate, tier {tier}\n\n{table}\n\n{notes}\n"
+
+
+def _usd(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
