@@ -148,7 +148,7 @@ def _item(p: DatasetParameters, row: Row, number: int) -> Item | None:
     for _, name, _, _ in string.Formatter().parse(p.prompt_template):
         if name and name not in values and name != "context":
             values[name] = as_text(_column(row, name, "template"), f"{row.where}, {name}") or ""
-    columns = {name: as_text(_column(row, name, "conditions"), f"{row.where}, {name}") for name in p.conditions}
+    columns: dict[str, Any] = {name: as_text(_column(row, name, "conditions"), f"{row.where}, {name}") for name in p.conditions}
     for own, name in (("own_length", p.length), ("own_depth", p.depth)):
         columns[own] = None if name is None else _number(_column(row, name, own[4:]), f"{row.where}, {name}")
     item_id = f"{number:06d}" if p.id is None else as_text(_column(row, p.id, "id"), f"{row.where}, {p.id}")

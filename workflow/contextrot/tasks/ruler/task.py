@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -40,7 +40,7 @@ Name = Literal[
     "niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multikey_3", "niah_multivalue",
     "niah_multiquery", "vt", "cwe", "fwe", "qa_1", "qa_2",
 ]  # fmt: skip
-SYNTHETIC: list[Name] = [*NEEDLES, "vt", "cwe", "fwe"]
+SYNTHETIC: list[Name] = [name for name in get_args(Name) if not name.startswith("qa_")]
 FAMILIES = {
     "vt": "tracking",
     "cwe": "aggregation",
