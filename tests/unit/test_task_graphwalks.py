@@ -52,7 +52,7 @@ def test_lengths_are_exact_and_networkx_finds_the_gold_nodes(seed, length, embed
 
 
 def test_lengths_are_exact_with_a_large_vocabulary_too(o200k, data):
-    for sample in build(o200k, data, lengths=[1000, 8000])[1]:
+    for sample in build(o200k, data, lengths=[1000, 8000, 40_000])[1]:
         assert sample.target_tokens - 8 <= o200k.count_chat(sample.messages) <= sample.target_tokens
 
 

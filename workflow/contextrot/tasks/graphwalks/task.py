@@ -7,6 +7,7 @@ here, the words are this project's own; README.md beside this file lists the dev
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -149,8 +150,9 @@ def _fitted(
     if size < 4:
         raise too_short(length, name)
     # the room that less than an edge leaves: some of the nodes that nobody asks for get longer names
-    others = sorted({end for edge in edges for end in edge} - found - {node})
-    spare = [n for n in others if sum(n in edge for edge in edges[-400:]) <= 2][:16] or others[:1]
+    degree = Counter(end for edge in edges for end in edge)
+    others = sorted((number for number in degree if number not in found and number != node), key=lambda n: (degree[n], n))
+    spare = others[:16]
 
     def lengthen(digits: int) -> int:
         longer.clear()
@@ -159,7 +161,9 @@ def _fitted(
             longer[number] = "".join("0123456789abcdef"[(7 * number + 5 * i + place) % 16] for i in range(count))
         return tokens(edges, node)
 
-    lengthen(max(0, largest(lambda n: lengthen(n) <= length, 120)))
+    digits = max(0, largest(lambda n: lengthen(n) <= length, 120))
+    nearest = max((n for n in range(digits, digits + 5) if lengthen(n) <= length), key=lengthen, default=0)
+    lengthen(nearest)  # not every digit is a token: a few more may still fit
     return messages(edges, node), sorted(graph.names[number] for number in found)
 
 
