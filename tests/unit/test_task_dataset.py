@@ -277,3 +277,12 @@ def test_scores_are_averaged_by_the_user_s_own_conditions_and_drawn(tmp_path, bu
     for name in of.figure_names():
         save(of.figures[name](FigureContext(scores, metrics, tmp_path, "A model", "Mine")), tmp_path / f"{name}.png")
     assert of.figure_names() == ["score_by_length", "heatmap"]
+
+
+def test_a_context_that_stands_elsewhere_than_asked_counts_in_no_mean():
+    import pandas as pd
+
+    row = {"length": 100, "depth": 50, "outcome": "answered", "unjudged": False}
+    scores = pd.DataFrame([row | {"score": 1.0, "on_target": True}, row | {"score": 0.0, "on_target": False}])
+    whole = select(task(file="a.csv").metrics(scores), "score")
+    assert whole["value"].tolist() == [1.0] and whole["n"].tolist() == [1]

@@ -31,6 +31,8 @@ from contextrot.tasks.dataset.padding import OTHERS, Filler, cut_to
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
+
 _log = logging.getLogger(__name__)
 
 JUDGE = "judge"
@@ -316,6 +318,12 @@ class Dataset(Task):
         if self.parameters.scorer == JUDGE:
             return {"score": float(any(bool(verdict) for verdict in verdicts))}
         return {"score": SCORERS[self.parameters.scorer](response.text or "", list(sample.condition["answers"]))}
+
+    def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
+        """Averages of the rows whose context stands at the asked depth."""
+        from contextrot.scores.score import averages, on_target
+
+        return averages(self, on_target(scores))
 
     def figure_names(self) -> list[str]:
         p = self.parameters

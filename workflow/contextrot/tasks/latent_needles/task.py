@@ -139,12 +139,12 @@ class LatentNeedles(Task):
         import numpy as np
         import pandas as pd
 
-        from contextrot.scores.score import on_target
+        from contextrot.scores.score import averages, on_target
         from contextrot.scores.stats import mean_interval
         from contextrot.tasks.latent_needles.base_score import BASE_LENGTHS_UP_TO
 
-        found = super().metrics(scores)
         counted = on_target(scores)
+        found = averages(self, counted)
         counted = counted[counted["outcome"].isin(SCORED_OUTCOMES)]
         short = counted[counted["length"] <= BASE_LENGTHS_UP_TO].dropna(subset=["score"])
         best = short.groupby(["pair", "length"])["score"].mean().groupby("pair").max() if len(short) else []
