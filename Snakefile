@@ -20,7 +20,6 @@ configfile: ROOT / "config" / "config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/lookups.smk"
 include: "rules/samples.smk"
 include: "rules/inference.smk"
 include: "rules/judging.smk"
@@ -30,6 +29,7 @@ include: "rules/serving.smk"
 include: "rules/figures.smk"
 include: "rules/comparison.smk"
 include: "rules/report.smk"
+include: "rules/page.smk"
 include: "rules/check_models.smk"
 include: "rules/cost.smk"
 include: "rules/status.smk"
@@ -39,10 +39,5 @@ include: "rules/embedded.smk"
 rule all:
     default_target: True
     input:
-        metrics_of_selection(),
-        figures_of_selection(),
-        serving_reports_of_selection(),
-        comparisons_of_tier(project.settings.tier),
-        agreements_of_tier(project.settings.tier),
-        reports_of_tier(project.settings.tier),
+        plan.targets(),
     localrule: True

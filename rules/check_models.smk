@@ -32,7 +32,7 @@ rule check_models_of_tier:
         json=lambda wildcards, output: output.json,
         md=lambda wildcards, output: output.md,
         strict=False,
-        models=[(answering(project.models[name]), project.models[name].window) for name in project.selected_models],
+        models=plan.report.asked_models(),
     message:
         "Asking each model of tier {wildcards.tier} one tiny request"
     script:

@@ -1,35 +1,39 @@
 # scores.parquet of several models, conditions or tiers -> comparison tables -> comparison figures;
 # judgements/ of several judges -> agreement.csv, agreement.png.
 
+from contextrot.figures.comparison import COMPARISON_FIGURES
+
 
 wildcard_constraints:
-    comparison=rf"(({any_of(project.settings.tiers)})/)?comparison/"
-    rf"(conditions/({any_of(project.models)})/[A-Za-z0-9_]+|({any_of(project.experiments)}))",
+    comparison=plan.comparisons.constraint,
 
 
-rule compare:
+rule write_comparison:
     input:
-        compared,
+        plan.comparisons.sources,
     output:
         table="results/{comparison}/table.csv",
         curves="results/{comparison}/curves.csv",
         differences="results/{comparison}/differences.csv",
     log:
-        "logs/{comparison}/compare.log",
+        "logs/{comparison}/write_comparison.log",
     benchmark:
-        "benchmarks/runs/{comparison}/compare.tsv"
+        "benchmarks/runs/{comparison}/write_comparison.tsv"
     conda:
         "../envs/contextrot.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("compare"),
-        facts=lambda w: comparison_facts(project, w.comparison),
+        code=plan.code_hash("write_comparison"),
+        entries=plan.comparisons.entries,
+        length=plan.comparisons.length,
+        pair_columns=plan.comparisons.pair_columns,
+        seed=project.settings.seed,
     message:
         "Comparing {wildcards.comparison}"
     script:
-        "../workflow/scripts/compare.py"
+        "../workflow/scripts/write_comparison.py"
 
 
 rule draw_comparison:
@@ -58,18 +62,18 @@ rule draw_comparison:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("draw_comparison"),
-        length=lambda w: length_column(project, w.comparison),
-        facts=lambda w: comparison_facts(project, w.comparison),
+        code=plan.code_hash("draw_comparison"),
+        length=plan.comparisons.length,
+        facts=plan.comparisons.facts,
     message:
         "Drawing {wildcards.comparison}"
     script:
         "../workflow/scripts/draw_comparison.py"
 
 
-rule agree_judges:
+rule write_agreement:
     input:
-        judgements_of,
+        plan.judging.judgements,
     output:
         table=f"{EXPERIMENT}/agreement.csv",
         figure=report(
@@ -77,22 +81,22 @@ rule agree_judges:
             caption="../workflow/report/table.rst",
             category="{model}",
             subcategory="{experiment}",
-            labels=labels_of("agreement of the judges"),
+            labels=captions.labels("agreement of the judges"),
         ),
     log:
-        f"{LOGS}/agree_judges.log",
+        f"{LOGS}/write_agreement.log",
     benchmark:
-        f"{BENCHMARKS}/agree_judges.tsv"
+        f"{BENCHMARKS}/write_agreement.tsv"
     conda:
         "../envs/contextrot.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("agree_judges"),
-        heading=heading,
-        facts=facts_of({"agreement of the judges": "Verdicts of each two judges on the same answers, with Cohen's kappa."}),
+        code=plan.code_hash("write_agreement"),
+        titles=captions.titles,
+        facts=captions.tables({"agreement of the judges": "Verdicts of each two judges on the same answers, with Cohen's kappa."}),
     message:
         "Comparing the judges of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:
-        "../workflow/scripts/agree_judges.py"
+        "../workflow/scripts/write_agreement.py"

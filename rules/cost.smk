@@ -4,7 +4,7 @@
 
 rule estimate_cost:
     input:
-        samples_of_tier,
+        plan.report.of_tier("samples.parquet"),
     output:
         json="results/{tier}/cost_estimate.json",
         md="results/{tier}/cost_estimate.md",
@@ -16,12 +16,9 @@ rule estimate_cost:
         mem_mb=growing(2000),
         runtime=10,
     params:
-        code=code_hash("estimate_cost", *asking_judges()),
-        models=[
-            project.models[name].model_dump_json(include={"price", "tokens_per_minute", "requests_per_minute"})
-            for name in project.selected_models
-        ],
-        judges=project.settings.model_dump_json(include={"judges", "default_judges", "budget_usd"}),
+        code=plan.report.estimating_code(),
+        models=plan.report.prices(),
+        judges=plan.report.judges(),
     message:
         "Estimating the cost of tier {wildcards.tier}"
     script:
@@ -31,7 +28,7 @@ rule estimate_cost:
 rule cost_estimate:
     input:
         f"results/{project.settings.tier}/cost_estimate.md",
-        checks_of_hosted(project.settings.tier),
+        plan.report.checks(),
     log:
         "logs/cost_estimate.log",
     localrule: True

@@ -2,9 +2,9 @@
 # One job draws all that a run wants of an experiment. Another format, and what was not selected, has a job of its own.
 
 
-for experiment, figures in figures_drawn_together().items():
-    drawing = re.sub(r"\W", "_", f"draw_figures_of_{experiment}")
-    folder = folder_of(tier=[project.settings.tier], model=project.selected_models, experiment=[experiment])
+for experiment, figures in plan.figures.drawn_together().items():
+    drawing = plan.figures.rule_name("draw_figures_of", experiment)
+    folder = plan.figures.folder(experiment)
     workflow.ruleorder(drawing, "draw_figure")
 
     rule:
@@ -13,7 +13,7 @@ for experiment, figures in figures_drawn_together().items():
         input:
             scores=f"{EXPERIMENT}/scores.parquet",
             metrics=f"{EXPERIMENT}/metrics.csv",
-            extra=figure_sources(experiment, figures),
+            extra=plan.figures.sources(figures),
         output:
             [
                 report(
@@ -21,7 +21,7 @@ for experiment, figures in figures_drawn_together().items():
                     caption="../workflow/report/figure.rst",
                     category="{model}",
                     subcategory="{experiment}",
-                    labels=labels_of(figure),
+                    labels=captions.labels(figure),
                 )
                 for figure in figures
             ],
@@ -39,9 +39,10 @@ for experiment, figures in figures_drawn_together().items():
             mem_mb=growing(2000),
             runtime=30,
         params:
-            code=figure_code,
-            heading=heading,
-            facts=figure_facts_of(figures),
+            code=plan.figures.code,
+            task=plan.figures.task_name,
+            titles=captions.titles,
+            facts=captions.figures(figures),
         message:
             "Drawing {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
         script:
@@ -52,14 +53,14 @@ rule draw_figure:
     input:
         scores=f"{EXPERIMENT}/scores.parquet",
         metrics=f"{EXPERIMENT}/metrics.csv",
-        extra=lambda w: figure_sources(w.experiment, [w.figure]),
+        extra=plan.figures.sources_of_one,
     output:
         report(
             f"{EXPERIMENT}/figures/{{figure}}.{{format}}",
             caption="../workflow/report/figure.rst",
             category="{model}",
             subcategory="{experiment}",
-            labels=labels_of("{figure}"),
+            labels=captions.labels("{figure}"),
         ),
     log:
         f"{LOGS}/draw_figures-{{figure}}-{{format}}.log",
@@ -72,25 +73,21 @@ rule draw_figure:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=figure_code,
-        heading=heading,
-        facts=lambda w: figure_facts(project, w.tier, w.model, w.experiment, [w.figure]),
+        code=plan.figures.code,
+        task=plan.figures.task_name,
+        titles=captions.titles,
+        facts=captions.figure,
     message:
         "Drawing {wildcards.figure} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
     script:
         "../workflow/scripts/draw_figures.py"
 
 
-for experiment in project.experiments:
-    for figure in project.task_class(experiment).figures:
+for target, files in plan.figures.short_targets():
 
-        rule:
-            name:
-                re.sub(r"\W", "_", f"{experiment}_{figure}")
-            input:
-                [
-                    f"results/{project.settings.tier}/{model}/{experiment}/figures/{figure}.png"
-                    for model in project.selected_models
-                    if figure in project.figures_of(model, experiment)
-                ],
-            localrule: True
+    rule:
+        name:
+            target
+        input:
+            files,
+        localrule: True

@@ -6,9 +6,9 @@
 
 rule extract_cosines:
     input:
-        unpack(state_sources),
+        unpack(plan.hidden_states.sources),
         samples=f"{EXPERIMENT}/samples.parquet",
-        weights=weights_of,
+        weights=plan.hidden_states.weights,
     output:
         cosines=f"{EXPERIMENT}/cosines.parquet",
         likelihoods=f"{EXPERIMENT}/likelihoods.parquet",
@@ -17,18 +17,17 @@ rule extract_cosines:
         f"{LOGS}/extract_cosines.log",
     benchmark:
         f"{BENCHMARKS}/extract_cosines.tsv"
-    # on a GPU after all answers of the model, for its server has to leave
-    priority: lambda wildcards: turn(wildcards.model, after=0.75) if model_of(wildcards).gpu else 1
+    priority: plan.hidden_states.priority
     conda:
         "../envs/contextrot.yaml"
-    threads: lambda wildcards: engine_threads(model_of(wildcards))
+    threads: plan.hidden_states.threads
     resources:
-        gpu=lambda wildcards: model_of(wildcards).gpu,
+        gpu=plan.hidden_states.gpus,
         mem_mb=growing(8000),
         runtime=240,
     params:
-        code=state_code,
-        options=state_options,
+        code=plan.hidden_states.code,
+        options=plan.hidden_states.options,
     message:
         "Looking at the layers of {wildcards.model} for {wildcards.experiment} ({wildcards.tier})"
     script:
@@ -53,7 +52,8 @@ rule draw_cosines:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("draw_cosines"),
+        code=plan.code_hash("draw_cosines"),
+        titles=captions.titles,
     message:
         "Drawing the cosines of {wildcards.experiment} for {wildcards.model} by {wildcards.column} ({wildcards.tier})"
     script:
@@ -65,7 +65,7 @@ ruleorder: draw_cosines > draw_figure
 
 rule export_pair:
     input:
-        pair_sources,
+        plan.hidden_states.pair_sources,
     output:
         result=f"{EXPERIMENT}/pairs/{{pair}}.json",
         debug=f"{EXPERIMENT}/pairs/{{pair}}_debug.json",
@@ -81,7 +81,7 @@ rule export_pair:
         mem_mb=growing(4000),
         runtime=30,
     params:
-        code=code_hash("export_pair"),
+        code=plan.code_hash("export_pair"),
     message:
         "Writing {wildcards.pair} of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"
     script:
@@ -90,8 +90,8 @@ rule export_pair:
 
 rule verify_pairs:
     input:
-        results=pairs_of(".json"),
-        debugs=pairs_of("_debug.json"),
+        results=plan.hidden_states.pairs(".json"),
+        debugs=plan.hidden_states.pairs("_debug.json"),
     output:
         f"{EXPERIMENT}/pairs/verification.csv",
     log:
@@ -104,7 +104,7 @@ rule verify_pairs:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=code_hash("verify_pairs"),
+        code=plan.code_hash("verify_pairs"),
     message:
         "Recomputing the metrics of {wildcards.experiment} of {wildcards.model} from its debug files ({wildcards.tier})"
     script:
@@ -113,9 +113,5 @@ rule verify_pairs:
 
 rule verify:
     input:
-        [
-            f"results/{project.settings.tier}/{model}/{experiment}/pairs/verification.csv"
-            for model, experiment in selection()
-            if project.experiments[experiment].task == "context_switching"
-        ],
+        plan.hidden_states.verifications(),
     localrule: True

@@ -13,28 +13,26 @@ onstart:
 rule collect_responses:
     input:
         samples=f"{EXPERIMENT}/samples.parquet",
-        weights=lambda wildcards: files_of_folder(model_of(wildcards).name, "*.safetensors", "*.json", "*.jinja"),
+        weights=plan.responses.served_files,
     output:
         f"{EXPERIMENT}/responses/{{shard}}-of-{{shards}}.parquet",
     log:
         f"{LOGS}/collect_responses-{{shard}}-of-{{shards}}.log",
     benchmark:
         f"{BENCHMARKS}/collect_responses-{{shard}}-of-{{shards}}.tsv"
-    # first what has the longest way to go: layers to look at
-    priority: lambda wildcards: turn(wildcards.model, after=0 if added_scores(wildcards) else 0.5)
+    priority: plan.responses.priority
     conda:
         "../envs/contextrot.yaml"
-    # a job that waits for a server elsewhere takes no core; one that runs a model on the CPU as many as its engine
-    threads: lambda wildcards: engine_threads(model_of(wildcards))
+    threads: plan.responses.threads
     resources:
-        **api_resources(model_of),
-        gpu=lambda wildcards: model_of(wildcards).gpu,
-        mem_mb=lambda wildcards, attempt: (2000 if engines.of(model_of(wildcards)).elsewhere else 8000) * attempt,
+        **plan.responses.api,
+        gpu=plan.responses.gpus,
+        mem_mb=plan.responses.memory,
         runtime=1440,
     params:
-        version=lambda wildcards: task_of(wildcards).version,
-        parameters=lambda wildcards: task_of(wildcards).parameters.model_dump_json(),
-        model=answering_settings,
+        version=plan.responses.version,
+        parameters=plan.responses.parameters,
+        model=plan.responses.answering,
     message:
         "Asking {wildcards.model} the samples of {wildcards.experiment} ({wildcards.tier}, {wildcards.shard} of {wildcards.shards})"
     script:
@@ -44,7 +42,7 @@ rule collect_responses:
 rule gather_responses:
     input:
         samples=f"{EXPERIMENT}/samples.parquet",
-        shards=shards_of,
+        shards=plan.responses.shards,
     output:
         responses=f"{EXPERIMENT}/responses.parquet",
         dashboard=f"{EXPERIMENT}/token_dashboard.txt",
@@ -60,7 +58,7 @@ rule gather_responses:
         mem_mb=growing(2000),
         runtime=10,
     params:
-        code=code_hash("gather_responses"),
+        code=plan.code_hash("gather_responses"),
     message:
         "Gathering the responses of {wildcards.experiment} from {wildcards.model} ({wildcards.tier})"
     script:

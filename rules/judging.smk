@@ -11,19 +11,18 @@ rule judge_responses:
         f"{LOGS}/judge_responses-{{judge}}.log",
     benchmark:
         f"{BENCHMARKS}/judge_responses-{{judge}}.tsv"
-    # a judge that runs here answers after the models that it judges
-    priority: lambda wildcards: turn(judge_of(wildcards).model, after=len(PLACES))
+    priority: plan.judging.priority
     conda:
         "../envs/contextrot.yaml"
-    threads: lambda wildcards: engine_threads(model) if (model := judging_model(wildcards)) else 1
+    threads: plan.judging.threads
     resources:
-        **api_resources(judging_model),
-        gpu=lambda wildcards: model.gpu if (model := judging_model(wildcards)) else 0,
-        mem_mb=lambda wildcards, attempt: (8000 if judging_model(wildcards) else 2000) * attempt,
-        runtime=lambda wildcards: 1440 if judging_model(wildcards) else 60,
+        **plan.judging.api,
+        gpu=plan.judging.gpus,
+        mem_mb=plan.judging.memory,
+        runtime=plan.judging.minutes,
     params:
-        judge=judging_settings,
-        code=judging_code,
+        judge=plan.judging.settings,
+        code=plan.judging.code,
     message:
         "Judging {wildcards.experiment} of {wildcards.model} by {wildcards.judge} ({wildcards.tier})"
     script:

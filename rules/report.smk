@@ -8,7 +8,7 @@ rule tabulate_results:
     input:
         samples=f"{EXPERIMENT}/samples.parquet",
         responses=f"{EXPERIMENT}/responses.parquet",
-        judgements=judgements_of,
+        judgements=plan.judging.judgements,
         scores=f"{EXPERIMENT}/scores.parquet",
         metrics=f"{EXPERIMENT}/metrics.csv",
     output:
@@ -17,14 +17,14 @@ rule tabulate_results:
             caption="../workflow/report/table.rst",
             category="{model}",
             subcategory="{experiment}",
-            labels=labels_of("table of metrics"),
+            labels=captions.labels("table of metrics"),
         ),
         failures=report(
             f"{EXPERIMENT}/failures.html",
             caption="../workflow/report/table.rst",
             category="{model}",
             subcategory="{experiment}",
-            labels=labels_of("table of failures"),
+            labels=captions.labels("table of failures"),
         ),
     log:
         f"{LOGS}/tabulate_results.log",
@@ -34,9 +34,9 @@ rule tabulate_results:
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=code_hash("tabulate_results"),
-        heading=heading,
-        facts=facts_of(
+        code=plan.code_hash("tabulate_results"),
+        titles=captions.titles,
+        facts=captions.tables(
             {
                 "table of metrics": "The numbers behind the figures: each measure over each grouping of the conditions.",
                 "table of failures": "Answers that are not simply right, with what was asked, expected and answered.",
@@ -52,7 +52,7 @@ rule export_inspect_log:
     input:
         samples=f"{EXPERIMENT}/samples.parquet",
         responses=f"{EXPERIMENT}/responses.parquet",
-        judgements=judgements_of,
+        judgements=plan.judging.judgements,
         scores=f"{EXPERIMENT}/scores.parquet",
     output:
         f"{EXPERIMENT}/inspect.eval",
@@ -66,8 +66,8 @@ rule export_inspect_log:
         mem_mb=growing(4000),
         runtime=30,
     params:
-        engine=lambda wildcards: model_of(wildcards).engine,
-        code=code_hash("export_inspect_log"),
+        engine=plan.report.engine,
+        code=plan.code_hash("export_inspect_log"),
     message:
         "Exporting {wildcards.experiment} of {wildcards.model} for inspect view ({wildcards.tier})"
     script:
@@ -76,15 +76,15 @@ rule export_inspect_log:
 
 rule inspect_logs:
     input:
-        [f"results/{project.settings.tier}/{model}/{experiment}/inspect.eval" for model, experiment in selection()],
+        plan.report.of_selection("inspect.eval"),
     localrule: True
 
 
 rule write_run_metadata:
     input:
-        of_tier(f"{EXPERIMENT}/metrics.csv"),
-        of_tier(f"{EXPERIMENT}/samples.parquet"),
-        of_tier(f"{EXPERIMENT}/responses.parquet"),
+        plan.report.of_tier("metrics.csv"),
+        plan.report.of_tier("samples.parquet"),
+        plan.report.of_tier("responses.parquet"),
     output:
         json="results/{tier}/run_metadata.json",
         html=report(
@@ -101,7 +101,7 @@ rule write_run_metadata:
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=code_hash("write_run_metadata"),
+        code=plan.code_hash("write_run_metadata"),
     message:
         "Noting what ran, where and with which versions ({wildcards.tier})"
     script:
@@ -110,10 +110,10 @@ rule write_run_metadata:
 
 rule write_summary:
     input:
-        of_tier(f"{EXPERIMENT}/metrics.csv"),
-        of_tier(f"{EXPERIMENT}/scores.parquet"),
-        of_tier(f"{EXPERIMENT}/samples.parquet"),
-        of_tier(f"{EXPERIMENT}/responses.parquet"),
+        plan.report.of_tier("metrics.csv"),
+        plan.report.of_tier("scores.parquet"),
+        plan.report.of_tier("samples.parquet"),
+        plan.report.of_tier("responses.parquet"),
     output:
         csv="results/{tier}/summary.csv",
         markdown="results/{tier}/summary.md",
@@ -131,7 +131,8 @@ rule write_summary:
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=code_hash("write_summary"),
+        code=plan.code_hash("write_summary"),
+        titles=plan.report.titles,
     message:
         "Summarizing tier {wildcards.tier}"
     script:
@@ -140,7 +141,7 @@ rule write_summary:
 
 rule write_report:
     input:
-        shown_in_report,
+        plan.report.shown,
     output:
         "results/{tier}/report.html",
     log:
@@ -152,9 +153,9 @@ rule write_report:
         "../envs/contextrot.yaml"
     params:
         snakefile=str(workflow.main_snakefile),
-        config=config_of_tier,
-        targets=shown_in_report,
-        storage=storage_arguments,
+        config=plan.report.config,
+        targets=plan.report.shown,
+        storage=plan.report.bucket,
     message:
         "Writing the report of tier {wildcards.tier}"
     script:

@@ -3,7 +3,7 @@
 
 rule build_samples:
     input:
-        sample_sources,
+        plan.samples.sources,
     output:
         f"{EXPERIMENT}/samples.parquet",
     log:
@@ -16,10 +16,10 @@ rule build_samples:
         mem_mb=growing(4000),
         runtime=30,
     params:
-        version=lambda wildcards: task_of(wildcards).version,
-        parameters=lambda wildcards: task_of(wildcards).parameters.model_dump_json(),
-        tokenizer=tokenizer_settings,
-        limits=lambda wildcards: [model_of(wildcards).window, model_of(wildcards).max_output_tokens],
+        version=plan.samples.version,
+        parameters=plan.samples.parameters,
+        tokenizer=plan.samples.tokenizer,
+        limits=plan.samples.limits,
         seed=project.settings.seed,
     message:
         "Building the samples of {wildcards.experiment} for {wildcards.model} ({wildcards.tier})"

@@ -5,8 +5,8 @@ rule score_responses:
     input:
         samples=f"{EXPERIMENT}/samples.parquet",
         responses=f"{EXPERIMENT}/responses.parquet",
-        judgements=judgements_of,
-        added=added_scores,
+        judgements=plan.judging.judgements,
+        added=plan.scores.added,
     output:
         scores=f"{EXPERIMENT}/scores.parquet",
         metrics=f"{EXPERIMENT}/metrics.csv",
@@ -21,7 +21,7 @@ rule score_responses:
         mem_mb=growing(2000),
         runtime=30,
     params:
-        code=scoring_code,
+        code=plan.scores.code,
     message:
         "Scoring {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:

@@ -1,6 +1,8 @@
 # samples.parquet -> {mode}/summary.json, ... -> scores.parquet, parity.json -> report_latest.md: the engine's own speed.
 # A measurement on the CPU takes all cores, one on a GPU the GPU, so that nothing else of the workflow is measured with it.
 
+from contextrot.plan.serving import MODES
+
 
 ruleorder: join_modes > score_responses
 ruleorder: join_modes > gather_responses
@@ -9,30 +11,30 @@ ruleorder: join_modes > gather_responses
 rule measure_mode:
     input:
         samples=f"{EXPERIMENT}/samples.parquet",
-        parity=parity_samples,
-        weights=lambda wildcards: files_of_folder(model_of(wildcards).name, "*.safetensors", "*.json", "*.jinja"),
+        parity=plan.serving.parity_samples,
+        weights=plan.serving.served_files,
     output:
-        f"{MEASURED}/{{mode}}/requests.parquet",
-        f"{MEASURED}/{{mode}}/parity.parquet",
-        f"{MEASURED}/{{mode}}/summary.json",
-        f"{MEASURED}/{{mode}}/run_metadata.json",
+        f"{plan.serving.folder}/{{mode}}/requests.parquet",
+        f"{plan.serving.folder}/{{mode}}/parity.parquet",
+        f"{plan.serving.folder}/{{mode}}/summary.json",
+        f"{plan.serving.folder}/{{mode}}/run_metadata.json",
     log:
         f"{LOGS}/measure_mode-{{mode}}.log",
     benchmark:
         f"{BENCHMARKS}/measure_mode-{{mode}}.tsv"
     wildcard_constraints:
-        mode=any_of(SERVING_MODES),
+        mode=any_of(MODES),
     conda:
         "../envs/contextrot.yaml"
-    threads: lambda wildcards: 8 if model_of(wildcards).gpu else workflow.cores or 8
+    threads: plan.serving.threads
     resources:
         mem_mb=growing(16000),
         runtime=240,
-        gpu=lambda wildcards: model_of(wildcards).gpu,
+        gpu=plan.serving.gpus,
     params:
-        version=lambda wildcards: task_of(wildcards).version,
-        parameters=lambda wildcards: task_of(wildcards).parameters.model_dump_json(),
-        model=measured_settings,
+        version=plan.serving.version,
+        parameters=plan.serving.parameters,
+        model=plan.serving.settings,
     message:
         "Measuring {wildcards.model} {wildcards.mode}: {wildcards.experiment} ({wildcards.tier})"
     script:
@@ -41,15 +43,15 @@ rule measure_mode:
 
 rule join_modes:
     input:
-        requests=mode_folders("requests.parquet"),
-        answers=mode_folders("parity.parquet"),
+        requests=plan.serving.of_modes("requests.parquet"),
+        answers=plan.serving.of_modes("parity.parquet"),
     output:
-        scores=f"{MEASURED}/scores.parquet",
-        metrics=f"{MEASURED}/metrics.csv",
-        responses=f"{MEASURED}/responses.parquet",
-        parity=f"{MEASURED}/parity.json",
-        dashboard=f"{MEASURED}/token_dashboard.txt",
-        summary=f"{MEASURED}/token_summary.json",
+        scores=f"{plan.serving.folder}/scores.parquet",
+        metrics=f"{plan.serving.folder}/metrics.csv",
+        responses=f"{plan.serving.folder}/responses.parquet",
+        parity=f"{plan.serving.folder}/parity.json",
+        dashboard=f"{plan.serving.folder}/token_dashboard.txt",
+        summary=f"{plan.serving.folder}/token_summary.json",
     log:
         f"{LOGS}/join_modes.log",
     benchmark:
@@ -58,7 +60,7 @@ rule join_modes:
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=lambda wildcards: code_hash("join_modes", *members_of_task(wildcards, *SCORING)),
+        code=plan.serving.joining_code,
     message:
         "Joining the modes of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:
@@ -69,10 +71,10 @@ rule report_serving:
     input:
         metrics=f"{EXPERIMENT}/metrics.csv",
         parity=f"{EXPERIMENT}/parity.json",
-        summaries=mode_folders("summary.json"),
-        metadata=mode_folders("run_metadata.json"),
+        summaries=plan.serving.of_modes("summary.json"),
+        metadata=plan.serving.of_modes("run_metadata.json"),
     output:
-        f"{MEASURED}/report_latest.md",
+        f"{plan.serving.folder}/report_latest.md",
     log:
         f"{LOGS}/report_serving.log",
     benchmark:
@@ -81,7 +83,7 @@ rule report_serving:
     conda:
         "../envs/contextrot.yaml"
     params:
-        code=code_hash("report_serving"),
+        code=plan.code_hash("report_serving"),
     message:
         "Reporting {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:
@@ -90,5 +92,5 @@ rule report_serving:
 
 rule serving:
     input:
-        serving_results(),
+        plan.serving.results(),
     localrule: True

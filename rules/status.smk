@@ -16,4 +16,4 @@ rule status:
 onerror:
     from contextrot.report.status import status_table
 
-    print(f"\n{status_table(project)}\nFinished answers are kept: the same command goes on from here.\n", file=sys.stderr)
+    print(f"\n{status_table(plan.runs())}\nFinished answers are kept: the same command goes on from here.\n", file=sys.stderr)

@@ -37,6 +37,7 @@ def report(tmp_path_factory) -> Path:
     definitions = [f"{kind}_definitions={folder}/{kind}s.yaml" for kind in ("model", "experiment")]
     run = run_snakemake(
         "results/test/report.html",
+        "results/test/index.html",
         "--config",
         "models=drawn",
         *definitions,
@@ -112,6 +113,11 @@ def test_a_simulated_run_says_so_at_the_top(page):
     first = page.find_element("css selector", ".prose").text
     keep_screenshot(page, "start")
     assert first.index("SIMULATED") < first.index("This report shows")
+
+
+def test_the_page_of_answers_is_one_click_away(page):
+    link = page.find_element("xpath", "//a[contains(@href, 'index.html')]")
+    assert link.get_property("href").endswith("/results/test/index.html")
 
 
 def test_every_figure_of_the_menu_opens_and_decodes(page):

@@ -50,7 +50,7 @@ def test_the_needle_is_found_in_a_short_haystack_and_lost_near_the_window_s_end(
 
 
 def test_the_report_and_the_tables_are_written(folder):
-    for name in ("report.html", "summary.md", "summary.csv", "run_metadata.json"):
+    for name in ("report.html", "index.html", "trust.csv", "summary.md", "summary.csv", "run_metadata.json"):
         assert (folder / "results/test" / name).stat().st_size
 
 

@@ -9,13 +9,27 @@ import pytest
 from docutils.core import publish_parts
 from jinja2 import Environment
 
+from contextrot.errors import ConfigError
+from contextrot.plan.runs import run_of
+from contextrot.project import Project
 from contextrot.records import write_table
-from contextrot.report.captions import Facts, result_labels
+from contextrot.report.captions import Captions, Facts, result_labels
 
 FACTS = Facts(
     model="Odd*_name_|x| `y`_", experiment="Needles_", question="Is it found?", tier="test (few)", engine="simulated, curve_",
     judge="match", note="SIMULATED: answers_", shows={"heatmap": "Share of *right* answers.", "other": "Something else."},
 )  # fmt: skip
+
+
+WILDCARDS = SimpleNamespace(tier="test", model="embedded", experiment="niah")
+
+
+def niah_of(model):
+    return run_of(Project({}), "test", model, "niah")
+
+
+def captions_of(run):
+    return Captions(lambda *names: run)
 
 
 def render(root, name: str, facts=FACTS, extra=()) -> str:
@@ -66,10 +80,31 @@ def test_the_report_opens_with_its_notes_each_once_and_none_where_there_is_none(
 
 
 def test_rewording_a_caption_draws_no_figure_again_but_another_title_does():
-    """Snakemake compares parameters of built-in types alone, which a caption is not, but the heading is."""
-    assert type(FACTS).__mro__ == (Facts, object) and isinstance(FACTS.heading, str)
-    assert replace(FACTS, question="Other?", shows={"heatmap": "Other."}).heading == FACTS.heading
-    assert "Other" in replace(FACTS, model="Other").heading
+    """Snakemake compares parameters of built-in types alone, which a caption is not, but the titles are."""
+    assert type(FACTS).__mro__ == (Facts, object)
+    run = niah_of("embedded")
+    assert captions_of(run).titles(WILDCARDS) == [run.model_title, run.experiment_title, run.note]
+    assert captions_of(replace(run, model_title="Other")).titles(WILDCARDS)[0] == "Other"
+
+
+def test_a_caption_says_from_which_length_on_haystacks_repeat(root, tmp_path):
+    path = tmp_path / "scores.parquet"
+    assert "Haystacks" not in render(root, "figure", replace(FACTS, scores=str(path)))
+    rows = {"outcome": ["answered"] * 3, "length": [500, 8_000, 32_000], "repetitions": [0.2, 1.5, 6.0]}
+    write_table(path, pd.DataFrame(rows))
+    assert "text repeats from 8,000 tokens on, up to 6.0 times" in render(root, "figure", replace(FACTS, scores=str(path)))
+    write_table(path, pd.DataFrame(rows).drop(columns="repetitions"))
+    assert "Haystacks" not in render(root, "figure", replace(FACTS, scores=str(path)))
+
+
+def test_a_figure_that_the_task_does_not_draw_names_those_that_it_draws():
+    with pytest.raises(ConfigError, match="unknown figure 'heatmp'.*Did you mean 'heatmap'"):
+        captions_of(niah_of("embedded")).figures(["heatmp"])(WILDCARDS)
+
+
+def test_answers_off_their_target_are_not_among_those_that_count(tmp_path):
+    write_table(tmp_path / "scores.parquet", pd.DataFrame({"outcome": ["answered"] * 3, "on_target": [True, None, False]}))
+    assert result_labels("heatmap", tmp_path)["answers"] == 2
 
 
 def test_labels_count_the_answers_that_count_and_give_the_day_of_the_answers(tmp_path):

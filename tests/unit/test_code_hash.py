@@ -22,10 +22,13 @@ def hashes() -> dict[str, str]:
     """Each rule's hash, with its plug-ins, as the rules ask for it."""
     asked = {
         **{f"score {task}": ("score_responses", *plugins(task, *SCORING)) for task in tasks.names()},
-        **{f"draw {task}": ("draw_figures", *plugins(task, "figures")) for task in tasks.names()},
+        **{f"draw {task}": ("draw_figures", f"tasks.{task}.figures") for task in tasks.names()},
         **{f"layers {task}": ("extract_cosines", *plugins(task, "state_requests")) for task in ("niah", "context_switching")},
         **{f"judge {kind}": ("judge_responses", f"judging.judges.{kind}:JUDGE") for kind in ("match", "llm", "story")},
-        **{name: (name,) for name in ("compare", "draw_comparison", "agree_judges", "write_summary", "gather_responses")},
+        **{
+            name: (name,)
+            for name in ("write_comparison", "draw_comparison", "write_agreement", "write_summary", "gather_responses")
+        },
         **{name: (name,) for name in ("write_run_metadata", "tabulate_results", "export_inspect_log")},
     }
     return {name: code_hash(*arguments) for name, arguments in asked.items()}
@@ -66,7 +69,7 @@ def test_the_denominator_of_every_mean_scores_everything_again(library):
 
 
 def test_the_seed_of_every_bootstrap_makes_every_interval_again(library):
-    assert {"compare", "write_summary"} <= library("randomness.py", "default_rng", "another_rng")
+    assert {"write_comparison", "write_summary"} <= library("randomness.py", "default_rng", "another_rng")
 
 
 def test_what_run_metadata_counts_is_written_again(library):
@@ -113,7 +116,7 @@ def test_how_samples_are_built_is_no_matter_of_scores(library):
 
 def test_the_style_of_figures_draws_all_and_scores_nothing(library):
     changed = library("figures/style.py", "import annotations\n", "import annotations\n\nprint()\n")
-    assert {f"draw {task}" for task in tasks.names()} | {"draw_comparison", "agree_judges"} <= changed
+    assert {f"draw {task}" for task in tasks.names()} | {"draw_comparison", "write_agreement"} <= changed
     assert not {name for name in changed if name.startswith(("score ", "judge ", "layers "))}
 
 

@@ -4,10 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contextrot.errors import ConfigError
-from contextrot.figures.comparison import draw_comparison
-from contextrot.project import Project
-from contextrot.scores.comparison import COMPARISON_FIGURES, compare, comparisons, entries_of, write_comparison
+from contextrot.figures.comparison import COMPARISON_FIGURES, draw_comparison
+from contextrot.scores.comparison import compare, write_comparison
 
 LENGTHS = (500, 1000, 2000, 4000, 8000)
 
@@ -21,36 +19,6 @@ def scores(right, n=10, lengths=LENGTHS, column="length", over=None):
             row = {"sample_id": f"{length}-{i}", "turn": 0, column: length, "depth": 10.0 * i}
             rows.append({**row, "outcome": "answered" if sent else "over_window", "score": float(i < k) if sent else None})
     return pd.DataFrame(rows)
-
-
-@pytest.fixture(scope="module")
-def project(root):
-    return Project({"models": "embedded", "experiments": "niah"}, root)
-
-
-def test_models_of_one_experiment_are_compared(project):
-    (entry,) = entries_of(project, "test/comparison/niah")
-    assert entry.scores_path == "results/test/embedded/niah/scores.parquet"
-
-
-def test_tiers_stand_side_by_side(project):
-    found = entries_of(project, "comparison/niah")
-    assert [entry.tier for entry in found] == list(project.settings.tiers)
-    assert found[0].title != found[1].title
-
-
-def test_conditions_are_the_selected_experiments_of_one_task(project):
-    (entry,) = entries_of(project, "full/comparison/conditions/embedded/niah")
-    assert (entry.tier, entry.model, entry.experiment) == ("full", "embedded", "niah")
-
-
-def test_one_condition_alone_is_not_compared_by_itself(project):
-    assert comparisons(project, "test") == ["test/comparison/niah"]
-
-
-def test_a_name_that_is_no_comparison_is_an_error(project):
-    with pytest.raises(ConfigError, match="no comparison"):
-        entries_of(project, "test/niah")
 
 
 def test_pairs_are_the_answers_that_both_have():
@@ -132,13 +100,12 @@ def test_every_figure_is_drawn_and_says_what_must_be_said(tmp_path, case):
         assert 'id="note"' in output.read_text()
 
 
-def test_tables_are_written_with_engine_and_note(project, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "results/test/embedded/niah"
-    folder.mkdir(parents=True)
-    scores((10, 9, 8, 2, 0)).to_parquet(folder / "scores.parquet")
-    write_comparison(project, "test/comparison/niah", [folder / "scores.parquet"], tmp_path / "out")
+def test_tables_are_written_with_engine_and_note(tmp_path):
+    scores((10, 9, 8, 2, 0)).to_parquet(tmp_path / "scores.parquet")
+    entry = {"title": "A", "tier": "test", "model": "a", "experiment": "niah", "engine": "transformers", "note": "DEMONSTRATION"}
+    how = {"column": "length", "pair_columns": [], "seed": 1, "name": "test/comparison/niah"}
+    write_comparison([entry], [tmp_path / "scores.parquet"], tmp_path / "out", **how)
     row = pd.read_csv(tmp_path / "out/table.csv").iloc[0]
-    assert (row["model"], row["engine"]) == ("embedded", "transformers")
-    assert "DEMONSTRATION" in row["note"]
+    assert {name: row[name] for name in entry} == entry
+    assert row["n"] == 50
     assert pd.read_csv(tmp_path / "out/differences.csv").empty

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from contextrot import tasks
 from contextrot.errors import ConfigError, DataError, EngineError
 from contextrot.hidden_states.likelihood import answer_ids, prompt_ids
 from contextrot.project import Project
@@ -245,22 +246,26 @@ def test_an_unknown_pair_names_the_known_ones(project, folder, tmp_path):
         export_pair(project, *NAMES, pair="a_vs_b", folder=folder, outputs=(tmp_path / "a", tmp_path / "b"))
 
 
+TITLES = ["A model", "Switching", ""]
+
+
 @pytest.mark.parametrize("name", ["metric", "percent_change", "tau", "matrix", "cosine_heatmap", "cosine_lines"])
-def test_every_figure_is_drawn_from_the_files(project, folder, tmp_path, name):
+def test_every_figure_is_drawn_from_the_files(folder, tmp_path, name):
     from contextrot.figures.drawing import draw_figures
 
-    draw_figures(project, "tiny", "switching", folder, [tmp_path / f"{name}.png"])
+    files = folder / "scores.parquet", folder / "metrics.csv"
+    draw_figures(tasks.drawing("context_switching"), *files, [tmp_path / f"{name}.png"], TITLES)
     assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("kind", ["heatmap", "lines"])
-def test_cosines_of_any_task_are_drawn_against_a_column(project, folder, tmp_path, kind):
-    from contextrot.tasks.context_switching.layer_figures import draw_cosines
+def test_cosines_of_any_task_are_drawn_against_a_column(folder, tmp_path, kind):
+    from contextrot.figures.layers import draw_cosines
 
-    draw_cosines(project, "tiny", "switching", kind, "prompt_tokens", folder, tmp_path / "figure.png")
+    draw_cosines(folder / "cosines.parquet", tmp_path / "figure.png", kind, "prompt_tokens", TITLES)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     with pytest.raises(ConfigError, match=r"unknown column 'lenght' .*Known: history_turns, prompt_tokens"):
-        draw_cosines(project, "tiny", "switching", kind, "lenght", folder, tmp_path / "other.png")
+        draw_cosines(folder / "cosines.parquet", tmp_path / "other.png", kind, "lenght", TITLES)
     assert not (tmp_path / "other.png").exists()
 
 

@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from contextrot import tasks
 from contextrot.errors import RequestError
 from contextrot.figures import FigureContext
 from contextrot.judging.judge import judge_responses
+from contextrot.plan.runs import runs_of
 from contextrot.project import Project
 from contextrot.records import read_responses
 from contextrot.report.summary import readable, summarize_tier, write_summary
@@ -115,13 +117,15 @@ def test_a_server_that_cuts_prompts_gets_no_effective_length_beyond_its_window(w
     by_length = metrics[(metrics["grouping"] == "length") & (metrics["measure"] == "score")].set_index("length")
     assert by_length.loc[8_000, ["n", "input_cut"]].tolist() == [0, 3]
     assert pd.isna(by_length.loc[32_000, "value"])
-    row = summarize_tier(w.project, files_of(w)).iloc[0]
+    row = summarize_tier(runs_of(w.project), w.project.settings.seed, files_of(w)).iloc[0]
     assert row["longest_length"] == (2_000 if scale > 1.1 else 4_000)
     assert row["effective_length_ruler_status"] == "beyond_longest"
     assert row["input_cut"] == (~fits).sum()
     told = capsys.readouterr().err
     assert "num_ctx" in told and "4,096" in told and "`window`" in told
-    write_summary(w.project, "test", files_of(w), w.folder / "s.csv", w.folder / "s.md", w.folder / "s.html")
+    write_summary(
+        runs_of(w.project), w.project.settings.seed, files_of(w), w.folder / "s.csv", w.folder / "s.md", w.folder / "s.html"
+    )
     assert "num_ctx" in (w.folder / "s.md").read_text()
     texts = {r.sample_id: r.text for r in read_responses(w.folder / "responses.parquet") if r.outcome == "input_cut"}
     assert texts and all(texts.values())
@@ -134,7 +138,7 @@ def test_a_server_that_cuts_nothing_has_no_mark(way, capsys, exact, scale):
     scores = w.finish()
     assert set(scores["outcome"]) == {"answered"}
     assert scores["score"].all()
-    told = readable(summarize_tier(w.project, files_of(w))).iloc[0]
+    told = readable(summarize_tier(runs_of(w.project), w.project.settings.seed, files_of(w))).iloc[0]
     assert told["Lengths"] == ("verified" if exact else "verified (estimates)")
     assert "WARNING" not in capsys.readouterr().err
 
@@ -157,16 +161,19 @@ def test_an_experiment_that_is_over_the_server_s_window_as_a_whole(way):
     w.ask()
     scores = w.finish()
     assert set(scores["outcome"]) == {"input_cut"}
-    row = summarize_tier(w.project, files_of(w)).iloc[0]
+    row = summarize_tier(runs_of(w.project), w.project.settings.seed, files_of(w)).iloc[0]
     assert pd.isna(row["overall_score"])
-    assert readable(summarize_tier(w.project, files_of(w))).iloc[0]["Effective length (RULER)"] == ""
+    assert (
+        readable(summarize_tier(runs_of(w.project), w.project.settings.seed, files_of(w))).iloc[0]["Effective length (RULER)"]
+        == ""
+    )
 
 
 def test_a_server_that_counts_nothing_says_so_in_the_summary(way):
     w = way(tells=False, lengths=[500, 8_000])
     w.ask()
     assert set(w.finish()["outcome"]) == {"answered"}
-    told = readable(summarize_tier(w.project, files_of(w))).iloc[0]["Lengths"]
+    told = readable(summarize_tier(runs_of(w.project), w.project.settings.seed, files_of(w))).iloc[0]["Lengths"]
     assert told == "not verified: the server counts no prompt tokens"
 
 
@@ -183,10 +190,10 @@ def test_the_heatmap_marks_what_was_cut(way):
     scores = w.finish()
     metrics = pd.read_csv(w.folder / "metrics.csv")
     context = FigureContext(scores, metrics, w.folder, "m", "niah")
-    figure = w.task.figures["heatmap"](context)
+    figure = tasks.drawing("niah")["heatmap"](context)
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert legend == ["cut by the server"]
-    figure = w.task.figures["accuracy_by_length"](context)
+    figure = tasks.drawing("niah")["accuracy_by_length"](context)
     assert [text.get_text() for text in figure.axes[0].texts].count("cut by the server") == 3
 
 

@@ -69,8 +69,10 @@ def test_the_depths_of_one_haystack_are_one_prefix_group_whatever_the_needle_is_
     assert {sample.condition["prefix_group"] for sample in samples} == {"mine-050.0-0000900-d0-original-essays-0"}
 
 
-def test_a_sample_off_its_target_fails_the_build_or_is_marked_and_stays_out_of_metrics(o200k, data, monkeypatch):
+def test_a_sample_off_its_target_fails_the_build_or_is_marked_and_stays_out_of_metrics(o200k, data, tmp_path, monkeypatch):
     import pandas as pd
+
+    from contextrot.scores.score import summarize_scores
 
     monkeypatch.setattr("contextrot.tasks.niah.task.verify", lambda *_: ["depth 50.0 % asked, 42.0 % realised"])
     with pytest.raises(ConfigError, match=r"not what was asked: depth 50.0 % asked, 42.0 % realised.*off_target: mark"):
@@ -82,4 +84,6 @@ def test_a_sample_off_its_target_fails_the_build_or_is_marked_and_stays_out_of_m
         | {"distractors": 0, "order": "original", "topic": "essays", "repeat": 0, "unjudged": False}
         for on, score in ((True, 1.0), (None, 1.0), (False, 0.0))
     ]
-    assert set(task.metrics(pd.DataFrame(rows))["n"]) == {2}
+    pd.DataFrame(rows).to_parquet(tmp_path / "scores.parquet")
+    summarize_scores(task, tmp_path / "scores.parquet", tmp_path / "metrics.csv")
+    assert set(pd.read_csv(tmp_path / "metrics.csv")["n"]) == {2}

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from contextrot import tasks
 from contextrot.errors import DataError, EngineError, RequestError
 from contextrot.figures import FigureContext
 from contextrot.figures.style import save
@@ -16,8 +17,6 @@ from contextrot.project import Project
 from contextrot.records import read_responses
 from contextrot.responses.collect import collect_responses
 from contextrot.scores.score import score_responses, select, summarize_scores
-from contextrot.tasks.longmemeval.task import LongMemEval
-from contextrot.tasks.niah.task import NeedleInAHaystack
 from tests.stages import build_samples, judging_context
 
 NUMBERS = Path(__file__).resolve().parents[1] / "fixtures/published/gpt_4_1_niah_evaluated.csv"
@@ -99,7 +98,7 @@ def test_the_results_file_has_the_true_lengths_and_the_whole_needle_as_gold_is_n
     path = PUBLISHED / "gpt_4_1_niah_evaluated.csv"
     metrics, scores, agreement = run(tmp_path, "niah", {"answers_csv": str(path)})
     assert agreement["kappa"].item() == pytest.approx(0.055, abs=0.001)
-    for name, draw in NeedleInAHaystack.figures.items():
+    for name, draw in tasks.drawing("niah").items():
         save(draw(FigureContext(scores, metrics, tmp_path, "GPT-4.1", "NIAH, published answers")), tmp_path / f"{name}.png")
     with (PUBLISHED / "gpt_4_1_niah_results.csv").open(newline="") as file:
         assert [int(row["token_count"]) for row in csv.DictReader(file)][:2] == [501, 500]
@@ -171,7 +170,7 @@ def test_longmemeval_of_both_conditions_is_judged_and_compared_in_pairs(tmp_path
     assert select(metrics, "unpaired")["value"].item() == 1
     assert scores["abstention"].sum() == 1
     assert agreement["kappa"].item() == 1
-    for name, draw in LongMemEval.figures.items():
+    for name, draw in tasks.drawing("longmemeval").items():
         save(draw(FigureContext(scores, metrics, tmp_path, "Old model", "LongMemEval")), tmp_path / f"{name}.png")
 
 

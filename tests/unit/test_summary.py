@@ -3,10 +3,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from contextrot.plan.runs import runs_of
 from contextrot.project import Project
 from contextrot.records import Response, write_responses, write_table
 from contextrot.report.captions import Facts
-from contextrot.report.summary import duration, note_of, readable, summarize_tier, write_metrics_page, write_summary
+from contextrot.report.summary import duration, readable, summarize_tier, write_metrics_page, write_summary
 from contextrot.scores.score import aggregate
 
 MODELS = """
@@ -70,7 +71,7 @@ def project(tmp_path, monkeypatch):
 
 
 def test_scores_at_the_ends_are_those_of_the_ends_with_answers(project):
-    row = summarize_tier(project, files()).iloc[0]
+    row = summarize_tier(runs_of(project), project.settings.seed, files()).iloc[0]
     assert (row["shortest_length"], row["shortest_score"], row["shortest_score_n"]) == (256, 1.0, 8)
     assert (row["longest_length"], row["longest_score"]) == (1024, 0.25)
     assert row["overall_score"] == pytest.approx(10 / 16)
@@ -78,20 +79,27 @@ def test_scores_at_the_ends_are_those_of_the_ends_with_answers(project):
 
 
 def test_the_effective_length_lies_between_the_length_that_passes_and_the_one_that_fails(project):
-    row = summarize_tier(project, files()).iloc[0]
+    row = summarize_tier(runs_of(project), project.settings.seed, files()).iloc[0]
     assert 256 < row["effective_length_ruler"] < 1024
     assert row["effective_length_ruler_status"] == "within"
-    text = readable(summarize_tier(project, files()))["Effective length (RULER)"][0]
+    text = readable(summarize_tier(runs_of(project), project.settings.seed, files()))["Effective length (RULER)"][0]
     assert text.endswith("1,024]")
 
 
 def test_an_unknown_price_is_unknown_and_a_model_of_ones_own_is_not_billed(project):
-    cost = readable(summarize_tier(project, files()))["Cost (USD)"].tolist()
+    cost = readable(summarize_tier(runs_of(project), project.settings.seed, files()))["Cost (USD)"].tolist()
     assert cost == ["not billed", "unknown", "not billed"]
 
 
 def test_the_summary_is_one_markdown_table_that_says_simulated_and_escapes_titles(project, tmp_path):
-    write_summary(project, "test", files(), tmp_path / "summary.csv", tmp_path / "summary.md", tmp_path / "summary.html")
+    write_summary(
+        runs_of(project),
+        project.settings.seed,
+        files(),
+        tmp_path / "summary.csv",
+        tmp_path / "summary.md",
+        tmp_path / "summary.html",
+    )
     text = (tmp_path / "summary.md").read_text()
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len(table) == 2 + 3
@@ -112,8 +120,8 @@ def test_a_page_of_metrics_leaves_out_columns_that_say_nothing(project, tmp_path
 
 
 def test_the_embedded_and_the_simulated_model_say_what_they_are_and_others_nothing(project):
-    assert note_of(Project({}), "embedded").startswith("DEMONSTRATION MODEL")
-    assert [note_of(project, model)[:9] for model in ("local", "hosted", "drawn")] == ["", "", "SIMULATED"]
+    assert Project({}).note("embedded").startswith("DEMONSTRATION MODEL")
+    assert [project.note(model)[:9] for model in ("local", "hosted", "drawn")] == ["", "", "SIMULATED"]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (45, "45 s"), (720, "12 min"), (12_000, "3 h 20 min")])

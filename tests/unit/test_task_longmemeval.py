@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from contextrot import tasks
 from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
 from contextrot.matching.match import match
@@ -203,12 +204,12 @@ def test_metrics_hold_both_conditions_and_their_paired_comparison(scored):
     assert len(select(metrics, "mcnemar_p_holm", "question_type")) == 4
 
 
-@pytest.mark.parametrize("figure", sorted(LongMemEval.figures))
+@pytest.mark.parametrize("figure", sorted(tasks.figures("longmemeval")))
 def test_figures_are_drawn(scored, figure, tmp_path):
     from contextrot.figures import FigureContext
     from contextrot.figures.style import save
 
     scores, metrics = scored
     path = tmp_path / f"{figure}.png"
-    save(LongMemEval.figures[figure](FigureContext(scores, metrics, tmp_path, "A model", "LongMemEval")), path)
+    save(tasks.drawing("longmemeval")[figure](FigureContext(scores, metrics, tmp_path, "A model", "LongMemEval")), path)
     assert path.stat().st_size > 5_000

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contextrot import tasks
 from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
 from contextrot.figures import FigureContext
@@ -240,11 +241,11 @@ def test_metrics_are_given_for_each_condition_and_length(scored):
     assert scores[scores["score"] == 1]["chosen_distractor"].isna().all()
 
 
-@pytest.mark.parametrize("figure", sorted(NeedleInAHaystack.figures))
+@pytest.mark.parametrize("figure", sorted(tasks.figures("niah")))
 def test_figures_are_drawn(scored, figure, tmp_path):
     scores, metrics = scored
     save(
-        NeedleInAHaystack.figures[figure](FigureContext(scores, metrics, tmp_path, "A model", "Needles")),
+        tasks.drawing("niah")[figure](FigureContext(scores, metrics, tmp_path, "A model", "Needles")),
         tmp_path / f"{figure}.png",
     )
     assert (tmp_path / f"{figure}.png").stat().st_size > 5_000
@@ -253,7 +254,7 @@ def test_figures_are_drawn(scored, figure, tmp_path):
 def test_without_distractors_the_confusion_figure_says_so(scored, tmp_path):
     scores, metrics = scored
     context = FigureContext(scores[scores["distractors"] == 0], metrics, tmp_path, "A model", "Needles")
-    figure = NeedleInAHaystack.figures["distractor_confusion"](context)
+    figure = tasks.drawing("niah")["distractor_confusion"](context)
     assert "no distractors in this experiment" in [text.get_text() for text in figure.axes[0].texts]
 
 
@@ -301,11 +302,15 @@ def test_each_needle_is_counted_at_its_own_depth(several):
     assert rows.loc[900]["n"].to_dict() == {0: 1, 50: 2, 100: 1}
 
 
+def figures_of(of):
+    return [name for name, figure in tasks.figures("niah").items() if figure.drawn(of, weights=True, judged=True)]
+
+
 def test_figures_of_several_needles_show_each(several, tmp_path):
     of, scores, metrics = several
-    assert of.figure_names() == ["heatmap", "accuracy_by_length", "accuracy_by_needle"]
-    for name in of.figure_names():
-        figure = of.figures[name](FigureContext(scores, metrics, tmp_path, "A model", "Two needles"))
+    assert figures_of(of) == ["heatmap", "accuracy_by_length", "accuracy_by_needle"]
+    for name in figures_of(of):
+        figure = tasks.drawing("niah")[name](FigureContext(scores, metrics, tmp_path, "A model", "Two needles"))
         save(figure, tmp_path / f"{name}.png")
         if name == "accuracy_by_needle":
             legend = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -314,9 +319,9 @@ def test_figures_of_several_needles_show_each(several, tmp_path):
 
 
 def test_figures_that_have_nothing_to_show_are_no_targets():
-    assert task(needles=["restaurant_high"]).figure_names() == ["heatmap", "accuracy_by_length"]
-    assert "distractor_confusion" in task(distractors=[0, 4]).figure_names()
-    assert task(answers_csv="a.csv").figure_names() == ["heatmap", "accuracy_by_length"]
+    assert figures_of(task(needles=["restaurant_high"])) == ["heatmap", "accuracy_by_length"]
+    assert "distractor_confusion" in figures_of(task(distractors=[0, 4]))
+    assert figures_of(task(answers_csv="a.csv")) == ["heatmap", "accuracy_by_length"]
 
 
 def test_a_haystack_of_900_000_tokens_is_exact_and_scored_and_drawn(o200k, tmp_path):
@@ -326,5 +331,7 @@ def test_a_haystack_of_900_000_tokens_is_exact_and_scored_and_drawn(o200k, tmp_p
     assert text_of(samples[0]).count("Tin Heron") == 1
     scores, metrics = metrics_of(of, samples, [("answered", "The Tin Heron.")], tmp_path)
     assert select(metrics, "score", "length").set_index("length").loc[900_000, ["value", "n"]].tolist() == [1, 1]
-    for name in of.figure_names():
-        save(of.figures[name](FigureContext(scores, metrics, tmp_path, "A model", "Needles")), tmp_path / f"{name}.png")
+    for name in figures_of(of):
+        save(
+            tasks.drawing("niah")[name](FigureContext(scores, metrics, tmp_path, "A model", "Needles")), tmp_path / f"{name}.png"
+        )

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from contextrot import tasks
 from contextrot.checked import validate
 from contextrot.errors import ConfigError
 from contextrot.randomness import generator_for
@@ -196,7 +197,7 @@ def test_ten_thousand_words_are_drawn_beside_short_texts(o200k, tmp_path):
     scores, metrics = pd.read_parquet(paths[2]), pd.read_csv(tmp_path / "metrics.csv")
     levenshtein = select(metrics, "levenshtein", "count").set_index("count")
     assert 0 < levenshtein.loc[10_000, "low"] < levenshtein.loc[10_000, "value"] < levenshtein.loc[10_000, "high"] <= 1
-    for name, draw in of.figures.items():
+    for name, draw in tasks.drawing("repeated_words").items():
         save(draw(FigureContext(scores, metrics, tmp_path, "A model", "Repeated words")), tmp_path / f"{name}.png")
 
 
@@ -255,13 +256,13 @@ def test_metrics_keep_refusals_apart_and_count_what_was_not_sent(scored):
     assert of_count.loc[250, "over_window"] == 42 and of_count.loc[250].isna()["value"]
 
 
-@pytest.mark.parametrize("figure", sorted(RepeatedWords.figures))
+@pytest.mark.parametrize("figure", sorted(tasks.figures("repeated_words")))
 def test_figures_are_drawn_and_empty_bins_have_no_bar(scored, figure, tmp_path):
     from contextrot.figures import FigureContext
     from contextrot.figures.style import save
 
     scores, metrics = scored
-    drawn = RepeatedWords.figures[figure](FigureContext(scores, metrics, tmp_path, "A model", "Repeated words"))
+    drawn = tasks.drawing("repeated_words")[figure](FigureContext(scores, metrics, tmp_path, "A model", "Repeated words"))
     save(drawn, tmp_path / f"{figure}.png")
     if figure != "token_count_performance":
         measure = figure.replace("levenshtein_score", "levenshtein")

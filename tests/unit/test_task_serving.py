@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contextrot import tasks
 from contextrot.checked import validate
 from contextrot.errors import ConfigError
 from contextrot.figures import FigureContext
@@ -94,9 +95,13 @@ def test_greedy_answers_of_a_fixed_length_are_asked_for(data, embedded_tokenizer
 
 
 def test_only_figures_that_have_something_to_show_are_drawn():
-    assert Serving(ServingParameters()).figure_names() == ["latency_by_length"]
+    def figures_of(task):
+        return [name for name, figure in tasks.figures("serving").items() if figure.drawn(task, weights=False, judged=False)]
+
+    assert figures_of(Serving(ServingParameters())) == ["latency_by_length"]
     both = Serving(ServingParameters(modes=["aggregated", "disaggregated"], concurrency=[1, 2], memory=True))
-    assert set(both.figure_names()) == set(Serving.figures)
+    assert set(figures_of(both)) == set(tasks.figures("serving"))
+    assert tasks.figures("serving")["memory_by_length"].files(both) == ["aggregated/summary.json", "disaggregated/summary.json"]
 
 
 @pytest.fixture
@@ -124,9 +129,9 @@ def measured(tmp_path):
     return FigureContext(requests, summarize_requests(requests, 2.0, 0.1), tmp_path, "A model", "Serving")
 
 
-@pytest.mark.parametrize("name", sorted(Serving.figures))
+@pytest.mark.parametrize("name", sorted(tasks.figures("serving")))
 def test_figures_are_drawn_with_n_in_every_legend(measured, name):
-    figure = Serving.figures[name](measured)
+    figure = tasks.drawing("serving")[name](measured)
     save(figure, measured.folder / f"{name}.png")
     for axes in figure.axes if name != "delta_table" else ():
         labels = [text.get_text() for text in axes.get_legend().get_texts()]

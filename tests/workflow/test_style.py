@@ -27,3 +27,31 @@ def test_scripts_hold_no_logic(root):
 def test_the_library_never_imports_snakemake(root):
     for module in (root / "workflow/contextrot").rglob("*.py"):
         assert not re.search(r"^\s*(import|from) snakemake", module.read_text(), re.MULTILINE), module
+
+
+TYPED = {
+    "status": "print_status",
+    "request_store": "describe_store",
+    "check_models_of_tier": "check_models",
+    "draw_figure": "draw_figures",
+}
+"""Rules that people ask for by another word than their script's, or that share the script of another."""
+
+
+def test_rule_script_and_function_share_one_verb_phrase(root):
+    rules = "\n".join(path.read_text() for path in sorted((root / "rules").glob("*.smk")))
+    blocks = re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", rules, re.MULTILINE | re.DOTALL)
+    scripts = {name: match[1] for name, block in blocks if (match := re.search(r"scripts/(\w+)\.py", block))}
+    assert len(scripts) > 20
+    assert {name: script for name, script in scripts.items() if script != name} == TYPED
+    for script in sorted({*scripts.values()} - {"print_status"}):
+        text = (root / f"workflow/scripts/{script}.py").read_text()
+        assert re.search(rf"^from contextrot\S* import .*\b{script}\b", text, re.MULTILINE), f"{script} imports no such function"
+        assert re.search(rf"\b{script}\(", text.partition("with reporting_errors")[2]), f"{script} calls no such function"
+
+
+def test_rules_hold_names_and_hardly_a_lambda(root):
+    rules = {path.name: path.read_text() for path in (root / "rules").glob("*.smk")}
+    assert sum(text.count("lambda") for text in rules.values()) <= 2
+    assert not [name for name, text in rules.items() if re.search(r"^def ", text, re.MULTILINE)]
+    assert len((root / "Snakefile").read_text().splitlines()) < 50

@@ -20,6 +20,8 @@ from contextrot.files import read_yaml
 from contextrot.judging import judges
 from contextrot.settings import ExperimentSettings, ModelSettings, Settings
 
+EMBEDDED = "models/embedded"
+
 
 class Project:
     """Settings with the definitions of models and experiments they point to, all checked.
@@ -35,15 +37,15 @@ class Project:
     def __init__(self, config: Mapping[str, Any], root: Path | None = None) -> None:
         self.root = root = project_root() if root is None else root
         file = "config/config.yaml or --config"
-        self.settings = validate(Settings, config, file)
+        self.settings: Settings = validate(Settings, config, file)
         s = self.settings
         definitions = _read_definitions(root / s.model_definitions)
-        self.models = {
+        self.models: dict[str, ModelSettings] = {
             name: validate(ModelSettings, self._located(block), f"model {name!r} in {s.model_definitions}")
             for name, block in definitions.items()
         }
         definitions = _read_definitions(root / s.experiment_definitions)
-        self.experiments = {
+        self.experiments: dict[str, ExperimentSettings] = {
             name: validate(ExperimentSettings, block, f"experiment {name!r} in {s.experiment_definitions}")
             for name, block in definitions.items()
         }
@@ -207,14 +209,23 @@ class Project:
         return {name: self.models[name] for name in dict.fromkeys([*self.selected_models, *judging])}
 
     def figures_of(self, model: str, experiment: str) -> list[str]:
-        """Names of the figures that can be drawn: those of a model's layers need its weights, those of ratings a judge."""
-        task = self.task_class(experiment)
-        inside = {"cosines.parquet", "likelihoods.parquet"}
-        weights = engines.of(self.models[model]).has_weights
-        drawn = self.task(self.settings.tier, model, experiment).figure_names()
-        if not self.judges_of(experiment):
-            drawn = [name for name in drawn if name not in task.figures_of_judges]
-        return [name for name in drawn if weights or not inside & set(task.figure_inputs.get(name, []))]
+        """Names of the figures that there is something to draw for; see figures.declared."""
+        task, weights, judged = (
+            self.task(self.settings.tier, model, experiment),
+            engines.of(self.models[model]).has_weights,
+            bool(self.judges_of(experiment)),
+        )
+        declared = tasks.figures(self.experiments[experiment].task)
+        return [name for name, figure in declared.items() if figure.drawn(task, weights, judged)]
+
+    def note(self, model: str) -> str:
+        """What must be said wherever a model's results are shown; empty for a model that can be taken at its word."""
+        settings = self.models[model]
+        if (said := engines.of(settings).note) is not None:
+            return said
+        if settings.name.endswith(EMBEDDED):
+            return "DEMONSTRATION MODEL of a few MB: it shows the method and says nothing about large models"
+        return ""
 
     def judges_of(self, experiment: str) -> list[str]:
         """Names of an experiment's judges: those it names, else the default ones, or none for a task that scores by itself."""

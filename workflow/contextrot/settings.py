@@ -184,6 +184,19 @@ class HiddenStateSettings(Section):
     """Whether tokens that prompts share are computed once; off recomputes every prompt and answer alone."""
 
 
+class TrustSettings(Section):
+    """What "how long a context can I trust" means: the limits of the trust table."""
+
+    quality_share: float = Field(0.9, gt=0, le=1)
+    """Share of the score at the shortest length that must be left."""
+    seconds: float = Field(10, gt=0)
+    """Time until an answer is whole, seconds."""
+    cents: float = Field(1, gt=0)
+    """Cost of a request, US cents."""
+    share_of_requests: float = Field(0.5, gt=0, lt=1)
+    """Share of the requests of a length that must stay within `seconds` and `cents`: 0.5 is the typical request, 0.9 nine in ten."""
+
+
 class Settings(Section):
     """config/config.yaml."""
 
@@ -213,6 +226,8 @@ class Settings(Section):
     """How long one request is tried, from its first sending, while the server asks to wait, is down or does not answer."""
     hidden_states: HiddenStateSettings = HiddenStateSettings()
     """How the layers of local models are looked at."""
+    trust: TrustSettings = TrustSettings()
+    """The limits of the trust table."""
     allow_failed: bool = False
     """Whether rows that failed after all attempts may go on to the scores (counted apart) instead of failing the job."""
     allow_input_cut: bool = False

@@ -1,7 +1,7 @@
 """What a task is: one folder of `tasks` with a class derived from Task, found by listing.
 
-A task says what is asked (`samples`), how an answer is scored (`score`), over which conditions scores are
-averaged (`groupings`) and what is drawn (`figures`). Task modules import neither torch, litellm, pandas nor
+A task says what is asked (`samples`), how an answer is scored (`score`) and over which conditions scores are
+averaged (`groupings`); what is drawn are the `draw_*` functions of its figures.py. Task modules import neither torch, litellm, pandas nor
 matplotlib at top level: Snakemake loads them whenever it parses the workflow.
 """
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from contextrot.figures import FigureContext
     from contextrot.samples.published import Recorded
     from contextrot.samples.tokenizers import Tokenizer
 
@@ -171,9 +170,6 @@ class Task:
         length_column: the condition column that is the context's length (or count, or history), for rot curves.
         pair_columns: condition columns that say what is asked apart from the experiment's condition: by them the experiments of a
             task are compared on the same questions; by sample_id if empty.
-        figures: figure name -> function(FigureContext) -> matplotlib figure; the functions import matplotlib themselves.
-        figure_inputs: figure name -> files of the experiment's folder that it reads beside scores and metrics.
-        figures_of_judges: figures that have nothing to show without a judge.
         score_inputs: parquet files of the experiment's folder whose columns, by sample_id, are added to the scores; only for
             models whose weights are here.
         state_inputs: files of the experiment's folder that `state_requests` needs beside the samples.
@@ -188,9 +184,6 @@ class Task:
     ranges: ClassVar[dict[str, tuple[float, float]]] = {}
     length_column: ClassVar[str | None] = None
     pair_columns: ClassVar[list[str]] = []
-    figures: ClassVar[dict[str, Callable[[FigureContext], Any]]] = {}
-    figure_inputs: ClassVar[dict[str, list[str]]] = {}
-    figures_of_judges: ClassVar[list[str]] = []
     score_inputs: ClassVar[list[str]] = []
     state_inputs: ClassVar[list[str]] = []
 
@@ -261,6 +254,14 @@ class Task:
         """
         raise ConfigError(f"task {type(self).__module__.split('.')[-2]!r} reads no recorded answers.")
 
+    def passages(self, sample: Sample, data: Path) -> list[tuple[str, str]]:
+        """What people who read a prompt see marked in it: kind (`needle`, `distractor`, `answer`) and text of each passage.
+
+        Args:
+            data: the project's data folder.
+        """
+        return [("answer", reference) for reference in sample.references] if self.judged else []
+
     def state_requests(self, samples: list[Sample], responses: dict[str, Response]) -> list[StateRequest]:
         """Which prompts are looked at inside a local model: by default all that fit, those of one `prefix_group` together.
 
@@ -272,10 +273,6 @@ class Task:
             for sample in samples
             if sample.fits_window
         ]
-
-    def figure_names(self) -> list[str]:
-        """Names of the figures that these parameters give something to draw for; all of `figures` by default."""
-        return list(self.figures)
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame | None:
         """All metrics of the scores; None, the default, for the averages of `measures` over each of `groupings` alone.

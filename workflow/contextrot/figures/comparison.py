@@ -175,6 +175,7 @@ FIGURES: dict[str, Callable[..., Any]] = {
     "paired_differences": paired_differences,
     "rank": rank_figure,
 }
+COMPARISON_FIGURES = tuple(FIGURES)
 
 
 def _length_axis(axes: Any, lengths: Any, length: str | None) -> None:

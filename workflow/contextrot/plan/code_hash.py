@@ -21,8 +21,6 @@ NOT_FOLLOWED = frozenset(
     f"{PACKAGE}.{name}" for name in ("settings", "project", "reporting", "responses.collect", "responses.kept_servers")
 )
 """Config enters by params; how a model is asked and served stays behind its answers, which versions keep."""
-OWN_ROOTS = frozenset({"figures"})
-"""Members of a class that are asked for by themselves: who uses a task otherwise does not depend on what it draws."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 Definition = tuple[str, str]
@@ -183,8 +181,7 @@ def _reached(roots: Iterable[Definition]) -> dict[str, str]:
             continue
         statements, more = _statements(module, name)
         for statement in [*statements, *module.effects]:
-            # what `Class.member = value` assigns to is not used by it
-            more += _uses(module, statement.value if isinstance(statement, ast.Assign) else statement)
+            more += _uses(module, statement)
         waiting += more
         found[f"{place[0]}:{name}"] = "\n".join(map(ast.unparse, statements))
         if module.effects:
@@ -195,7 +192,7 @@ def _reached(roots: Iterable[Definition]) -> dict[str, str]:
 def _statements(module: _Module, name: str) -> tuple[list[ast.stmt], list[Definition]]:
     """The code of a definition, and what else of its class belongs to it."""
     if name in module.definitions:
-        return [_without_own_roots(definition) for definition in module.definitions[name]], []
+        return module.definitions[name], []
     owner, _, member = name.partition(".")
     holder = next((d for d in module.definitions.get(owner, []) if isinstance(d, ast.ClassDef)), None)
     if holder is None or not member:
@@ -212,13 +209,6 @@ def _statements(module: _Module, name: str) -> tuple[list[ast.stmt], list[Defini
     inherited = [(place, f"{base}.{member}") for place, base in _bases(module, holder) if _calls_super(mine)]
     known = _members(module, holder)
     return mine, [(module.name, f"{owner}.{name}") for name in siblings & known] + inherited
-
-
-def _without_own_roots(definition: ast.stmt) -> ast.stmt:
-    if not isinstance(definition, ast.ClassDef):
-        return definition
-    body = [s for s in definition.body if not OWN_ROOTS & set(_names_of(s))]
-    return ast.ClassDef(definition.name, definition.bases, definition.keywords, body, definition.decorator_list)
 
 
 def _bases(module: _Module, holder: ast.ClassDef) -> list[Definition]:

@@ -79,7 +79,7 @@ def config_readme() -> str:
         task = tasks.load(name)
         parts.append(f"## Task `{name}`\n\n{inspect.getdoc(task)}\n")
         parts.append(_table(task.Parameters))
-        figures = ", ".join(f"`{figure}`" for figure in task.figures)
+        figures = ", ".join(f"`{figure}`" for figure in tasks.figures(name))
         parts.append(f"Figures: {figures}.\n" if figures else "No figures.\n")
     return "\n".join(parts)
 

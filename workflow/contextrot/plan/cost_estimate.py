@@ -34,7 +34,7 @@ def estimate_cost(project: Project, tier: str, samples_paths: Sequence[str], out
         for name in project.judges_of(experiment):
             block = project.settings.judges[name]
             questions = judges.load(block.kind).asks
-            if questions is not None:
+            if questions is not None and block.model is not None:
                 task, asked = project.task(tier, model_name, experiment), project.models[block.model]
                 context = JudgingContext(name, block, task, project.data, asked)
                 tokenizer = tokenizer_of(project.models[model_name])

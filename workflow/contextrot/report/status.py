@@ -7,10 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from contextrot.errors import DataError
-from contextrot.project import Project
 from contextrot.responses.usage import HOST, read_parts
+
+if TYPE_CHECKING:
+    from contextrot.plan.runs import Run
 
 SILENT_SECONDS = 3600
 
@@ -34,14 +37,13 @@ class Status:
     stage: str
 
 
-def status_of(project: Project, model: str, experiment: str, results: Path = Path("results")) -> Status:
-    """The state of one model's experiment in the project's tier."""
-    folder = results / project.settings.tier / model / experiment
+def status_of(run: Run) -> Status:
+    """The state of one model's experiment."""
+    folder, shards = run.folder, run.shards
     parts = [part for part in read_parts(folder) if not part["part"].startswith("judge")]
-    shards = project.shards(model, experiment)
     parts = [part for part in parts if part["part"].endswith(f"-of-{shards}")]
     cost = sum(p["known_cost_usd"] for p in parts) if parts and not any(p["calls_of_unknown_cost"] for p in parts) else None
-    status = Status(model, experiment, None, None, None, cost, "samples")
+    status = Status(run.model, run.experiment, None, None, None, cost, "samples")
     if not (folder / "samples.parquet").exists():
         return status
     status.total = _rows(folder / "samples.parquet")
@@ -51,8 +53,8 @@ def status_of(project: Project, model: str, experiment: str, results: Path = Pat
     if not (folder / "responses.parquet").exists():
         return status
     status.done, status.failed = _answered(folder / "responses.parquet")
-    judges = [folder / "judgements" / f"{judge}.parquet" for judge in project.judges_of(experiment)]
-    figures = [folder / "figures" / f"{figure}.png" for figure in project.figures_of(model, experiment)]
+    judges = [folder / "judgements" / f"{judge}.parquet" for judge in run.judges]
+    figures = [folder / "figures" / f"{figure}.png" for figure in run.figures]
     stages = {"judging": judges, "scoring": [folder / "scores.parquet", folder / "metrics.csv"], "figures": figures}
     status.stage = next((stage for stage, files in stages.items() if not all(path.exists() for path in files)), "done")
     return status
@@ -107,17 +109,15 @@ def _answered(path: Path) -> tuple[int, int]:
     return len(outcomes) - failed, failed
 
 
-def status_table(project: Project, results: Path = Path("results")) -> str:
-    """The states of all selected models and experiments as a table for a terminal."""
+def status_table(runs: Sequence[Run]) -> str:
+    """The states of all models and experiments of a tier as a table for a terminal."""
     header = ["model", "experiment", "rows", "failed", "USD", "stage"]
     rows = []
-    for model in project.selected_models:
-        for experiment in project.selected_experiments:
-            s = status_of(project, model, experiment, results)
-            done = "" if s.total is None else f"{s.done}/{s.total}"
-            cost = "" if s.done in (None, 0) else "unknown" if s.cost_usd is None else f"{s.cost_usd:.4f}"
-            rows.append([model, experiment, done, str(s.failed or ""), cost, s.stage])
+    for s in map(status_of, runs):
+        done = "" if s.total is None else f"{s.done}/{s.total}"
+        cost = "" if s.done in (None, 0) else "unknown" if s.cost_usd is None else f"{s.cost_usd:.4f}"
+        rows.append([s.model, s.experiment, done, str(s.failed or ""), cost, s.stage])
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [header, *rows]]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return f"Tier {project.settings.tier}:\n" + "\n".join(lines) + "\n"
+    return f"Tier {runs[0].tier}:\n" + "\n".join(lines) + "\n"

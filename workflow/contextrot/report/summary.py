@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contextrot import engines
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
 from contextrot.report.html_table import html_table
@@ -14,47 +13,37 @@ from contextrot.report.provenance import by_experiment, responses_summary
 from contextrot.responses.input_cut import counts_exactly, what_to_set
 from contextrot.responses.length_audit import Count, audit_counts
 from contextrot.scores.rot_curves import DEFINITIONS, effective_length
-from contextrot.scores.score import on_target, select
+from contextrot.scores.score import read_scores, select
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from contextrot.project import Project
+    from contextrot.plan.runs import Run
     from contextrot.report.captions import Facts
     from contextrot.settings import ModelSettings
 
-EMBEDDED = "models/embedded"
 NO_ANSWER = ("truncated", "refused", "empty", "over_window", "input_cut", "ended_otherwise", "failed")
 
 
-def note_of(project: Project, model: str) -> str:
-    """What must be said wherever a model's results are shown; empty for a model that can be taken at its word."""
-    settings = project.models[model]
-    if (note := engines.of(settings).note) is not None:
-        return note
-    if settings.name.endswith(EMBEDDED):
-        return "DEMONSTRATION MODEL of a few MB: it shows the method and says nothing about large models"
-    return ""
-
-
-def summarize_experiment(project: Project, model: str, experiment: str, files: Mapping[str, Path]) -> dict[str, Any]:
+def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path]) -> dict[str, Any]:
     """One row of the summary; what is not known is None.
 
     Args:
+        seed: of the bootstrap.
         files: the experiment's metrics.csv, and its scores, responses and samples where they are there.
     """
     import pandas as pd
 
-    task = project.task_class(experiment)
+    task = run.task
     metrics = pd.read_csv(files["metrics.csv"])
     row: dict[str, Any] = {
-        "model": model,
-        "experiment": experiment,
-        "model_title": project.title(model),
-        "experiment_title": project.title(experiment),
-        "engine": project.models[model].engine,
-        "hosted": project.models[model].hosted,
-        "judge": ", ".join(project.judges_of(experiment)) or None,
+        "model": run.model,
+        "experiment": run.experiment,
+        "model_title": run.model_title,
+        "experiment_title": run.experiment_title,
+        "engine": run.settings.engine,
+        "hosted": run.settings.hosted,
+        "judge": ", ".join(run.judges) or None,
         "length": task.length_column,
         **_mean("overall", select(metrics, "score")),
     }
@@ -68,34 +57,27 @@ def summarize_experiment(project: Project, model: str, experiment: str, files: M
     for name, rows in (("shortest", by_length.head(1)), ("longest", by_length.tail(1))):
         row[f"{name}_length"] = rows[task.length_column].iloc[0] if len(rows) else None
         row |= _mean(name, rows)
-    row |= _effective_lengths(project.settings.seed, model, experiment, files.get("scores.parquet"), task.length_column)
+    row |= _effective_lengths(seed, run.model, run.experiment, files.get("scores.parquet"), task.length_column)
     row |= {"samples": None, "answers": None, **dict.fromkeys(NO_ANSWER), "cost_usd": None, "request_seconds": None}
     if "responses.parquet" in files:
         responses = responses_summary(files["responses.parquet"])
         row |= {name: responses[name] for name in ("answers", "cost_usd", "request_seconds")}
         row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
-    row |= _lengths(project.models[model], files.get("scores.parquet"))
+    row |= _lengths(run.settings, files.get("scores.parquet"))
     if "samples.parquet" in files:
         import pyarrow.parquet as pq
 
         row["samples"] = pq.read_metadata(files["samples.parquet"]).num_rows
-    row["note"] = note_of(project, model) or None
+    row["note"] = run.note or None
     return row
 
 
-def summarize_tier(project: Project, files: Sequence[str | Path]) -> pd.DataFrame:
-    """One row for each selected model and experiment, from their files."""
+def summarize_tier(runs: Sequence[Run], seed: int, files: Sequence[str | Path]) -> pd.DataFrame:
+    """One row for each model's experiment, from their files."""
     import pandas as pd
 
     found = by_experiment(files)
-
-    return pd.DataFrame(
-        [
-            summarize_experiment(project, model, experiment, found[model, experiment])
-            for model in project.selected_models
-            for experiment in project.selected_experiments
-        ]
-    )
+    return pd.DataFrame([summarize_experiment(run, seed, found[run.model, run.experiment]) for run in runs])
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
@@ -123,17 +105,26 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_summary(
-    project: Project, tier: str, files: Sequence[str | Path], csv: str | Path, markdown: str | Path, html: str | Path
+    runs: Sequence[Run], seed: int, files: Sequence[str | Path], csv: str | Path, markdown: str | Path, html: str | Path
 ) -> None:
-    """Writes the summary in three forms: for programs, for a README or paper, and for the report."""
-    summary = summarize_tier(project, files)
+    """Writes the summary in three forms: for programs, for a README or paper, and for the report.
+
+    Args:
+        runs: of one tier; see summarize_tier.
+    """
+    summary, tier = summarize_tier(runs, seed, files), runs[0].tier
+    addresses = {run.model: run.settings.base_url for run in runs}
     table = readable(summary)
-    cut = [_cut_note(project, row) for row in summary.to_dict("records") if row["input_cut"] and not _missing(row["input_cut"])]
+    cut = [
+        _cut_note(row, addresses[row["model"]])
+        for row in summary.to_dict("records")
+        if row["input_cut"] and not _missing(row["input_cut"])
+    ]
     notes = cut + sorted(
         {f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not _missing(row["note"])}
     )
     about = [
-        f"Tier {tier}: {project.settings.tiers[tier]}.",
+        f"Tier {tier}: {runs[0].tier_description}.",
         "Mean scores from 0 to 1 with 95 % intervals (Wilson's for right or wrong, Gaffke's for other scores); n is the number of "
         "answers that count, and an answer that was cut, refused or empty counts as given. "
         "Requests over the model's window are never sent.",
@@ -181,9 +172,7 @@ def _effective_lengths(seed: int, model: str, experiment: str, scores_path: Path
     """Effective length by each definition: where the curve crosses, its interval, and whether that is within the lengths."""
     found = {}
     if column and scores_path is not None:
-        import pandas as pd
-
-        scores = on_target(pd.read_parquet(scores_path))
+        scores = read_scores(scores_path)
         scores = scores[scores["outcome"].isin(SCORED_OUTCOMES)]
         for name in DEFINITIONS if "score" in scores else ():
             rng = generator_for(seed, "summary", model, experiment, name)
@@ -231,10 +220,10 @@ def _verified(row: dict[str, Any]) -> str:
     return text if _missing(surplus) else f"{text}, the server adds {surplus:,.0f} tokens"
 
 
-def _cut_note(project: Project, row: dict[str, Any]) -> str:
+def _cut_note(row: dict[str, Any], base_url: str | None) -> str:
     kept = None if _missing(row["kept_tokens"]) else int(row["kept_tokens"])
     counted = "" if kept is None else f" (it counted {kept:,} tokens at most)"
-    advice = what_to_set(project.models[row["model"]].base_url, kept)
+    advice = what_to_set(base_url, kept)
     return (
         f"{row['model_title']}, {row['experiment_title']}: the server cut the prompts of {row['input_cut']:.0f} of "
         f"{row['answers']:.0f} answers{counted}; they count nowhere. {advice}"

@@ -7,127 +7,24 @@ samples each; they are paired by the task's `pair_columns` (the same needle, len
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contextrot.errors import ConfigError
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table
 from contextrot.scores.rot_curves import DEFINITIONS, effective_length, length_slope, relative_curve
+from contextrot.scores.score import read_scores
 from contextrot.scores.stats import Rank, holm, mean_interval, paired_difference, ranks
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from contextrot.project import Project
-
-COMPARISON_FIGURES = ("rot_curves", "effective_length", "paired_differences", "rank")
 POSITION_COLUMNS = ("depth", "position_percent")
 """Columns of a position in percent, which then is a term of the slope."""
-COMPARISON = re.compile(r"(?:(?P<tier>[^/]+)/)?comparison/(?:conditions/(?P<model>[^/]+)/(?P<task>[^/]+)|(?P<experiment>[^/]+))")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One thing compared: title for people, and where its scores come from."""
-
-    title: str
-    tier: str
-    model: str
-    experiment: str
-
-    @property
-    def scores_path(self) -> str:
-        return f"results/{self.tier}/{self.model}/{self.experiment}/scores.parquet"
-
-
-def entries_of(project: Project, comparison: str) -> list[Entry]:
-    """What a comparison compares, from its folder's name below results.
-
-    Args:
-        comparison: `{tier}/comparison/{experiment}`: the selected models;
-            `{tier}/comparison/conditions/{model}/{task}`: the selected experiments of a task;
-            `comparison/{experiment}`: the selected models in each tier.
-
-    Raises:
-        ConfigError: if the name is none of these.
-    """
-    found = COMPARISON.fullmatch(comparison)
-    if not found:
-        raise ConfigError(
-            f"results/{comparison} is no comparison: use results/TIER/comparison/EXPERIMENT or one of its other forms."
-        )
-    tier, model, task, experiment = found["tier"], found["model"], found["task"], found["experiment"]
-    if model and tier:
-        names = conditions(project, task)
-        return [Entry(project.title(name), tier, model, name) for name in names]
-    if tier:
-        return [Entry(project.title(name), tier, name, experiment) for name in project.selected_models]
-    return [
-        Entry(f"{project.title(name)}, {tier}", tier, name, experiment)
-        for name in project.selected_models
-        for tier in project.settings.tiers
-    ]
-
-
-def conditions(project: Project, task: str) -> list[str]:
-    """The selected experiments of a task."""
-    return [name for name in project.selected_experiments if project.experiments[name].task == task]
-
-
-def comparisons(project: Project, tier: str) -> list[str]:
-    """All comparisons of a tier: one of each selected experiment with lengths, and one of each task that has several of them."""
-    tasks = {name: project.task_class(name) for name in project.selected_experiments}
-    compared = [name for name, task in tasks.items() if task.length_column and "score" in task.measures]
-    found = [f"{tier}/comparison/{name}" for name in compared]
-    found += [
-        f"{tier}/comparison/conditions/{model}/{task}"
-        for model in project.selected_models
-        for task in dict.fromkeys(project.experiments[name].task for name in compared)
-        if len(conditions(project, task)) > 1
-    ]
-    return found
-
-
-def length_column(project: Project, comparison: str) -> str | None:
-    """The column of the lengths of what is compared."""
-    entry = entries_of(project, comparison)[0]
-    return project.task_class(entry.experiment).length_column
-
-
-def _parts(comparison: str) -> re.Match[str]:
-    """The parts of a comparison's name."""
-    found = COMPARISON.fullmatch(comparison)
-    if found is None:
-        raise ValueError(f"{comparison!r} is no comparison's name")
-    return found
-
-
-def comparison_facts(project: Project, comparison: str) -> dict[str, str]:
-    """What figures and captions say about a comparison: its title, what is compared, by which engines and judges, and notes."""
-    from contextrot.report.summary import note_of
-
-    entries = entries_of(project, comparison)
-    found = _parts(comparison)
-    tier = f"tier {found['tier']}" if found["tier"] else "all tiers"
-    subject = (
-        f"{project.title(found['model'])}: conditions of {found['task']}"
-        if found["model"]
-        else project.title(found["experiment"])
-    )
-    judges = dict.fromkeys(", ".join(project.judges_of(entry.experiment)) for entry in entries)
-    return {
-        "title": f"{subject}, {tier}",
-        "entries": "; ".join(entry.title for entry in entries),
-        "engines": ", ".join(dict.fromkeys(project.models[entry.model].engine for entry in entries)),
-        "judges": "; ".join(filter(None, judges)) or "none: the task scores by itself",
-        "notes": "; ".join(dict.fromkeys(filter(None, (note_of(project, entry.model) for entry in entries)))),
-    }
 
 
 def curve_summary(scores: pd.DataFrame, column: str | None, rng: np.random.Generator) -> dict[str, Any]:
@@ -158,9 +55,6 @@ def curve_summary(scores: pd.DataFrame, column: str | None, rng: np.random.Gener
 
 def counting(scores: pd.DataFrame) -> pd.DataFrame:
     """The rows that count: an outcome that is scored, and a score."""
-    from contextrot.scores.score import on_target
-
-    scores = on_target(scores)
     return scores[scores["outcome"].isin(SCORED_OUTCOMES) & scores["score"].notna()]
 
 
@@ -253,34 +147,29 @@ def _ranks(wide: pd.DataFrame, rng: np.random.Generator) -> list[Rank | None]:
     return list(ranks(by_sample.to_numpy(), rng))
 
 
-def write_comparison(project: Project, comparison: str, score_paths: Sequence[str | Path], output: Path) -> None:
+def write_comparison(
+    entries: Sequence[Mapping[str, str]],
+    score_paths: Sequence[str | Path],
+    output: Path,
+    *,
+    column: str | None,
+    pair_columns: Sequence[str],
+    seed: int,
+    name: str,
+) -> None:
     """Writes table.csv, curves.csv and differences.csv of a comparison to a folder.
 
     Args:
-        comparison: see entries_of.
-        score_paths: scores.parquet of each of its entries, in their order.
+        entries: what is compared: columns of the table, of which `title` tells all apart.
+        score_paths: scores.parquet of each, in their order.
         output: the folder.
+        column, pair_columns, seed, name: see compare.
     """
     import pandas as pd
 
-    from contextrot.report.summary import note_of
-
-    entries = entries_of(project, comparison)
-    # Titles that two models share are told apart by the names in config.
-    titles = [entry.title for entry in entries]
-    entries = [replace(e, title=f"{e.title} ({e.model}, {e.experiment})") if titles.count(e.title) > 1 else e for e in entries]
-    scores = {entry.title: pd.read_parquet(path) for entry, path in zip(entries, score_paths, strict=True)}
-    of_conditions = _parts(comparison)["task"] is not None
-    pair_columns = project.task_class(entries[0].experiment).pair_columns if of_conditions else ()
-    found = compare(scores, length_column(project, comparison), project.settings.seed, comparison, pair_columns)
-    facts = pd.DataFrame(
-        {
-            "title": [entry.title for entry in entries],
-            **{name: [getattr(entry, name) for entry in entries] for name in ("tier", "model", "experiment")},
-            "engine": [project.models[entry.model].engine for entry in entries],
-            "note": [note_of(project, entry.model) for entry in entries],
-        }
-    )
+    facts = pd.DataFrame(entries)
+    scores = {entry["title"]: read_scores(path) for entry, path in zip(entries, score_paths, strict=True)}
+    found = compare(scores, column, seed, name, pair_columns)
     write_table(output / "table.csv", facts.merge(found.table, on="title"))
     write_table(output / "curves.csv", found.curves)
     write_table(output / "differences.csv", found.differences)

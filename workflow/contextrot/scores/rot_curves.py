@@ -124,6 +124,7 @@ def effective_length(
     base_lengths: int = 1,
     draws: int = DRAWS,
     confidence: float = 0.95,
+    share: float | None = None,
 ) -> EffectiveLength:
     """The effective length of one curve with its interval; see the module's text.
 
@@ -134,9 +135,10 @@ def effective_length(
         lengths, scores, clusters: see Curve; only rows that count.
         definition: `ruler` (score above 85.6 %) or `nolima` (at least 85 % of the base).
         base_lengths: how many of the shortest lengths make the base.
+        share: the threshold, where it is another than the definition's own.
     """
     curve = Curve(lengths, scores, clusters)
-    share = DEFINITIONS[definition]
+    share = DEFINITIONS[definition] if share is None else share
     if not len(curve.lengths):
         return EffectiveLength(definition, reason="no row counts")
     weights, count = curve.n, len(curve.lengths)
@@ -150,7 +152,7 @@ def effective_length(
 
     def passing(means: np.ndarray) -> np.ndarray:
         """How many of the lengths pass on curves that never rise, shape (curves,)."""
-        passed: np.ndarray = _passes(definition, means, (share * means @ base_weights)[:, None]).sum(axis=1)
+        passed: np.ndarray = _passes(definition, means, share, (share * means @ base_weights)[:, None]).sum(axis=1)
         return passed
 
     lower, upper = (passing(non_increasing(drawn, weights)) for drawn in curve.draws(rng, draws))
@@ -160,7 +162,7 @@ def effective_length(
     fit = non_increasing(curve.means[None], weights)
     threshold = share if definition == "ruler" else share * float((fit @ base_weights)[0])
     passed = int(passing(fit)[0])
-    raw = _passes(definition, curve.means, share * base)
+    raw = _passes(definition, curve.means, share, share * base)
     return replace(
         known,
         status="below_shortest" if passed == 0 else "beyond_longest" if passed == count else "within",
@@ -172,9 +174,9 @@ def effective_length(
     )
 
 
-def _passes(definition: str, means: np.ndarray, relative: np.ndarray | float) -> np.ndarray:
+def _passes(definition: str, means: np.ndarray, share: float, relative: np.ndarray | float) -> np.ndarray:
     """RULER asks for more than its threshold, NoLiMa for at least its share (to the last bit of a float)."""
-    return means > DEFINITIONS["ruler"] if definition == "ruler" else means >= relative - 1e-12
+    return means > share if definition == "ruler" else means >= relative - 1e-12
 
 
 def _crossing(curve: Curve, fit: np.ndarray, passed: int, threshold: float) -> float:

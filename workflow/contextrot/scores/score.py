@@ -33,7 +33,7 @@ def score_responses(
     output: Path,
     added_paths: Sequence[Path] = (),
 ) -> None:
-    """Writes scores.parquet: condition columns, outcome, token counts and the task's measures, one row an answer.
+    """Writes scores.parquet: condition columns, outcome, token counts, times, cost and the task's measures, one row an answer.
 
     Args:
         judgement_paths: the first judge's file gives the score; each judge's verdict share is a column `verdict_{judge}`.
@@ -65,7 +65,11 @@ def score_responses(
             "prompt_tokens": response.built_tokens if response.turn else sample.prompt_tokens,
             "server_prompt_tokens": response.prompt_tokens,
             "completion_tokens": response.completion_tokens,
+            "cached_tokens": response.cached_tokens,
+            "reasoning_tokens": response.reasoning_tokens,
+            "first_token_seconds": response.first_token_seconds,
             "total_seconds": response.total_seconds,
+            "cost_usd": response.cost_usd,
             "outcome": response.outcome,
             "unjudged": False,
             **task.columns(response),
@@ -100,9 +104,7 @@ def score_responses(
 
 def summarize_scores(task: Task, scores_path: Path, output: Path) -> None:
     """Writes metrics.csv."""
-    import pandas as pd
-
-    scores = pd.read_parquet(scores_path)
+    scores = read_scores(scores_path)
     metrics = task.metrics(scores)
     write_table(output, averages(task, scores) if metrics is None else metrics)
 
@@ -158,8 +160,25 @@ def aggregate(
     return pd.DataFrame(rows).reindex(columns=order)
 
 
+def read_scores(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The rows of scores.parquet that metrics, figures and comparisons are made of.
+
+    Rows whose samples turned out to be something else than what was asked for (column `on_target` false) are left out; all of them
+    stand in the file.
+
+    Args:
+        columns: those of interest, as far as there are such; all without it.
+    """
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    held = pq.read_schema(path).names
+    scores = pd.read_parquet(path, columns=columns and [name for name in held if name in (*columns, "on_target")])
+    return on_target(scores)
+
+
 def on_target(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose samples are what was asked, or whose task does not say (column `on_target`)."""
+    """The rows of a table of all answers whose samples are what was asked for; see `read_scores`."""
     if "on_target" not in scores:
         return scores
     return scores[[value is None or value != value or bool(value) for value in scores["on_target"]]]

@@ -99,7 +99,7 @@ def common_prefix(texts: Sequence[str]) -> int:
     return next((i for i in range(length) if len({text[i] for text in texts}) > 1), length)
 
 
-def write_report(folder: Path, titles: tuple[str, str], latest: Path) -> None:
+def report_serving(folder: Path, titles: tuple[str, str], latest: Path) -> None:
     """Writes the Markdown report of a run: `reports/{time}-{config hash}.md`, kept, and a copy at `latest`.
 
     Args:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from contextrot.figures.charts import heatmap, legend_under, line_with_interval, score_axis
+from contextrot.figures.layers import cosine_heatmaps, cosine_lines
 from contextrot.figures.style import new_figure
 from contextrot.scores.score import select
 
@@ -20,15 +21,20 @@ GROUPING = ("target", "distractor", "history_turns")
 NO_HISTORY = "none"
 METRIC_TITLES = {"accuracy": "accuracy", "rouge": "ROUGE-L"}
 FIXED_SCALE = ("score", "likelihood_correct")
+NEEDS = {
+    "tau": ["likelihoods.parquet"],
+    "cosine_heatmap": ["cosines.parquet"],
+    "cosine_lines": ["cosines.parquet"],
+}
 
 
-def targets(context: FigureContext) -> dict[str, str]:
+def _targets(context: FigureContext) -> dict[str, str]:
     """Target -> what its score is, in the order of the samples."""
     rows = context.scores.drop_duplicates("target")
     return {row.target: METRIC_TITLES[row.metric_name] for row in rows.itertuples()}
 
 
-def lines_by_history(context: FigureContext, measures: Mapping[str, str]) -> Figure:
+def _lines_by_history(context: FigureContext, measures: Mapping[str, str]) -> Figure:
     """Measures against the length of the history: a row of panels a measure, a panel a target, one line a distractor.
 
     All lines of a target start at its value without a history. Measures without any value (label likelihoods of a hosted model,
@@ -37,7 +43,7 @@ def lines_by_history(context: FigureContext, measures: Mapping[str, str]) -> Fig
     Args:
         measures: measure -> label of its axis.
     """
-    names = targets(context)
+    names = _targets(context)
     shown = {m: label for m, label in measures.items() if select(context.metrics, m, *GROUPING)["value"].notna().any()}
     shown = shown or dict(list(measures.items())[:1])
     figure, axes = new_figure(context, len(names), len(shown), squeeze=False)
@@ -84,11 +90,24 @@ def _joined(start: pd.DataFrame, line: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([start, line], ignore_index=True)
 
 
-def matrix(context: FigureContext) -> Figure:
+def draw_metric(context: FigureContext) -> Figure:
+    """The target's score against the length of the history, one line a distractor."""
+    return _lines_by_history(
+        context,
+        {"score": "score (mean, 95 % interval)", "likelihood_correct": "label likelihood accuracy\n(mean, 95 % interval)"},
+    )
+
+
+def draw_percent_change(context: FigureContext) -> Figure:
+    """Percent change of the score against the zero-shot score, one line a distractor."""
+    return _lines_by_history(context, {"percent_change": "change of the score\n(%, 95 % interval)"})
+
+
+def draw_matrix(context: FigureContext) -> Figure:
     """Score, and its percent change, after the longest history: target x distractor, with the zero-shot score as first column."""
     from matplotlib import rc_context
 
-    names = targets(context)
+    names = _targets(context)
     scores = select(context.metrics, "score", *GROUPING)
     changes = select(context.metrics, "percent_change", *GROUPING)
     longest = int(scores["history_turns"].max())
@@ -109,6 +128,21 @@ def matrix(context: FigureContext) -> Figure:
             column_format=str, limits=(-largest, largest),
         )  # fmt: skip
     return figure
+
+
+def draw_tau(context: FigureContext) -> Figure:
+    """Sensitivity tau to the history, one line a distractor."""
+    return _lines_by_history(context, {"tau": "sensitivity tau\n(nats, mean, 95 % interval)"})
+
+
+def draw_cosine_heatmap(context: FigureContext) -> Figure:
+    """Cosine of each layer's projected state with the final logits, layer x history."""
+    return cosine_heatmaps(context, "history_turns", "turns of history", panel="target")
+
+
+def draw_cosine_lines(context: FigureContext) -> Figure:
+    """Cosine with the final logits by layer, and of each layer with itself without a history, one line a history length."""
+    return cosine_lines(context, "history_turns", "turns of history", panel="target")
 
 
 def _table(rows: pd.DataFrame, column: str, names: Mapping[str, str]) -> pd.DataFrame:

@@ -27,9 +27,7 @@ from contextrot.tasks.context_switching.task_sets import Reference, TaskSet, Tas
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from contextrot.figures import FigureContext
 
 NO_HISTORY = "none"
 
@@ -260,63 +258,3 @@ def _change_interval(before: Any, after: Any, drawn: Any) -> tuple[float | None,
         low, high = ratio_interval(mean_interval(after, (0, 1)), mean_interval(before, (0, 1)))
     low, high = (None if end is None else 100 * (float(end) - 1) for end in (low, high))
     return low, high
-
-
-def draw_metric(context: FigureContext) -> Figure:
-    """The target's score against the length of the history, one line a distractor."""
-    from contextrot.tasks.context_switching.figures import lines_by_history
-
-    return lines_by_history(
-        context,
-        {"score": "score (mean, 95 % interval)", "likelihood_correct": "label likelihood accuracy\n(mean, 95 % interval)"},
-    )
-
-
-def draw_percent_change(context: FigureContext) -> Figure:
-    """Percent change of the score against the zero-shot score, one line a distractor."""
-    from contextrot.tasks.context_switching.figures import lines_by_history
-
-    return lines_by_history(context, {"percent_change": "change of the score\n(%, 95 % interval)"})
-
-
-def draw_tau(context: FigureContext) -> Figure:
-    """Sensitivity tau to the history, one line a distractor."""
-    from contextrot.tasks.context_switching.figures import lines_by_history
-
-    return lines_by_history(context, {"tau": "sensitivity tau\n(nats, mean, 95 % interval)"})
-
-
-def draw_matrix(context: FigureContext) -> Figure:
-    """Score and percent change after the longest history, target x distractor."""
-    from contextrot.tasks.context_switching.figures import matrix
-
-    return matrix(context)
-
-
-def draw_cosine_heatmap(context: FigureContext) -> Figure:
-    """Cosine of each layer's projected state with the final logits, layer x history."""
-    from contextrot.tasks.context_switching.layer_figures import cosine_heatmaps
-
-    return cosine_heatmaps(context, "history_turns", "turns of history", panel="target")
-
-
-def draw_cosine_lines(context: FigureContext) -> Figure:
-    """Cosine with the final logits by layer, and of each layer with itself without a history, one line a history length."""
-    from contextrot.tasks.context_switching.layer_figures import cosine_lines
-
-    return cosine_lines(context, "history_turns", "turns of history", panel="target")
-
-
-ContextSwitching.figures = {
-    "metric": draw_metric,
-    "percent_change": draw_percent_change,
-    "matrix": draw_matrix,
-    "tau": draw_tau,
-    "cosine_heatmap": draw_cosine_heatmap,
-    "cosine_lines": draw_cosine_lines,
-}
-ContextSwitching.figure_inputs = {
-    "tau": ["likelihoods.parquet"],
-    "cosine_heatmap": ["cosines.parquet"],
-    "cosine_lines": ["cosines.parquet"],
-}

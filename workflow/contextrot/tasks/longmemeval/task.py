@@ -36,7 +36,6 @@ from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.longmemeval.data import (
     CHROMA_TYPES,
     PUBLIC_REVISION,
-    QUESTION_TYPES,
     Question,
     QuestionType,
     download_questions,
@@ -219,60 +218,6 @@ class LongMemEval(Task):
         pairs = paired.pair(scores, "question_id", "history", HISTORIES, keep=["question_type"])
         comparison = paired.compare(pairs, HISTORIES, [(), ("question_type",)])
         return pd.concat([averages(self, scores), comparison], ignore_index=True)
-
-    @staticmethod
-    def draw_overall(context: Any) -> Any:
-        """Share of right answers with the focused and the full history."""
-        from contextrot.figures.charts import bars_with_interval, score_axis
-        from contextrot.figures.style import new_figure
-        from contextrot.scores.score import select
-
-        rows = select(context.metrics, "score", "history").set_index("history").reindex(HISTORIES)
-        figure, axes = new_figure(context)
-        bars_with_interval(axes, HISTORIES, rows["value"], rows["low"], rows["high"], rows["n"].fillna(0))
-        score_axis(axes, "right answers (share, 95 % interval)")
-        axes.set_xlabel("history in the prompt")
-        return figure
-
-    @staticmethod
-    def draw_by_type(context: Any) -> Any:
-        """Share of right answers by question type, focused and full side by side."""
-        from contextrot.figures.charts import bars_with_interval, score_axis
-        from contextrot.figures.style import new_figure
-        from contextrot.scores.score import select
-
-        rows = select(context.metrics, "score", "history", "question_type")
-        rows = rows.assign(question_type=rows["question_type"].astype(object).fillna("type not known"))
-        kinds = [kind for kind in (*QUESTION_TYPES, "type not known") if kind in set(rows["question_type"])]
-        figure, axes = new_figure(context, panel_width=max(3.6, 1.15 * len(kinds) + 1), panel_height=3.2)
-        for index, history in enumerate(HISTORIES):
-            of = rows[rows["history"] == history].set_index("question_type").reindex(kinds)
-            bars_with_interval(
-                axes,
-                kinds,
-                of["value"],
-                of["low"],
-                of["high"],
-                of["n"].fillna(0),
-                label=f"{history} history",
-                index=index,
-                series=2,
-            )
-        score_axis(axes, "right answers (share, 95 % interval)")
-        axes.set_xticks(range(len(kinds)), [kind.replace("-", "-\n", 1) for kind in kinds], rotation=0, ha="center")
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, handlelength=1)
-        return figure
-
-    @staticmethod
-    def draw_transitions(context: Any) -> Any:
-        """What became of each question from the focused to the full history, with the exact McNemar test."""
-        return paired.draw_transitions(context, HISTORIES, "question_type", QUESTION_TYPES)
-
-    figures = {
-        "focused_and_full": draw_overall.__func__,
-        "by_question_type": draw_by_type.__func__,
-        "transitions": draw_transitions.__func__,
-    }
 
 
 def _by_id(path: Path, needed: tuple[str, ...], prefer: Mapping[str, str] | None = None) -> dict[str, dict[str, str]]:

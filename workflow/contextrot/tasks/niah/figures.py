@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from contextrot.figures.repeated_text import repeated_text
+from contextrot.tasks.niah.task import CONDITIONS
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from contextrot.figures import FigureContext
 
-CONDITIONS = ("similarity", "distractors", "order", "topic")
-"""What may differ between the samples of one experiment beside needle, length, depth and repeat."""
+NEEDS = {"accuracy_by_needle": ["several_needles"], "distractor_confusion": ["plants_distractors"]}
 
 REASONS = {"input_cut": "cut by the server", "over_window": "over the window"}
 """Outcome -> why a length has no value."""
@@ -49,13 +51,7 @@ def draw_heatmap(context: FigureContext) -> Figure:
 
 def _say_repetition(axes: Any, context: FigureContext) -> None:
     """A line above the axes if the haystacks' own text repeats: the needle is then easier to tell from it."""
-    scores = context.scores
-    if scores is None or "repetitions" not in scores:
-        return
-    repeated = scores[scores["repetitions"].astype(float) > 1]
-    if len(repeated):
-        most, first = repeated["repetitions"].astype(float).max(), repeated["length"].min()
-        said = f"text repeats from {first:,.0f} tokens on, up to {most:.1f} times"
+    if said := repeated_text(context.scores):
         axes.set_title(said, fontsize=6, color="#777777", loc="left")
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -33,13 +34,6 @@ from contextrot.samples.haystack import Haystack, SentencePool
 from contextrot.samples.published import Recorded
 from contextrot.samples.realised import verify
 from contextrot.task import Parameters, SampleContext, Task
-from contextrot.tasks.niah.figures import (
-    CONDITIONS,
-    draw_accuracy_by_length,
-    draw_accuracy_by_needle,
-    draw_distractor_confusion,
-    draw_heatmap,
-)
 from contextrot.tasks.niah.needles import Distractor, NeedleSet, followed_distractor, measured_similarity, read_needles
 from contextrot.tasks.niah.plan import NeedlePlan, spread
 
@@ -49,6 +43,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+CONDITIONS = ("similarity", "distractors", "order", "topic")
+"""What may differ between the samples of one experiment beside needle, length, depth and repeat."""
+
 PLANTED = ("needle_depths", "distractor_names", "distractor_depths", "distractor_texts", "distractor_answers")
 """Columns that hold one value for each needle or distractor."""
 ASKED = ("length", "depth", "question")
@@ -57,6 +54,10 @@ ASKED = ("length", "depth", "question")
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
+
+
+_needle_sets = cache(read_needles)
+"""A page looks at the same file for every prompt."""
 
 
 class NeedleParameters(Parameters):
@@ -279,6 +280,13 @@ class NeedleInAHaystack(Task):
             )
         return samples
 
+    def passages(self, sample: Sample, data: Path) -> list[tuple[str, str]]:
+        found = [("distractor", text) for text in sample.condition["distractor_texts"]]
+        if not self._reads_tables:
+            sets = _needle_sets(data / self.parameters.needle_file)
+            found += [("needle", sets[name].needle) for name in sample.condition["needle"].split("+") if name in sets]
+        return [*found, *super().passages(sample, data)]
+
     def recorded_answers(self, data: Path) -> dict[str, Recorded]:
         if not self.parameters.answers_csv:
             raise ConfigError("there are no recorded answers: give `answers_csv` in the experiment's parameters.")
@@ -300,26 +308,24 @@ class NeedleInAHaystack(Task):
         """Adds, where there are several needles, `needle_score`: each needle's own, by needle and length, and by its own depth."""
         import pandas as pd
 
-        from contextrot.scores.score import aggregate, averages, on_target
+        from contextrot.scores.score import aggregate, averages
 
-        scores = on_target(scores)
         found = averages(self, scores)
-        if not self._several_needles:
+        if not self.several_needles:
             return found
         groupings = [("needle", "length"), ("needle",), ("length", "depth")]
         own = aggregate(by_needle(scores), groupings, ["needle_score"], {"needle_score": (0, 1)})
         return pd.concat([found, own], ignore_index=True)
 
     @property
-    def _several_needles(self) -> bool:
+    def several_needles(self) -> bool:
+        """Whether each needle has a score of its own."""
         return len(self.parameters.needles) > 1 and not self._reads_tables
 
-    def figure_names(self) -> list[str]:
-        shown = {
-            "accuracy_by_needle": self._several_needles,
-            "distractor_confusion": max(self.parameters.distractors) > 0 and not self._reads_tables,
-        }
-        return [name for name in self.figures if shown.get(name, True)]
+    @property
+    def plants_distractors(self) -> bool:
+        """Whether some haystacks hold distractors whose texts are known."""
+        return max(self.parameters.distractors) > 0 and not self._reads_tables
 
 
 def _refuse_planted(documents: list[list[str]], groups: list[tuple[NeedleSet, ...]], topic: str) -> None:
@@ -366,11 +372,3 @@ def _read_table(path: Path, needed: str) -> dict[str, Mapping[str, str]]:
             raise DataError(f"{path}: length {length!r} and depth {depth!r} of a row must be numbers.") from error
         named[f"csv-{where}-{questions.index(row['question'])}-{number}"] = row
     return named
-
-
-NeedleInAHaystack.figures = {
-    "heatmap": draw_heatmap,
-    "accuracy_by_length": draw_accuracy_by_length,
-    "accuracy_by_needle": draw_accuracy_by_needle,
-    "distractor_confusion": draw_distractor_confusion,
-}

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
     from contextrot.figures import FigureContext
 
+NEEDS = {
+    "throughput_by_concurrency": ["several_concurrencies"],
+    "delta_table": ["both_modes"],
+    "memory_by_length": ["memory_files"],
+}
+
 
 def draw_latency_by_length(context: FigureContext) -> Figure:
     """TTFT and TPOT (medians) against prompt length, one line for each mode and concurrency."""

@@ -163,39 +163,23 @@ class Serving(Task):
     def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
         raise TypeError("task 'serving' is measured by rules/serving.smk, not scored")
 
-    def figure_names(self) -> list[str]:
-        p = self.parameters
-        shown = {
-            "latency_by_length": True,
-            "throughput_by_concurrency": len(p.concurrency) > 1,
-            "delta_table": len(p.modes) > 1,
-            "memory_by_length": p.memory,
-        }
-        return [name for name in self.figures if shown[name]]
+    @property
+    def several_concurrencies(self) -> bool:
+        """Whether there is more than one number of requests at once."""
+        return len(self.parameters.concurrency) > 1
+
+    @property
+    def both_modes(self) -> bool:
+        """Whether the pair is measured beside the single engine."""
+        return len(self.parameters.modes) > 1
+
+    @property
+    def memory_files(self) -> list[str]:
+        """The files that hold memory; none if it is not measured."""
+        return [f"{mode}/summary.json" for mode in self.parameters.modes] if self.parameters.memory else []
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
         """Latencies over requests with bootstrap intervals; rates over repeats with Student's t; see serving.summary."""
         from contextrot.tasks.serving.summary import summarize_requests
 
         return summarize_requests(scores, self.parameters.ttft_limit_seconds, self.parameters.tpot_limit_seconds)
-
-
-def _drawn_by(name: str, shows: str) -> Any:
-    def draw(context: Any) -> Any:
-        from contextrot.tasks.serving import figures
-
-        return getattr(figures, f"draw_{name}")(context)
-
-    draw.__doc__ = shows
-    return draw
-
-
-Serving.figures = {
-    name: _drawn_by(name, shows)
-    for name, shows in {
-        "latency_by_length": "Time to first token and time per output token (medians) against prompt length.",
-        "throughput_by_concurrency": "Output tokens a second, and requests a second that keep both limits, against the requests at once.",
-        "delta_table": "What the disaggregated pair costs or saves against one engine, in percent.",
-        "memory_by_length": "Peak memory, and share of the KV cache in use, against prompt length.",
-    }.items()
-}

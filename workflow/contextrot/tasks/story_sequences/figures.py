@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from contextrot.figures import FigureContext
 
 TURN_LABEL = "turn"
+NEEDS = {"criteria_by_turn": ["judge"]}
 
 
 def draw_tokens_by_turn(context: FigureContext) -> Figure:

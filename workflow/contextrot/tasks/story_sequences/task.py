@@ -27,7 +27,6 @@ from contextrot.records import Response, Sample
 from contextrot.samples import prompts
 from contextrot.samples.conversation import Budget, Decision, Message, Policy, fit_conversation
 from contextrot.task import Asker, Parameters, SampleContext, Task, not_asked
-from contextrot.tasks.story_sequences import figures
 from contextrot.tasks.story_sequences.recovery import ask_until_answered, has_answer
 from contextrot.tasks.story_sequences.repetition import distinct_n, longest_repeated_span, overlap, words_of
 
@@ -324,13 +323,3 @@ def _decode_speed(response: Response) -> float | None:
     if response.completion_tokens is None or response.first_token_seconds is None or response.total_seconds is None:
         return None
     return _ratio(response.completion_tokens - 1, response.total_seconds - response.first_token_seconds)
-
-
-StorySequences.figures = {
-    "tokens_by_turn": figures.draw_tokens_by_turn,
-    "speed_by_turn": figures.draw_speed_by_turn,
-    "repetition_by_turn": figures.draw_repetition_by_turn,
-    "outcomes_by_turn": figures.draw_outcomes_by_turn,
-    "criteria_by_turn": figures.draw_criteria_by_turn,
-}
-StorySequences.figures_of_judges = ["criteria_by_turn"]

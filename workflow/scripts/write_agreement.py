@@ -4,5 +4,5 @@ from contextrot.judging.agreement import write_agreement
 from contextrot.reporting import reporting_errors
 
 with reporting_errors(snakemake.log[0]):
-    facts, output = snakemake.params.facts, snakemake.output
-    write_agreement(list(snakemake.input), output.table, output.figure, (facts.model, facts.experiment), facts.note)
+    output, (model, experiment, note) = snakemake.output, snakemake.params.titles
+    write_agreement(list(snakemake.input), output.table, output.figure, (model, experiment), note)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contextrot.errors import unknown
-from contextrot.figures import FigureContext
 from contextrot.figures.charts import heatmap, legend_under, line_with_interval
+from contextrot.figures.drawing import titled
 from contextrot.figures.style import new_figure, save
-from contextrot.report.summary import note_of
 from contextrot.scores.stats import mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from contextrot.project import Project
+    from contextrot.figures import FigureContext
 
 TITLES = {"logit_cosine": "cosine with\nthe final logits", "base_cosine": "cosine with the state\nat {shortest}"}
 
@@ -91,24 +91,23 @@ def cosine_lines(context: FigureContext, length: str, length_label: str, panel: 
     return figure
 
 
-def draw_cosines(project: Project, model: str, experiment: str, kind: str, column: str, folder: Path, output: Path) -> None:
+def draw_cosines(cosines: str | Path, output: str | Path, kind: str, column: str, titles: Sequence[str]) -> None:
     """Draws cosines.parquet of any experiment against one of its condition columns.
 
     Args:
         kind: `heatmap` or `lines`.
         column: a column of numbers, such as `length` of needle in a haystack.
+        titles: see drawing.draw_figures.
 
     Raises:
         ConfigError: if there is no such column of numbers.
     """
     import pandas as pd
 
-    numbers = pd.read_parquet(folder / "cosines.parquet").select_dtypes("number").columns
+    numbers = pd.read_parquet(cosines).select_dtypes("number").columns
     known = sorted(set(numbers) - {"layer", *TITLES})
     if column not in known:
-        raise unknown("column", column, known, f"{folder / 'cosines.parquet'}")
-    empty = pd.DataFrame()
-    note = note_of(project, model).split(":")[0]
-    context = FigureContext(empty, empty, folder, project.title(model), project.title(experiment), note)
+        raise unknown("column", column, known, f"{cosines}")
+    context = titled(titles, pd.DataFrame(), pd.DataFrame(), Path(cosines).parent)
     draw = {"heatmap": cosine_heatmaps, "lines": cosine_lines}[kind]
     save(draw(context, column, column.replace("_", " ")), output)
