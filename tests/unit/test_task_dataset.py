@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from contextrot import tasks
 from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
 from contextrot.randomness import generator_for
@@ -274,9 +275,10 @@ def test_scores_are_averaged_by_the_user_s_own_conditions_and_drawn(tmp_path, bu
     scores, metrics = pd.read_parquet(tmp_path / "scores.parquet"), pd.read_csv(tmp_path / "metrics.csv")
     by_store = select(metrics, "score", "meta.store").set_index("meta.store")["value"]
     assert by_store.to_dict() == {"north": 0.5, "south": 0.0}
-    for name in of.figure_names():
-        save(of.figures[name](FigureContext(scores, metrics, tmp_path, "A model", "Mine")), tmp_path / f"{name}.png")
-    assert of.figure_names() == ["score_by_length", "heatmap"]
+    for name, draw in tasks.drawing("dataset").items():
+        save(draw(FigureContext(scores, metrics, tmp_path, "A model", "Mine")), tmp_path / f"{name}.png")
+    assert tasks.figures("dataset")["heatmap"].drawn(of, weights=True, judged=False)
+    assert not tasks.figures("dataset")["heatmap"].drawn(task(file="a.csv"), weights=True, judged=False)
 
 
 def test_a_context_that_stands_elsewhere_than_asked_counts_in_no_mean():

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contextrot import tasks
 from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
 from contextrot.randomness import generator_for
@@ -124,5 +125,5 @@ def test_metrics_have_the_base_score_and_figures_are_drawn(embedded_tokenizer, d
     scores, metrics = pd.read_parquet(tmp_path / "scores.parquet"), pd.read_csv(tmp_path / "metrics.csv")
     base = select(metrics, "base_score").iloc[0]
     assert base["value"] == 0.5 and base["n"] == 4 and base["low"] < 0.5 < base["high"]
-    for name, draw in of.figures.items():
+    for name, draw in tasks.drawing("latent_needles").items():
         save(draw(FigureContext(scores, metrics, tmp_path, "A model", "Latent needles")), tmp_path / f"{name}.png")

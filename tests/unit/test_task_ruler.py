@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contextrot import tasks
 from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
 from contextrot.randomness import generator_for
@@ -222,5 +223,5 @@ def test_the_average_over_tasks_gives_each_task_the_same_weight_and_figures_are_
     rising = select(metrics, "average_increasing").iloc[0]
     assert rising["value"] == pytest.approx((by_length[600] + 2 * by_length[1200]) / 3)
     assert rising["low"] <= rising["value"] <= rising["high"] and rising["n"] == 18
-    for name, draw in of.figures.items():
+    for name, draw in tasks.drawing("ruler").items():
         save(draw(FigureContext(scores, metrics, tmp_path, "A model", "RULER")), tmp_path / f"{name}.png")

@@ -20,7 +20,6 @@ from contextrot.samples.haystack import Insertion, SentencePool
 from contextrot.samples.prompts import SCATTERED_FACTS, SCATTERED_FACTS_HINTS
 from contextrot.samples.published import Recorded
 from contextrot.task import Parameters, SampleContext, Task
-from contextrot.tasks.babilong.figures import draw_accuracy_by_length, draw_heatmap
 from contextrot.tasks.babilong.scoring import PUBLISHED_LABELS, is_right, read_published
 from contextrot.tasks.babilong.world import LABELS, story
 
@@ -133,6 +132,3 @@ class Babilong(Task):
         condition = sample.condition
         right = is_right(response.text or "", sample.references[0], condition["question"], list(condition["labels"]))
         return {"score": float(right)}
-
-
-Babilong.figures = {"accuracy_by_length": draw_accuracy_by_length, "heatmap": draw_heatmap}

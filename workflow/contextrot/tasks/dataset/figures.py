@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     from contextrot.figures import FigureContext
 
+NEEDS = {"heatmap": ["has_depths"]}
+
 
 def draw_score_by_length(context: FigureContext) -> Figure:
     """Mean score against length with 95 % intervals."""

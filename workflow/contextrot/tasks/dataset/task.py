@@ -25,7 +25,6 @@ from contextrot.samples.corpus import corpus_path, document_paths
 from contextrot.samples.haystack import LENGTH_TOLERANCE
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.dataset.data import Item, file_of, read_items
-from contextrot.tasks.dataset.figures import draw_heatmap, draw_score_by_length
 from contextrot.tasks.dataset.padding import OTHERS, Filler, cut_to
 
 if TYPE_CHECKING:
@@ -325,9 +324,8 @@ class Dataset(Task):
 
         return averages(self, on_target(scores))
 
-    def figure_names(self) -> list[str]:
+    @property
+    def has_depths(self) -> bool:
+        """Whether rows have a depth, by their own column or among the filler."""
         p = self.parameters
-        return [name for name in self.figures if name != "heatmap" or p.depth or (p.lengths and p.pad_with)]
-
-
-Dataset.figures = {"score_by_length": draw_score_by_length, "heatmap": draw_heatmap}
+        return bool(p.depth or (p.lengths and p.pad_with))

@@ -19,7 +19,6 @@ from contextrot.records import Response, Sample
 from contextrot.samples.composed import Messages, largest, sample_of_length, too_short
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.graphwalks import wording
-from contextrot.tasks.graphwalks.figures import draw_f1_by_length, draw_heatmap
 from contextrot.tasks.graphwalks.graph import Edge, GrowingGraph, frontier, parents
 
 if TYPE_CHECKING:
@@ -181,6 +180,3 @@ def _walk(edges: Sequence[Edge], operation: str, depth: int, most: int, keys: np
             if 1 <= len(found) <= most:
                 return int(number), found
     raise ConfigError(f"depths: no search to depth {depth} gives 1 to {most} nodes in a graph of {len(edges)} edges; ask for less depth, or longer prompts.")  # fmt: skip
-
-
-GraphWalks.figures = {"f1_by_length": draw_f1_by_length, "heatmap": draw_heatmap}

@@ -19,7 +19,6 @@ from contextrot.samples.corpus import corpus_path, document_paths, topic_documen
 from contextrot.samples.haystack import DEPTH_TOLERANCE, Insertion, SentencePool
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.latent_needles.base_score import base_score
-from contextrot.tasks.latent_needles.figures import draw_accuracy_by_length, draw_heatmap
 from contextrot.tasks.latent_needles.needles import LatentNeedle, read_latent_needles
 
 if TYPE_CHECKING:
@@ -151,6 +150,3 @@ class LatentNeedles(Task):
         _, low, high = mean_interval(np.array(best, float), (0, 1))
         row = {"grouping": "", "measure": "base_score", "value": base_score(counted), "low": low, "high": high, "n": len(best)}
         return pd.concat([found, pd.DataFrame([row]).reindex(columns=found.columns)], ignore_index=True)
-
-
-LatentNeedles.figures = {"accuracy_by_length": draw_accuracy_by_length, "heatmap": draw_heatmap}

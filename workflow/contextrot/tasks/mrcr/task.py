@@ -16,7 +16,6 @@ from contextrot.records import Response, Sample
 from contextrot.samples.composed import Messages, largest, sample_of_length, too_short
 from contextrot.samples.haystack import SentencePool
 from contextrot.task import Parameters, SampleContext, Task
-from contextrot.tasks.mrcr.figures import draw_heatmap, draw_ratio_by_length
 from contextrot.tasks.mrcr.texts import FORMS, TOPICS, piece
 from contextrot.tasks.mrcr.wording import ORDINALS, QUESTION, REQUEST
 
@@ -165,6 +164,3 @@ def _conversation(
         if found is not None and found.text and length - found.prompt_tokens <= 2:
             return messages(count - fewer, found.text)
     raise too_short(length, name)
-
-
-Mrcr.figures = {"ratio_by_length": draw_ratio_by_length, "heatmap": draw_heatmap}

@@ -20,7 +20,6 @@ from contextrot.samples.corpus import corpus_path, document_paths, topic_documen
 from contextrot.samples.haystack import SentencePool
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.ruler.averages import NAMES, task_averages
-from contextrot.tasks.ruler.figures import draw_average_by_length, draw_families_by_length, draw_heatmap
 from contextrot.tasks.ruler.plans import (
     NEEDLES,
     Plan,
@@ -160,10 +159,3 @@ class Ruler(Task):
 
         found = averages(self, scores)
         return pd.concat([found, task_averages(found)], ignore_index=True)
-
-
-Ruler.figures = {
-    "average_by_length": draw_average_by_length,
-    "families_by_length": draw_families_by_length,
-    "heatmap": draw_heatmap,
-}
