@@ -237,7 +237,8 @@ class Project:
         named = self.experiments[experiment].judges
         if named is not None:
             return named
-        return self.settings.default_judges if self.task_class(experiment).judged else []
+        judged = self.task_class(experiment).is_judged(self.experiments[experiment].parameters)
+        return self.settings.default_judges if judged else []
 
     def shards(self, model: str, experiment: str) -> int:
         """Number of inference jobs of one experiment."""

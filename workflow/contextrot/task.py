@@ -194,6 +194,11 @@ class Task:
     def __init__(self, parameters: Any) -> None:
         self.parameters = parameters
 
+    @classmethod
+    def is_judged(cls, parameters: Mapping[str, Any]) -> bool:
+        """Whether judges decide under these parameters of an experiment; override it where that depends on them."""
+        return cls.judged
+
     def data_files(self, data: Path) -> list[Path]:
         """Files below the data folder that the samples are built from; their content is tracked by snakemake."""
         return []

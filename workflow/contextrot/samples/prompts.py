@@ -43,6 +43,62 @@ def needle_templates(language: str) -> tuple[str, str, str]:
     return NEEDLE_TEMPLATES[language]
 
 
+DATASET = """\
+Answer the question from the text below, as briefly as you can.
+
+<text>
+{context}
+</text>
+
+Question: {question}"""
+
+DATASET_CHOICE = """\
+Answer the question from the text below.
+
+<text>
+{context}
+</text>
+
+Question: {question}
+{choices}
+Answer with one letter."""
+
+DATASET_ASIDE = """\
+Here is a text for later. Do nothing with it now.
+
+{text}"""
+
+DATASET_ASIDE_ANSWER = "I have read it."
+
+SCATTERED_FACTS = """\
+Facts about people, places and things are scattered over the text below, in the order in which they happened. {hint} Answer the question
+from these facts alone.
+
+<text>
+{haystack}
+</text>
+
+Question: {question}
+Answer with one word."""
+
+SCATTERED_FACTS_HINTS = {
+    "qa1": "Who has been in several places is where they went last.",
+    "qa2": "What somebody holds goes with them, and stays where it is put down.",
+    "qa3": "What somebody holds goes with them, and stays where it is put down.",
+    "qa4": "A place that lies north of another has that one to its south, and so on.",
+    "qa5": "What is given to somebody is theirs until they give it on.",
+}
+
+LATENT_NEEDLE = """\
+Read the text and answer the question. The text may only imply the answer: use it together with what everybody knows.
+
+<text>
+{haystack}
+</text>
+
+Question: {question}
+Answer with the name alone."""
+
 REPEATED_WORDS = """\
 Repeat the following text exactly, and write nothing else:
 

@@ -1,0 +1,54 @@
+"""BABILong's way of reading an answer, and its published answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from contextrot.errors import DataError
+from contextrot.files import Row, as_text, read_rows
+
+PLACES = frozenset({"bathroom", "bedroom", "garden", "hallway", "kitchen", "office"})
+PUBLISHED_LABELS = {
+    **dict.fromkeys(("qa1", "qa2", "qa3", "qa4"), PLACES),
+    "qa5": frozenset({"Bill", "Fred", "Jeff", "Mary", "apple", "football", "milk"}),
+}
+"""Task -> all possible answers of bAbI's own texts."""
+_NAME = re.compile(r"(qa[1-5])_(\d+)(k?)(?=[_.]|$)", re.IGNORECASE)
+
+
+def is_right(answer: str, gold: str, question: str, labels: Collection[str]) -> bool:
+    """Whether the first sentence of an answer names the gold label and no other, those of the question aside.
+
+    Source: Y. Kuratov et al. (2024), BABILong (arXiv 2406.10149), babilong/metrics.py: lower case, cut at the first full stop and at a
+    repeated <context> or <example>; labels are found as parts of words too.
+    """
+    said = re.split(r"\.|<context>|<example>", answer.lower(), maxsplit=1)[0]
+    asked = question.lower()
+    named = {label for label in map(str.lower, labels) if label in said and label not in asked}
+    return named == {gold.lower()}
+
+
+def read_published(folder: Path) -> dict[str, tuple[str, float, Row]]:
+    """Rows of BABILong's result files by sample id: the task, the length in tokens, and the row (target, output, question).
+
+    The files are named for task and length: qa1_4k....csv; 0k are the facts without filler.
+
+    Raises:
+        DataError: if there is none, or one has not the columns.
+    """
+    found: dict[str, tuple[str, float, Row]] = {}
+    paths = sorted(path for path in folder.glob("**/*.csv") if _NAME.search(path.name)) if folder.is_dir() else []
+    if not paths:
+        raise DataError(f"{folder} holds no result file of BABILong (qa1_4k_....csv and the like); check `answers`.")
+    for path in paths:
+        task, number, thousands = _NAME.search(path.name).groups()  # type: ignore[union-attr]
+        length = float(number) * (1024 if thousands else 1)
+        for place, row in enumerate(read_rows(path, "answers"), 1):
+            for column in ("target", "output", "question"):
+                if column not in row:
+                    raise DataError(f"{row.where}: the column {column!r} is missing; there are {', '.join(row)}.")
+                row[column] = as_text(row[column], row.where) or ""
+            found[f"{task.lower()}-{int(length):07d}-{path.stem}-{place:04d}"] = (task.lower(), length, row)
+    return found
