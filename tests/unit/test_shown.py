@@ -1,8 +1,10 @@
 """What a tier's page is made of: found by paths, wherever these lie, in the order of the config."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
-from contextrot.plan.shown import experiments_shown, judgement_paths, notes_in_short, shown_members
+from contextrot.plan.shown import Shown, experiments_shown
+from contextrot.plan.stage import Invocation
 from tests.shown_files import project_of
 
 
@@ -18,17 +20,25 @@ def test_files_are_found_by_the_end_of_their_paths_also_in_a_bucket(tmp_path, ro
 
 def test_every_judgement_is_an_input(tmp_path, root):
     project = project_of(tmp_path, root, ("local", "hosted"), ("match", "second"))
-    assert judgement_paths(project, "full") == [
+    assert Shown(project, Invocation()).judgements(SimpleNamespace(tier="full")) == [
         f"results/full/{model}/niah/judgements/{judge}.parquet" for model in ("local", "hosted") for judge in ("match", "second")
     ]
 
 
-def test_what_a_task_marks_in_its_prompts_is_part_of_the_code(tmp_path, root):
-    assert "tasks.niah.task:NeedleInAHaystack.passages" in shown_members(project_of(tmp_path, root))
+def test_the_page_is_made_with_templates_that_are_there(tmp_path, root, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = Shown(project_of(tmp_path, root), Invocation()).templates()
+    assert len(paths) == 3
+    assert all(Path(path).is_file() for path in paths)
 
 
-def test_a_band_names_the_models_that_a_note_is_true_of(tmp_path, root):
+def test_a_band_names_the_models_that_a_note_is_true_of(tmp_path, root, monkeypatch):
     project = project_of(tmp_path, root, ("local", "hosted"))
-    assert notes_in_short(project, {"local": "SIMULATED: drawn", "hosted": ""}) == "SIMULATED: Local"
-    assert notes_in_short(project, {"local": "SIMULATED: drawn", "hosted": "SIMULATED: drawn"}) == "SIMULATED"
-    assert notes_in_short(project, {"local": "", "hosted": ""}) == ""
+    shown = Shown(project, Invocation())
+    for notes, words in (
+        ({"local": "SIMULATED: drawn", "hosted": ""}, "SIMULATED: Local"),
+        ({"local": "SIMULATED: drawn", "hosted": "SIMULATED: drawn"}, "SIMULATED"),
+        ({"local": "", "hosted": ""}, ""),
+    ):
+        monkeypatch.setattr(project, "note", notes.get)
+        assert shown.facts() == {"note": words}

@@ -207,18 +207,16 @@ class Task:
         """All samples, in a fixed order: the same config gives the same samples on every machine."""
         raise TypeError(f"{type(self).__name__} does not say what its samples are")
 
-    def blocks(self, context: SampleContext, wanted: Mapping[int, range]) -> list[Sample]:
+    def blocks(self, context: SampleContext, wanted: Mapping[int, range]) -> list[Sample] | None:
         """Samples for a round of the adaptive search: at each length the blocks of these numbers, each with one sample of every cluster.
 
-        A block of one number always has the same samples, and no two blocks share one. By default they are dealt from all samples that
-        the parameters give at the length; once those are used up, blocks are smaller or empty.
+        A block of one number always has the same samples, and no two blocks share one. None, the default, for blocks that are dealt
+        from all samples that the parameters give at the length; once those are used up, blocks are smaller or empty.
 
         Args:
             wanted: length -> numbers of the blocks.
         """
-        from contextrot.samples.rounds import dealt_blocks
-
-        return dealt_blocks(self, context, wanted)
+        return None
 
     def request_options(self, sample: Sample) -> dict[str, Any]:
         """Parameters of the request beside the sampling ones of the model (such as logprobs)."""

@@ -21,7 +21,7 @@ from contextrot.project import Project
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, read_samples, write_samples, write_text
 from contextrot.responses.prices import pricing_of
-from contextrot.samples.rounds import refuse_repeats
+from contextrot.samples.rounds import blocks_of, refuse_repeats
 from contextrot.samples.tokenizers import tokenizer_of
 from contextrot.scores.adaptive import Search, candidate_lengths, next_step, summary
 from contextrot.scores.clusters import FEW_CLUSTERS
@@ -232,7 +232,7 @@ def build_round(
     )
     chosen = json.loads(Path(choice_path).read_text(encoding="utf-8"))["blocks"]
     wanted = {int(length): range(*ends) for length, ends in chosen.items()}
-    samples = project.task(tier, model, experiment).blocks(context, wanted)
+    samples = blocks_of(project.task(tier, model, experiment), context, wanted)
     refuse_repeats(samples, (sample.sample_id for path in earlier for sample in read_samples(path, columns=[])))
     for sample in samples:
         if not sample.later_prompts:

@@ -105,7 +105,7 @@ class Shown(Stage):
 
     def templates(self) -> list[Any]:
         """What the page is made with."""
-        return self.here(Path("workflow/report") / f"page.{ending}" for ending in ("html.jinja2", "css", "js"))
+        return self.here(self.project.root / "workflow/report" / f"page.{ending}" for ending in ("html.jinja2", "css", "js"))
 
     def code(self, script: str) -> str:
         """Hash of a script's code, with what it reaches of the tasks by name alone."""

@@ -319,8 +319,8 @@ class Client:
 
     def _kept(self, body: dict[str, Any], repeat: int) -> dict[str, Any]:
         """What the store keeps of a request: all but the messages, which stand in the samples' file."""
-        shown = secrets.public({name: value for name, value in body.items() if name != "messages"})
-        return {**self._shown_identity, **(self.whose.key_part if self.whose else {}), "body": shown, "repeat": repeat}
+        shown = {"body": secrets.public({name: value for name, value in body.items() if name != "messages"}), "repeat": repeat}
+        return {**self._shown_identity, **(self.whose.key_part if self.whose else {}), **shown}
 
 
 def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | None, str | None]:  # noqa: B008 (immutable)
@@ -338,8 +338,7 @@ def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | 
 
 def rate_limits_of(model: ModelSettings) -> tuple[int | None, int | None]:
     """Tokens and requests per minute: from config, else the defaults for what we did not start ourselves."""
-    tokens = model.tokens_per_minute
-    if tokens is None and engines.of(model).elsewhere:
+    if (tokens := model.tokens_per_minute) is None and engines.of(model).elsewhere:
         tokens = HOSTED_TOKENS_PER_MINUTE if model.hosted else LOCAL_TOKENS_PER_MINUTE
     return tokens, model.requests_per_minute
 

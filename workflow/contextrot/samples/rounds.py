@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from contextrot.task import SampleContext, Task
 
 
+def blocks_of(task: Task, context: SampleContext, wanted: Mapping[int, range]) -> list[Sample]:
+    """The samples of some blocks: the task's own, or dealt; see Task.blocks."""
+    own = task.blocks(context, wanted)
+    return dealt_blocks(task, context, wanted) if own is None else own
+
+
 def dealt_blocks(task: Task, context: SampleContext, wanted: Mapping[int, range]) -> list[Sample]:
     """Blocks dealt from all samples that a task's parameters give at each length.
 

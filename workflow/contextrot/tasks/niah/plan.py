@@ -11,6 +11,9 @@ from contextrot.samples.haystack import Insertion
 from contextrot.task import SampleContext
 from contextrot.tasks.niah.needles import Distractor, NeedleSet
 
+PLANTED = ("needle_depths", "distractor_names", "distractor_depths", "distractor_texts", "distractor_answers")
+"""Columns that hold one value for each needle or distractor."""
+
 
 def spread(depth: float, size: int) -> list[float]:
     """Depths of several needles, percent: the first at `depth`, the others evenly spread from there on, round the end to the start."""

@@ -23,20 +23,20 @@ from functools import cache
 from itertools import product
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BeforeValidator, Field
-
-from contextrot.errors import ConfigError, DataError, unknown
+from contextrot.errors import ConfigError, unknown
 from contextrot.records import Response, Sample
 from contextrot.samples import published
 from contextrot.samples.corpus import corpus_path, document_paths, safe_name, topic_documents
 from contextrot.samples.haystack import Haystack, SentencePool
 from contextrot.samples.published import Recorded
 from contextrot.samples.realised import verify
-from contextrot.task import Parameters, SampleContext, Task
+from contextrot.task import SampleContext, Task
 from contextrot.tasks.niah.needles import Distractor, NeedleSet, followed_distractor, measured_similarity, read_needles
-from contextrot.tasks.niah.plan import NeedlePlan, spread
+from contextrot.tasks.niah.parameters import CONDITIONS, NeedleParameters
+from contextrot.tasks.niah.plan import PLANTED, NeedlePlan
+from contextrot.tasks.niah.tables import by_needle, read_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,72 +44,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-CONDITIONS = ("similarity", "distractors", "order", "topic")
-"""What may differ between the samples of one experiment beside needle, length, depth and repeat."""
-
-PLANTED = ("needle_depths", "distractor_names", "distractor_depths", "distractor_texts", "distractor_answers")
-"""Columns that hold one value for each needle or distractor."""
-ASKED = ("length", "depth", "question")
-"""Columns of Chroma's files by which rows are joined."""
-
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else [value]
-
 
 _needle_sets = cache(read_needles)
 """A page looks at the same file for every prompt."""
-
-
-class NeedleParameters(Parameters):
-    """Parameters of task `niah`."""
-
-    long_texts = frozenset({"csv_answer"})
-
-    lengths: list[Annotated[int, Field(gt=0)]] = [500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 900_000]
-    """Lengths of the rendered prompt, tokens."""
-    depths: list[Annotated[float, Field(ge=0, le=100)]] = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
-    """Where the needle stands, percent of the haystack's tokens before it."""
-    needles: list[str] = [
-        "writing_advice_high",
-        "restaurant_high",
-        "spare_key_high",
-        "night_train_high",
-        "parrot_name_high",
-        "band_instrument_high",
-        "quarry_find_high",
-        "cookery_prize_high",
-    ]
-    """Needle sets by name, from `needle_file`."""
-    needles_at_once: int = Field(1, ge=1)
-    """How many of the needles, in their order, are planted and asked for in one prompt; the others stand evenly spread from the depth on."""
-    distractors: Annotated[list[Annotated[int, Field(ge=0)]], BeforeValidator(_as_list)] = [0]
-    """How many of each needle's distractors are planted, at random sentence boundaries and within the length; several numbers are compared."""
-    repeats: int = Field(1, ge=1, le=10_000)
-    """Haystacks of each length, each from another place of the corpus."""
-    topic: Annotated[list[str], BeforeValidator(_as_list)] = ["essays"]
-    """The text that the haystack is made of, or a list: essays, science, generated (also generated_zh, generated_ar: about a million tokens
-    without a repeated sentence), or a folder or file of text, Markdown or source code, from the data folder or the working folder."""
-    max_repetitions: float | None = Field(None, ge=1)
-    """How often a haystack's text may repeat; above it the samples are refused. Without it repeats are reported only."""
-    off_target: Literal["fail", "mark"] = "fail"
-    """What becomes of a sample that is over 8 tokens too short or a planted text over 1 % from its depth: the build fails, or the sample is
-    marked (`on_target` false) and stays out of all metrics."""
-    order: Annotated[list[Literal["original", "shuffled"]], BeforeValidator(_as_list)] = ["original"]
-    """Whether the haystack's sentences keep their order: original, shuffled, or a list of both."""
-    answer_tokens: int = Field(256, gt=0)
-    """Limit of the answer to one question, tokens."""
-    needle_file: str = "tasks/needles.yaml"
-    """File of needle sets, from the data folder."""
-    similarity_model: str | None = None
-    """A sentence-transformers model by which the similarity of needle and question is measured (column `measured_similarity`)."""
-    prompts_csv: str | None = None
-    """Chroma's CSV of prompts (prompt, question, answer, approximate_input_length, needle_depth), in place of all of the above; from the
-    data folder."""
-    answers_csv: str | None = None
-    """CSV of an earlier run's answers (question, answer, output, perhaps llm_judge_output, ...), for engine `recorded`."""
-    csv_answer: str | None = None
-    """Gold answer in place of that of the CSV files, which is the whole needle: judge `match` needs the shortest right answer."""
 
 
 class NeedleInAHaystack(Task):
@@ -281,9 +218,9 @@ class NeedleInAHaystack(Task):
         """Chroma's prompts, or an earlier run's rows where there are no prompts."""
         p = self.parameters
         if p.prompts_csv:
-            rows = _read_table(context.data / p.prompts_csv, "prompt")
+            rows = read_table(context.data / p.prompts_csv, "prompt")
         else:
-            rows = _read_table(context.data / p.answers_csv, "output")
+            rows = read_table(context.data / p.answers_csv, "output")
         output_tokens, samples = context.output_tokens(p.answer_tokens), []
         for name, row in rows.items():
             length, depth = published.whole_number(row["length"]), float(row["depth"])
@@ -326,7 +263,7 @@ class NeedleInAHaystack(Task):
     def recorded_answers(self, data: Path) -> dict[str, Recorded]:
         if not self.parameters.answers_csv:
             raise ConfigError("there are no recorded answers: give `answers_csv` in the experiment's parameters.")
-        rows = _read_table(data / self.parameters.answers_csv, "output")
+        rows = read_table(data / self.parameters.answers_csv, "output")
         return {name: published.recorded(row) for name, row in rows.items()}
 
     def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
@@ -381,38 +318,3 @@ def _coprime(count: int) -> int:
     while gcd(step, count) > 1:
         step += 1
     return step
-
-
-def by_needle(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row for each needle of each answer, with its name, the depth that was asked for, and `needle_score`.
-
-    A needle of an answer that does not count has no `needle_score`, and keeps the answer's outcome. Depths of several needles in one
-    haystack are rounded to tens of percent.
-    """
-    import pandas as pd
-
-    rows = []
-    for row in scores.to_dict("records"):
-        names, found = row["needle"].split("+"), row.get("needle_scores")
-        depths = [10 * int(depth / 10 + 0.5) for depth in spread(row["depth"], len(names))] if len(names) > 1 else [row["depth"]]
-        right = [None] * len(names) if found is None or isinstance(found, float) else found
-        rows += [
-            {**row, "needle": name, "depth": depth, "needle_score": value}
-            for name, depth, value in zip(names, depths, right, strict=True)
-        ]
-    return pd.DataFrame(rows)
-
-
-def _read_table(path: Path, needed: str) -> dict[str, Mapping[str, str]]:
-    """Rows of one of Chroma's files by sample id, which is made of what a row asks."""
-    rows = published.read_rows(path, (*ASKED, "answer", needed))
-    questions = list(dict.fromkeys(row["question"] for row in rows))
-    named = {}
-    for (length, depth, _, number), row in published.keyed(rows, ASKED).items():
-        tokens = published.whole_number(length)
-        try:
-            where = f"{tokens:07d}-{float(depth):05.1f}"
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{path}: length {length!r} and depth {depth!r} of a row must be numbers.") from error
-        named[f"csv-{where}-{questions.index(row['question'])}-{number}"] = row
-    return named
