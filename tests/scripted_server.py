@@ -153,7 +153,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         asked, self.buffer = take_request(self.buffer + data)
         while asked:
-            if not asked.path.endswith(("/chat/completions", "/api/chat", "/messages", "/responses")):
+            if not asked.path.partition("?")[0].endswith(("/chat/completions", "/api/chat", "/messages", "/responses")):
                 self._page(asked.path)
                 asked, self.buffer = take_request(self.buffer)
                 continue

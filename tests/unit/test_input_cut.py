@@ -39,7 +39,7 @@ class Way:
     def __init__(self, folder: Path, server: OllamaServer, tokenizer: str, lengths: list[int], shards: int, **settings):
         model = {"engine": "external", "name": "m", "base_url": server.url, "tokenizer": tokenizer, "window": 40_000,
                  "max_output_tokens": 60, "tokens_per_minute": 10**9}  # fmt: skip
-        parameters = {"lengths": lengths, "depths": [0, 50, 100]}
+        parameters = {"lengths": lengths, "depths": [0, 50, 100], "needles": ["writing_advice_high"]}
         (folder / "models.yaml").write_text(yaml.safe_dump({"m": model}))
         (folder / "experiments.yaml").write_text(yaml.safe_dump({"niah": {"task": "niah", "parameters": parameters}}))
         config = {f"{kind}_definitions": str(folder / f"{kind}s.yaml") for kind in ("model", "experiment")}

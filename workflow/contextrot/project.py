@@ -101,7 +101,8 @@ class Project:
                     raise unknown("judge", judge, s.judges, f"experiment {name!r} in {s.experiment_definitions}")
         for name in s.effective_length:
             if name not in self.experiments:
-                raise unknown("experiment", name, self.experiments, f"`effective_length` of {file}")
+                where = f"`effective_length` of {file} (they stand in {s.experiment_definitions})"
+                raise unknown("experiment", name, self.experiments, where)
             if self.task_class(name).length_parameter is None:
                 raise ConfigError(f"`effective_length` of {file}: the task of experiment {name!r} has no lengths.")
         for name in self.experiments:
