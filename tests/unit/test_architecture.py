@@ -18,12 +18,14 @@ def names(file: str) -> tuple[set[str], set[str]]:
     """What a file of the library defines, and what it names."""
     nodes = list(ast.walk(ast.parse((LIBRARY / file).read_text(encoding="utf-8"))))
     defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    used = {node.id for node in nodes if isinstance(node, ast.Name)} | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    used = {node.id for node in nodes if isinstance(node, ast.Name)} | {
+        node.attr for node in nodes if isinstance(node, ast.Attribute)
+    }
     return defined, used
 
 
 def test_the_way_of_one_score_is_at_most_twelve_files():
-    assert 8 <= len(WAY)
+    assert len(WAY) >= 8
     assert len({file for file, _ in WAY}) <= 12
 
 

@@ -73,7 +73,7 @@ def test_the_seed_of_every_bootstrap_makes_every_interval_again(library):
 
 
 def test_what_run_metadata_counts_is_written_again(library):
-    changed = library("report/provenance.py", "def responses_summary(", "@another\ndef responses_summary(")
+    changed = library("plan/provenance.py", "def responses_summary(", "@another\ndef responses_summary(")
     assert changed == {"write_run_metadata", "write_summary"}
 
 

@@ -4,9 +4,9 @@ import subprocess
 import pytest
 
 from contextrot.engines.machine import git_state
+from contextrot.plan.provenance import responses_summary, run_metadata, sample_count
 from contextrot.project import Project
 from contextrot.records import Response, write_responses
-from contextrot.report.provenance import responses_summary, run_metadata, sample_count
 from contextrot.secrets import public
 from contextrot.settings import ModelSettings
 
@@ -23,7 +23,7 @@ hosted:
 EXPERIMENTS = """
 niah:
   task: niah
-  parameters: {lengths: [500, 1000], depths: [0, 50, 100]}
+  parameters: {lengths: [500, 1000], depths: [0, 50, 100], needles: [writing_advice_high]}
   tiers: {test: {lengths: [500]}}
 """
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from contextrot.errors import ConfigError, EngineError
+from contextrot.plan.provenance import measurement_metadata
 from contextrot.project import Project
-from contextrot.report.provenance import measurement_metadata
 from contextrot.serving.measure import measure_mode, mode_settings
 from contextrot.serving.memory import process_tree, resident_bytes
 from contextrot.serving.simulated import simulated_load

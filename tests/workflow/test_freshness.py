@@ -160,7 +160,7 @@ EDITS = {
         becomes("default_rng", "another_rng"),
         [*jobs("score_responses", "context_switching"), ("write_comparison", ""), *TIER],
     ),
-    "what the summary sums of responses": (f"{LIBRARY}/report/provenance.py", before("def responses_summary("), TIER),
+    "what the summary sums of responses": (f"{LIBRARY}/plan/provenance.py", before("def responses_summary("), TIER),
     "which states are looked at": (
         f"{TASKS}/context_switching/task.py",
         before("    def state_requests("),

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from contextrot.jobs.reporting import reporting_errors
+from contextrot.plan.provenance import measurement_metadata
 from contextrot.project import Project
-from contextrot.report.provenance import measurement_metadata
 from contextrot.serving.measure import measure_mode
 
 with reporting_errors(snakemake.log[0]):
