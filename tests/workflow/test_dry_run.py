@@ -49,8 +49,44 @@ def test_the_models_are_checked_by_name_and_beside_the_cost_of_hosted_ones(snake
     assert "check_models_of_tier" not in job_counts(snakemake(*options, "models=embedded").stdout)
 
 
-def test_a_second_copy_of_a_task_is_one_module_and_one_block(root, snakemake, tmp_path, monkeypatch):
-    """The workflow is copied with one more module and one more block; nothing else changes."""
+NEW_TASK = {
+    "task.py": '''"""Say the word. -> word"""
+from contextrot.records import Sample
+from contextrot.task import Parameters, Task
+from contextrot.tasks.one_word.words import WORDS
+from contextrot.tasks.one_word.wording import PROMPT
+
+
+class OneWord(Task):
+    """Is a word said when it is asked for?"""
+
+    groupings = [("word",)]
+
+    def samples(self, context):
+        asked = [(word, [{"role": "user", "content": PROMPT.format(word=word)}]) for word in WORDS]
+        return [
+            Sample(word, messages, [word], 8, None, context.tokenizer.count_chat(messages), condition={"word": word})
+            for word, messages in asked
+        ]
+''',
+    "words.py": 'WORDS = ["tide", "lamp"]\n',
+    "wording.py": 'PROMPT = "Say the word {word}."\n',
+    "figures.py": '''from contextrot.figures.style import new_figure
+
+
+def draw_words(context):
+    """The words' scores."""
+    figure, ax = new_figure(context)
+    ax.bar(context.scores["word"], context.scores["score"])
+    return figure
+''',
+    "__init__.py": "",
+}
+
+
+@pytest.mark.parametrize("profile", [[], ["--profile", "slurm"]], ids=["", "slurm"])
+def test_a_new_task_with_helpers_and_a_figure_is_one_folder_and_one_block(root, tmp_path, profile):
+    """The workflow is copied with one more folder and one more block; nothing else changes, also not where a cluster groups its jobs."""
     import shutil
     import subprocess
     import sys
@@ -59,14 +95,17 @@ def test_a_second_copy_of_a_task_is_one_module_and_one_block(root, snakemake, tm
     shutil.copytree(
         root, copy, ignore=shutil.ignore_patterns(".venv*", ".git", "results", ".snakemake", ".cache", "logs"), symlinks=True
     )
-    shutil.copytree(copy / "workflow/contextrot/tasks/niah", copy / "workflow/contextrot/tasks/needle_again")
+    folder = copy / "workflow/contextrot/tasks/one_word"
+    folder.mkdir()
+    for name, text in NEW_TASK.items():
+        (folder / name).write_text(text)
     with (copy / "config/experiments.yaml").open("a") as experiments:
-        experiments.write("\nagain:\n  task: needle_again\n  parameters: {lengths: [256], depths: [50]}\n")
-    target = "results/test/embedded/again/figures/heatmap.png"
-    command = [sys.executable, "-m", "snakemake", "-n", target]
-    done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        experiments.write("\nwords:\n  task: one_word\n")
+    command = [sys.executable, "-m", "snakemake", "-n", *profile, "results/test/embedded/words/figures/words.png"]
+    done = subprocess.run([*command, "--config", "experiments=words"], cwd=copy, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert job_counts(done.stdout)["collect_responses"] == 1
+    counts = job_counts(done.stdout)
+    assert [counts[rule] for rule in ("build_samples", "collect_responses", "judge_responses", "score_responses")] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
