@@ -110,4 +110,6 @@ def write_needles(
         score_responses(task, place / "samples.parquet", place / "responses.parquet", paths, place / "scores.parquet")
         summarize_scores(task, place / "scores.parquet", place / "metrics.csv")
     files = [path for path in (folder / "results" / "test").rglob("*") if path.is_file()]
-    return experiments_shown(project, "test", files, {"local": "DEMONSTRATION MODEL: it shows the method"})
+    notes = {"local": "DEMONSTRATION MODEL: it shows the method"}
+    project.note = lambda model: notes.get(model, "")
+    return experiments_shown(project, "test", files)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
 from contextrot.randomness import generator_for
 from contextrot.samples.haystack import Insertion, SentencePool
 from contextrot.samples.sentences import cut_long, split_text
-from tests.trained_tokenizers import KINDS, trained
 
 ENGLISH = "The harbour was quiet that morning. Nobody had seen the ferry, though the lamp burned; it was late! Who had lit it? "
 CHINESE = "港口在清晨很安静。没有人看见渡船，虽然灯还亮着；天已经晚了！是谁点的灯？老人说，他只记得雨声。"
@@ -31,8 +31,48 @@ CORPORA = {
 NEEDLES = ("The spare key is in the blue can.", "备用钥匙在蓝色的罐子里。", "المفتاح الاحتياطي في العلبة الزرقاء.")
 
 
-TRAINED_ON = [text for documents in CORPORA.values() for text in documents]
-TOKENIZERS = {kind: trained(kind, TRAINED_ON, bos=kind == "unigram") for kind in KINDS}
+class Counting:
+    """A `tokenizers` tokenizer as the sample builder sees it; chats are framed by marks, with a BOS where there is one."""
+
+    exact = True
+
+    def __init__(self, tokenizer: Tokenizer, bos: bool = False) -> None:
+        self._tokenizer, self._bos = tokenizer, bos
+
+    def encode(self, text):
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def encode_batch(self, texts):
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+    def decode(self, ids):
+        return self._tokenizer.decode(ids)
+
+    def count_chat(self, messages):
+        return len(self.encode("".join(f"<{m['role']}>{m['content']}\n" for m in messages) + "<assistant>")) + self._bos
+
+
+def trained(kind: str) -> Counting:
+    texts = [text[:4_000] for documents in CORPORA.values() for text in documents]
+    if kind == "byte":
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        trainer = trainers.BpeTrainer(vocab_size=256, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    elif kind == "bpe":
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        trainer = trainers.BpeTrainer(vocab_size=900, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    else:
+        tokenizer = Tokenizer(models.Unigram())
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always" if kind == "unigram" else "never")
+        trainer = trainers.UnigramTrainer(vocab_size=1_200, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    if kind == "unigram":
+        tokenizer.post_processor = processors.TemplateProcessing("<unk> $A", special_tokens=[("<unk>", 0)])
+    return Counting(tokenizer, bos=kind == "unigram")
+
+
+TOKENIZERS = {kind: trained(kind) for kind in ("bpe", "byte", "unigram", "unigram without prefix")}
 POOLS: dict[tuple[str, str], SentencePool] = {}
 
 

@@ -77,8 +77,8 @@ def test_a_sample_off_its_target_fails_the_build_or_is_marked_and_stays_out_of_m
     monkeypatch.setattr("contextrot.tasks.niah.task.verify", lambda *_: ["depth 50.0 % asked, 42.0 % realised"])
     with pytest.raises(ConfigError, match=r"not what was asked: depth 50.0 % asked, 42.0 % realised.*off_target: mark"):
         build(o200k, data)
-    assert [sample.condition["on_target"] for sample in build(o200k, data, off_target="mark")] == [False] * 3
-    task = load("niah")(load("niah").Parameters())
+    assert {sample.condition["on_target"] for sample in build(o200k, data, off_target="mark")} == {False}
+    task = load("niah")(load("niah").Parameters(needles=["restaurant_high"]))
     rows = [
         {"on_target": on, "score": score, "outcome": "answered", "length": 900, "depth": 50, "needle": "a", "similarity": "high"}
         | {"distractors": 0, "order": "original", "topic": "essays", "repeat": 0, "unjudged": False}

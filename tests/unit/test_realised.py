@@ -13,7 +13,6 @@ from contextrot.samples.haystack import Insertion, SentencePool
 from contextrot.samples.realised import verify
 from contextrot.samples.sentences import split_text
 from contextrot.samples.tokenizers import load_tokenizer
-from tests.trained_tokenizers import trained
 
 NEEDLE = "The spare key is in the blue can."
 TEXTS = {
@@ -26,14 +25,68 @@ TEXTS = {
 }
 
 
-KINDS = {"byte": False, "bpe": False, "bpe with bos": True, "unigram": False}
-"""Kinds of tokenizers, and whether they begin a chat with a token."""
+class Bytes:
+    """One token a byte."""
+
+    exact = True
+
+    def encode(self, text):
+        return list(text.encode())
+
+    def encode_batch(self, texts):
+        return [self.encode(text) for text in texts]
+
+    def decode(self, ids):
+        return bytes(ids).decode(errors="replace")
+
+    def count_chat(self, messages):
+        return 1 + sum(4 + len(self.encode(message["content"])) for message in messages)
+
+
+class Trained:
+    """A tokenizer of the tokenizers library trained on the texts themselves, with or without a token at the chat's start."""
+
+    exact = True
+
+    def __init__(self, kind, bos):
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        self._bos = bos
+        self._tokenizer = Tokenizer(models.BPE() if kind == "bpe" else models.Unigram())
+        if kind == "bpe":
+            self._tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            alphabet = pre_tokenizers.ByteLevel.alphabet()
+            trainer = trainers.BpeTrainer(vocab_size=500, initial_alphabet=alphabet, show_progress=False)
+        else:
+            self._tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+            self._tokenizer.decoder = decoders.Metaspace()
+            trainer = trainers.UnigramTrainer(vocab_size=300, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False)
+        self._tokenizer.train_from_iterator([text[:4_000] for text in TEXTS.values()], trainer)
+
+    def encode(self, text):
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def encode_batch(self, texts):
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+    def decode(self, ids):
+        return self._tokenizer.decode(ids)
+
+    def count_chat(self, messages):
+        return self._bos + len(self.encode("".join(f"<{m['role']}>{m['content']}\n" for m in messages)))
+
+
+KINDS = {
+    "bytes": Bytes,
+    "bpe": lambda: Trained("bpe", 0),
+    "bpe with bos": lambda: Trained("bpe", 1),
+    "unigram": lambda: Trained("unigram", 0),
+}
 
 
 @pytest.fixture(scope="module")
 def pools(o200k):
-    made = {kind: trained(kind.removesuffix(" with bos"), TEXTS.values(), bos) for kind, bos in KINDS.items()}
-    tokenizers = {"o200k": o200k} | made
+    tokenizers = {"o200k": o200k} | {kind: make() for kind, make in KINDS.items()}
     return {
         (name, kind): (SentencePool([split_text(text)], tokenizer), tokenizer)
         for name, text in TEXTS.items()

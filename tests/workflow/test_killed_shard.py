@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -28,7 +29,8 @@ def command(folder, url: str, shards: int) -> list[str]:
     parameters = {"lengths": LENGTHS, "depths": [50], "needles": ["spare_key_high"], "repeats": 1, "answer_tokens": 40}
     (folder / "experiments.yaml").write_text(yaml.safe_dump({"niah": {"task": "niah", "parameters": parameters, "tiers": {}}}))
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    words += ["--workflow-profile", str(ROOT / "profiles/default"), f"{EXPERIMENT}/metrics.csv", "--config", "models=scripted"]
+    words += ["--workflow-profile", str(ROOT / "profiles/default"), f"{EXPERIMENT}/metrics.csv"]
+    words += ["--resources", f"server_{urlsplit(url).port}={shards}", "--config", "models=scripted"]  # otherwise they take turns
     return [*words, f"model_definitions={folder}/models.yaml", f"experiment_definitions={folder}/experiments.yaml"]
 
 

@@ -271,7 +271,7 @@ class ServerIdentity:
 
 def identity_of(model: ModelSettings, store: Path) -> ServerIdentity | None:
     """Of a server of one's own at an address; None for providers, and for engines that the run starts itself, whose files are in the key."""
-    if model.engine != "external" or model.hosted or (model.base_url is None and model.provider not in OWN_PROVIDERS):
+    if not engines.of(model).elsewhere or model.hosted or (model.base_url is None and model.provider not in OWN_PROVIDERS):
         return None
     try:
         return ServerIdentity(endpoint_of(model), store)

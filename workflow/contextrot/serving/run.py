@@ -121,7 +121,7 @@ class Run:
 
     def _probe(self, sample: Sample) -> float | None:
         """Time to first token of a prompt that nobody has sent before, where only this can tell whether a group is cold."""
-        if self.counts_cached or self.endpoint.details.get("instances") or self.settings.engine == "simulated":
+        if self.counts_cached or self.endpoint.details.get("instances") or engines.of(self.settings).rates:
             return None
         [answer] = self._load([self.salted(sample, salt=token_hex(8))], 1)[0]
         return answer.ttft_seconds if isinstance(answer, Timing) else None
