@@ -52,6 +52,6 @@ def test_rule_script_and_function_share_one_verb_phrase(root):
 
 def test_rules_hold_names_and_hardly_a_lambda(root):
     rules = {path.name: path.read_text() for path in (root / "rules").glob("*.smk")}
-    assert sum(text.count("lambda") for text in rules.values()) <= 2
+    assert sum(text.count("lambda") for text in rules.values()) <= 3
     assert not [name for name, text in rules.items() if re.search(r"^def ", text, re.MULTILINE)]
     assert len((root / "Snakefile").read_text().splitlines()) < 50
