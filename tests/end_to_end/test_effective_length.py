@@ -72,7 +72,7 @@ def test_a_search_on_a_known_curve_finds_its_length_within_eight_rounds(tmp_path
 
 
 @pytest.mark.slow
-def test_a_search_that_is_killed_in_each_round_asks_nothing_twice_and_ends_the_same(tmp_path):
+def test_a_search_that_is_killed_in_each_round_asks_only_what_was_under_way_again_and_ends_the_same(tmp_path):
     answers = {needles.question: needles.answer for needles in read_needles(ROOT / "data/tasks/needles.yaml").values()}
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
@@ -116,4 +116,5 @@ def test_a_search_that_is_killed_in_each_round_asks_nothing_twice_and_ends_the_s
                 break
     assert end(broken) == end(whole)
     assert killed == set(range(1, end(whole)["rounds"] + 1))
-    assert len(answered) == len(set(answered))
+    # what was under way when a run was killed may have been answered to nobody, and is asked again
+    assert len(answered) - len(set(answered)) <= model["concurrency"] * len(killed)
