@@ -6,6 +6,8 @@ import pytest
 
 from tests.faults.kills import Run
 
+pytestmark = pytest.mark.soak  # at random moments: by hand, not in CI
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parts", ["snakemake", "group", "job+server"])
