@@ -22,7 +22,7 @@ EXPERIMENTS = """
 niah:
   task: niah
   title: Needle in a haystack
-  parameters: {lengths: [256, 1024, 4000], depths: [0, 100], answer_tokens: 32, repeats: 2}
+  parameters: {lengths: [256, 1024, 4000], depths: [0, 100], needles: [writing_advice_high], answer_tokens: 32, repeats: 2}
 """
 
 

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from contextlib import suppress
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -17,6 +18,7 @@ from contextrot.jobs.reporting import reporting_errors
 from contextrot.judging.judges.match import match
 from contextrot.printable import as_cell, printable
 from contextrot.records import Judgement, Sample, read_responses, write_table
+from contextrot.report.captions import Facts
 from contextrot.report.failures import list_failures, write_failures_page
 from contextrot.samples.chat_templates import TemplateRenderer
 from tests.client_session import Session, model_at
@@ -40,7 +42,7 @@ HOSTILE = {
     "long": "=x<i>" * 1_000_000,
 }
 ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-FACTS = {"model": "M", "experiment": "E", "engine": "e", "judge": "match", "tier": "test", "note": ""}
+FACTS = Facts(model="M", experiment="E", question="", tier="test", engine="e", judge="match", note="", shows={}, scores="")
 
 
 class Page(HTMLParser):
@@ -97,7 +99,7 @@ def test_every_answer_is_kept_as_it_was(files):
 
 def test_a_page_shows_hostile_answers_as_text_and_loads_nothing(files, tmp_path):
     page = tmp_path / "failures.html"
-    write_failures_page(list_failures(*files), files[3], {**FACTS, "model": HOSTILE["script"]}, page)
+    write_failures_page(list_failures(*files), files[3], replace(FACTS, model=HOSTILE["script"]), page)
     content = page.read_text(encoding="utf-8")
     found = Page(content)
     assert not found.tags & {"img", "link", "iframe", "object", "b", "i"}
