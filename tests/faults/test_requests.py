@@ -113,7 +113,7 @@ def test_10000_rows_with_5_percent_faults_are_all_answered_and_none_twice(tmp_pa
         answered.append(prompt)
         return Act(text=f"answer to {prompt}")
 
-    monkeypatch.setattr(collecting, "Client", lambda *arguments: client.Client(*arguments, pause_seconds=0.01))
+    monkeypatch.setattr(collecting, "Client", lambda *arguments, **more: client.Client(*arguments, pause_seconds=0.01, **more))
     path = write_questions(tmp_path, 10_000)
     with ScriptedServer(script) as server:
         collect(path, server.url, tmp_path, concurrency=32)
