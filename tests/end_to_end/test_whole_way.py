@@ -158,7 +158,7 @@ def test_a_model_s_experiments_share_one_server_and_models_take_turns(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
     for model in ("embedded", "twin"):
         logs = [path.read_text() for path in tmp_path.glob(f"logs/test/{model}/*/collect_responses-1-of-1.log")]
-        assert sum(log.count("main() serve") for log in logs) == 1
+        assert sum(log.count("transformers.cli.transformers serve") for log in logs) == 1
         assert sum("the server of an earlier job goes on" in log for log in logs) == 1
     assert not servers() - before
 
