@@ -27,7 +27,6 @@ def swappable(model, tmp_path):
     return file, lambda: engines.serve(local, tmp_path / "engine.log")
 
 
-@pytest.mark.soak  # by hand: it has not passed on a real server yet
 def test_a_swapped_file_behind_the_same_url_and_name_is_asked_anew(swappable, tmp_path):
     file, serve = swappable
 
@@ -36,6 +35,7 @@ def test_a_swapped_file_behind_the_same_url_and_name_is_asked_anew(swappable, tm
             engine="external",
             name="model",
             base_url=url,
+            tokenizer="server",
             window=1024,
             max_output_tokens=8,
             tokens_per_minute=10**9,
