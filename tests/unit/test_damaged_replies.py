@@ -12,10 +12,7 @@ from contextrot.responses.client import classify
 from contextrot.wire import faults
 from contextrot.wire.event_stream import EventReader, whole_object
 from contextrot.wire.reply import Reply
-from contextrot.wire.reply_form import count_of
-from tests.servers import dialects
 from tests.unit.test_reply import LONE
-from tests.unit.test_wire_errors import send
 
 ODD = [None, True, 0, -1, 7.0, 1e30, 10**30, math.nan, math.inf, "", "7", "null", LONE, "\x00", "x" * 5000, [], {}, [[]], {"a": {}}, [None], ["a"],
        {"text": "a"}, {"type": "text", "text": LONE}, [{"type": "thinking", "thinking": "t"}]]  # fmt: skip
@@ -106,7 +103,6 @@ def test_20_000_damaged_bodies_are_read_or_refused_and_all_that_is_read_can_be_w
     assert [r.text for r in read_responses(tmp_path / "responses.parquet")] == [r.text for r in responses]
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_damaged_bodies_over_the_wire_are_a_reply_or_a_failure():
     import asyncio
 
@@ -143,6 +139,3 @@ def test_damaged_bodies_over_the_wire_are_a_reply_or_a_failure():
         for row, reply in enumerate(found):
             if isinstance(reply, Reply):
                 fits(reply, row)
-
-
-@pytest.mark.filterwarnings("ignore")

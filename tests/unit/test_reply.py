@@ -269,6 +269,7 @@ def test_an_error_is_never_an_answer(error):
         added({"error": error, "choices": [{"delta": {"content": "yes"}, "finish_reason": "stop"}]})
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_a_stream_by_another_content_type_is_read():
     said = dialects.openai()
     said.headers = {"Content-Type": "text/plain"}
