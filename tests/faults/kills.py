@@ -81,14 +81,18 @@ class Run:
         if any((self.folder / ".snakemake/locks").glob("*")):
             self.unlocked += 1
             subprocess.run(self.command("--unlock"), check=True, capture_output=True)
-        log = (self.folder / "run.log").open("wb")
-        return subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        with (self.folder / "run.log").open("wb") as log:
+            return subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
-    def kill(self, parts: str, after_seconds: float) -> None:
-        """Starts, kills these parts (such as "job+server") after a while, and waits for what is left to end."""
-        run = self.start()
-        with suppress(subprocess.TimeoutExpired):
-            run.wait(timeout=after_seconds)
+    def asked(self) -> int:
+        """How many requests the server has been asked by now."""
+        return self.book.read_text().count("asked ") if self.book.exists() else 0
+
+    def kill(self, parts: str, after_requests: int) -> None:
+        """Starts, kills these parts (such as "job+server") once so many requests were sent, and waits for what is left to end."""
+        before, run, deadline = self.asked(), self.start(), time.monotonic() + 240
+        while run.poll() is None and self.asked() < before + after_requests and time.monotonic() < deadline:
+            time.sleep(0.02)
         family = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)] if run.poll() is None else []
         if parts == "group":
             with suppress(ProcessLookupError):
@@ -106,7 +110,7 @@ class Run:
         _, alive = psutil.wait_procs(set(family), timeout=SECONDS_FOR_ORPHANS)
         for process in alive:
             with suppress(psutil.NoSuchProcess):
-                self.orphans.append(f"{parts} after {after_seconds:.1f} s: {process.cmdline()[:4]}")
+                self.orphans.append(f"{parts} after {after_requests} requests: {process.cmdline()[:4]}")
 
     def finish(self) -> None:
         """The plain command, until the end.
@@ -162,14 +166,14 @@ def _part_of(process: psutil.Process, snakemake: int) -> str | None:
     return "job" if ".snakemake/scripts" in words else None
 
 
-def main(parts: str, moments: str, longest_seconds: str = "14") -> None:
+def main(parts: str, moments: str) -> None:
     """Kills that often, at moments that are drawn by chance, and prints what it came to."""
     rng = random.Random(parts)
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         run = Run(Path(folder), rows=min(1500, 150 * int(moments)))
         begin = time.monotonic()
         for _ in range(int(moments)):
-            run.kill(parts, rng.uniform(1, float(longest_seconds)))
+            run.kill(parts, rng.randint(1, 60))
         run.finish()
         print(parts, run.check(int(moments)), dict(run.hit), f"unlocked {run.unlocked}", f"{time.monotonic() - begin:.0f} s")
 
