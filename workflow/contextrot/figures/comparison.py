@@ -144,7 +144,7 @@ def paired_differences(context: FigureContext, table: Any, curves: Any, differen
     known = differences[["low", "high", "difference"]].abs().max().max()
     widest = 0.1 if _missing(known) else max(0.1, known)
     axes.set_xlim(-1.1 * widest, 1.1 * widest)
-    axes.set_xlabel("difference of mean scores, 95 % bootstrap interval")
+    axes.set_xlabel("difference of mean scores, 95 % interval")
     axes.annotate("p: Holm-corrected", (1.02, 1), xycoords="axes fraction", size=6.5, style="italic", annotation_clip=False)
     _rows(axes, [f"{a} − {b}" for a, b in zip(differences["first"], differences["second"], strict=True)])
     return figure
@@ -164,7 +164,7 @@ def rank_figure(context: FigureContext, table: Any, curves: Any, differences: An
         axes.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", size=6.5, annotation_clip=False)
     axes.set_xlim(0.7, len(table) + 0.3)
     axes.set_xticks(range(1, len(table) + 1))
-    axes.set_xlabel(f"rank by mean score, 95 % bootstrap interval\n({int(table['common'].iloc[0])} answers that all have)")
+    axes.set_xlabel(f"rank by mean score, 95 % interval\n({int(table['common'].iloc[0])} answers that all have)")
     _rows(axes, list(ordered["title"]))
     return figure
 

@@ -131,13 +131,15 @@ def write_summary(
     )
     about = [
         f"Tier {tier}: {runs[0].tier_description}.",
-        "Mean scores from 0 to 1 with 95 % intervals (Wilson's for right or wrong, Gaffke's for other scores); n is the number of "
+        "Mean scores from 0 to 1 with 95 % intervals. Answers to one needle or item are alike: with two and more of them the interval "
+        "holds for others of the kind (t over them; `population: these` in config for these alone), else it is Wilson's for right or "
+        "wrong and Gaffke's for other scores. n is the number of "
         "answers that count, and an answer that was cut, refused or empty counts as given. "
         "Requests over the model's window are never sent.",
         "Lengths are verified where the server's own count of each prompt agrees with ours; an answer to a prompt that the server cut "
         "(input cut) or with an unknown end (ended otherwise) counts nowhere.",
         "Effective length: where the curve of scores falls below 0.856 (RULER) or below 85 % of the score at the shortest length "
-        "(NoLiMa), with a bootstrap interval that claims no more than the measured lengths can tell.",
+        "(NoLiMa), with an interval of the same kind that claims no more than the measured lengths can tell.",
     ]
     write_table(csv, summary)
     write_text(

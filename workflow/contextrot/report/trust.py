@@ -17,7 +17,7 @@ from contextrot.plan.shown import ShownExperiment
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table
 from contextrot.scores.rot_curves import Curve, EffectiveLength, effective_length, non_increasing
-from contextrot.scores.score import aggregate, on_target, select
+from contextrot.scores.score import aggregate, clusters_of, on_target, select
 from contextrot.settings import TrustSettings
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ def trust_limits(
     quality = EffectiveLength("quality", reason="one length only")
     if len(np.unique(lengths)) > 1:
         measured = _column(scores, "score").tolist()
-        quality = effective_length(lengths, measured, rngs["quality"], clusters, "nolima", share=wanted.quality_share)
+        needles = clusters_of(scores)
+        quality = effective_length(
+            lengths, measured, rngs["quality"], clusters, "nolima", share=wanted.quality_share, needles=needles
+        )
     allowed = {"seconds": ("total_seconds", wanted.seconds), "usd": ("cost_usd", wanted.cents / 100)}
     return {"quality": replace(quality, definition="quality")} | {
         limit: longest_within(

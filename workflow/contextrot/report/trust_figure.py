@@ -55,7 +55,9 @@ def trust_figure(table: pd.DataFrame, note: str = "") -> Any:
                 place.set_xlim(-0.5, len(words) - 0.5)
             else:
                 _lengths(place, sorted(set(length)))
-        axes[row][0].set_title(rows["experiment_title"].iloc[0], loc="left", weight="bold")
+        few, many = int(rows["n"].min()), int(rows["n"].max())
+        answers = f"n = {few}" if few == many else f"n = {few} to {many}"
+        axes[row][0].set_title(f"{rows['experiment_title'].iloc[0]} ({answers} a point)", loc="left", weight="bold")
     if table["model"].nunique() > 1:
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)

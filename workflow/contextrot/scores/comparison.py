@@ -17,7 +17,7 @@ from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table
 from contextrot.scores.clusters import clustered_difference, clustered_mean, clustered_ranks
 from contextrot.scores.rot_curves import DEFINITIONS, effective_length, length_slope, relative_curve
-from contextrot.scores.score import CLUSTER, read_scores
+from contextrot.scores.score import CLUSTER, clusters_of, read_scores
 from contextrot.scores.stats import Rank, holm, mean_interval, paired_difference, ranks
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def curve_summary(scores: pd.DataFrame, column: str | None, rng: np.random.Gener
     lengths, values = counted[column].to_numpy(float), counted["score"].to_numpy(float)
     names = counted["sample_id"].to_numpy(str)
     for definition in DEFINITIONS:
-        found = effective_length(lengths, values, rng, names, definition, needles=_clusters(counted))
+        found = effective_length(lengths, values, rng, names, definition, needles=clusters_of(counted))
         row |= {"shortest": found.shortest, "longest": found.longest, "shortest_score": found.base}
         for part in ("longest_passing", "crossing", "low", "high", "status", "reason"):
             row[f"{definition}_{part}"] = getattr(found, part)
@@ -126,7 +126,7 @@ def _curve(title: str, rows: pd.DataFrame, column: str, rng: np.random.Generator
     rows_of_curve = []
     for row in relative_curve(counted[column], counted["score"], rng, counted["sample_id"]):
         at = counted.loc[counted[column] == row["length"], "score"]
-        names = _clusters(counted.loc[at.index])
+        names = clusters_of(counted.loc[at.index])
         if names is not None and len(set(names)) > 1:
             known = clustered_mean(at.to_numpy(float), names, (0, 1))
             low, high = known.low, known.high
@@ -151,11 +151,6 @@ def _pairs(counted: pd.DataFrame, pair_columns: Sequence[str]) -> list[str]:
     """What each row is paired by. 500 and 500.0 are the same length: one file may hold whole numbers, another floats."""
     named = counted[list(pair_columns) or ["sample_id"]].itertuples(index=False)
     return [" | ".join(f"{part:g}" if isinstance(part, int | float) else str(part) for part in parts) for parts in named]
-
-
-def _clusters(rows: pd.DataFrame) -> np.ndarray | None:
-    """The needle, item or haystack of each row, where the scores say it."""
-    return rows[CLUSTER].to_numpy(str) if CLUSTER in rows else None
 
 
 def _cluster_of_pair(scores: dict[str, pd.DataFrame], pair_columns: Sequence[str]) -> dict[str, str] | None:

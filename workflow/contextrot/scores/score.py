@@ -112,6 +112,11 @@ CLUSTER = "cluster"
 """Column of the scores: what a row's answer has in common with others, so that they are not independent."""
 
 
+def clusters_of(rows: pd.DataFrame) -> list[str] | None:
+    """The needle, item or haystack of each row, where the scores say it."""
+    return rows[CLUSTER].astype(str).tolist() if CLUSTER in rows else None
+
+
 def cluster_of(task: Task, sample: Sample, population: str) -> str:
     """The cluster of a sample: its needle or item for the kind, its haystack or itself for these."""
     column = task.cluster_column if population == "kind" else "prefix_group"
