@@ -1,7 +1,7 @@
 import pytest
 
 from contextrot.records import Sample
-from contextrot.serving.cold import coldness, salted
+from contextrot.serving.cold import coldness, salted, shared_tokens
 
 
 def sample(code="0123abcd", text="Once upon a time."):
@@ -71,3 +71,13 @@ def test_without_counts_the_time_of_a_new_prompt_tells():
     assert coldness(silent, "unique", 5, probe_seconds=1.7).warm is True
     assert coldness(silent[1:], "unique", 5, probe_seconds=1.7).warm is False
     assert coldness(silent, "unique", 5).warm is None
+
+
+def test_a_system_prompt_of_the_template_may_be_cached():
+    class Chatty:
+        def count_chat(self, messages):
+            return 40 + sum(len(message["content"].split()) for message in messages)
+
+    shared = shared_tokens(Chatty())
+    assert coldness([row(cached=41)] * 3, "unique", shared).warm is False
+    assert coldness([row(cached=90)] * 3, "unique", shared).warm is True

@@ -55,3 +55,9 @@ def test_rules_hold_names_and_hardly_a_lambda(root):
     assert sum(text.count("lambda") for text in rules.values()) <= 3
     assert not [name for name, text in rules.items() if re.search(r"^def ", text, re.MULTILINE)]
     assert len((root / "Snakefile").read_text().splitlines()) < 50
+
+
+def test_no_two_test_files_have_one_name(root):
+    """Pytest could not collect them in one run."""
+    names = [path.name for path in (root / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)

@@ -10,9 +10,12 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contextrot.records import Sample
+
+if TYPE_CHECKING:
+    from contextrot.samples.tokenizers import Tokenizer
 
 CODE = re.compile(r"\AText ([0-9a-f]{8}):")
 CANDIDATES = 64
@@ -43,6 +46,11 @@ def salted(sample: Sample, salt: str, count: Callable[[str], int]) -> Sample:
     code = next((one for one in codes if count(around.replace(match[1], one, 1)) == wanted), codes[0])
     content = f"Text {code}:{first['content'][match.end() :]}"
     return replace(sample, messages=[{**first, "content": content}, *sample.messages[1:]])
+
+
+def shared_tokens(tokenizer: Tokenizer) -> int:
+    """How many tokens all prompts may begin with: the chat template's, a system prompt of its own among them, and the word before the code."""
+    return tokenizer.count_chat([{"role": "user", "content": "Text "}])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ counted; an instance that stops, a recomputed prompt, or a run in which nothing 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from contextrot.records import read_samples, write_table, write_text
 from contextrot.responses import kept_servers
 from contextrot.samples.tokenizers import tokenizer_of
 from contextrot.serving.benchmark import cross_check
-from contextrot.serving.cold import salted
+from contextrot.serving.cold import salted, shared_tokens
 from contextrot.serving.run import Run
 from contextrot.serving.yarn import stretched
 from contextrot.tasks.serving.summary import SIMULATED, as_json, load_column, summarize_requests
@@ -66,7 +66,9 @@ def measure_mode(
             )
         salt = task.parameters.salt or token_hex(8)
         seed = about["seed"] if task.parameters.seed is None else task.parameters.seed
-        with Run(endpoint, task, settings, mode, seed, partial(salted, salt=salt, count=counter(settings))) as run:
+        tokenizer = tokenizer_of(settings)
+        fresh = partial(salted, salt=salt, count=lambda text: len(tokenizer.encode(text)))
+        with Run(endpoint, task, settings, mode, seed, fresh, shared_tokens(tokenizer)) as run:
             run.warm_up([s for s in samples if s.condition["phase"] == "warmup" and s.fits_window])
             run.measure([s for s in samples if s.condition["phase"] == "measured"])
             highest_rates = (
@@ -138,12 +140,6 @@ def mode_settings(model: ModelSettings, mode: str, yarn_factor: float | None) ->
 
 def _needs(what: str, known: str, model: ModelSettings) -> ConfigError:
     return ConfigError(f"{what} needs engine {known}, but this model has engine {model.engine!r}.")
-
-
-def counter(model: ModelSettings) -> Callable[[str], int]:
-    """Counts a text's tokens by the model's own tokenizer."""
-    tokenizer = tokenizer_of(model)
-    return lambda text: len(tokenizer.encode(text))
 
 
 def nested(metrics: Any) -> list[dict[str, Any]]:

@@ -40,13 +40,21 @@ class Run:
 
     Args:
         salted: gives a sample whose prompt was never sent before.
+        shared_tokens: how much all prompts begin with.
     """
 
     def __init__(
-        self, endpoint: Endpoint, task: Serving, settings: ModelSettings, mode: str, seed: int, salted: Callable[..., Sample]
+        self,
+        endpoint: Endpoint,
+        task: Serving,
+        settings: ModelSettings,
+        mode: str,
+        seed: int,
+        salted: Callable[..., Sample],
+        shared_tokens: int,
     ) -> None:
         self.endpoint, self.task, self.settings, self.mode, self.salted = endpoint, task, settings, mode, salted
-        self.seed = seed
+        self.seed, self.shared_tokens = seed, shared_tokens
         self.load = LoadGenerator(endpoint, settings.timeout_seconds)
         self.rows: list[dict[str, Any]] = []
         self.memory: list[dict[str, Any]] = []
@@ -131,8 +139,7 @@ class Run:
     ) -> Coldness:
         computing = counters.get("prefill") or next(iter(counters.values()), {})
         hits = computing.get("prefix_cache_hits")
-        beginning = len(members[0].messages[0]["content"].partition(":")[0])  # a token holds a character at least
-        return coldness(answered, self.task.parameters.prefix, beginning, None if hits is None else int(hits), probe)
+        return coldness(answered, self.task.parameters.prefix, self.shared_tokens, None if hits is None else int(hits), probe)
 
     def answer(self, samples: list[Sample]) -> list[dict[str, Any]]:
         """Greedy answers, one at a time, for the comparison of modes.
