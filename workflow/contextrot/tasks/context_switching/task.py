@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
 
+from contextrot.matching.scorers import rouge_l
 from contextrot.records import SCORED_OUTCOMES, Response, Sample
 from contextrot.task import Parameters, SampleContext, StateRequest, Task
 from contextrot.tasks.context_switching import histories
@@ -172,18 +172,6 @@ def slug(name: str) -> str:
 def sample_id(target: str, distractor: str, turns: int, item: str) -> str:
     """The sample of one target question after some turns of a distractor; no turns have no distractor."""
     return f"{target}|{distractor}|{turns:02d}|{item}"
-
-
-@cache
-def _rouge() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(["rougeL"], use_stemmer=False)
-
-
-def rouge_l(text: str, accepted: Sequence[str]) -> float:
-    """ROUGE-L F of the accepted answer that fits best (Lin 2004; package rouge-score, no stemming)."""
-    return max(float(_rouge().score(answer, text)["rougeL"].fmeasure) for answer in accepted)
 
 
 def percent_changes(scores: pd.DataFrame, measure: str, name: str, resamples: int = 2000) -> pd.DataFrame:

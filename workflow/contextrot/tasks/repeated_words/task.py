@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from contextrot.matching.scorers import levenshtein
 from contextrot.records import Response, Sample
 from contextrot.samples import prompts
 from contextrot.task import Parameters, SampleContext, Task
@@ -193,8 +194,6 @@ def measure(answer: str | None, common: str, modified: str, count: int, index: i
         word_count_delta: words of the text less words of the answer.
         refusal, off_task, empty: 1 or 0.
     """
-    import Levenshtein
-
     units = units_of(answer or "", common, modified)
     why = why_no_copy(answer, units, common, count)
     kinds = {kind: float(kind == why) for kind in ("refusal", "off_task", "empty")}
@@ -203,7 +202,7 @@ def measure(answer: str | None, common: str, modified: str, count: int, index: i
         return {"score": 0.0, **blank, **kinds}
     gold = " ".join(modified if i == index else common for i in range(count))
     given = answer.strip()
-    similarity = 1 - Levenshtein.distance(gold, given) / max(len(gold), len(given))
+    similarity = levenshtein(given, [gold])
     present = modified in units
     return {
         "score": similarity,
