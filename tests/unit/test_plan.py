@@ -232,3 +232,10 @@ def test_a_bucket_is_named_to_a_second_snakemake_and_no_bucket_by_nothing():
     assert said[:4] == ["--default-storage-provider", "s3", "--default-storage-prefix", "s3://b"]
     assert said[-2:] == ["--storage-s3-endpoint-url", "http://a b"]
     assert bucket_arguments(SimpleNamespace(default_storage_provider=None), list)() == []
+
+
+def test_a_named_experiment_is_searched_and_no_other(plan):
+    niah = "results/test/local/niah/effective_length.md"
+    config = {"models": ["local"], "effective_length": {"niah": {}}}
+    assert plan(**config).search.of_selection_named() == [niah]
+    assert plan(**config, experiments=["niah_again"]).search.of_selection_named() == [niah.replace("niah", "niah_again")]

@@ -51,7 +51,7 @@ class EffectiveLengthSearch(Stage):
         return choices
 
     def of_selection_named(self) -> list[str]:
-        """The searches that config names, of the selected experiments where some are named."""
+        """The searches: of the experiments that are named, with config's settings or the defaults; else of those that config names."""
         s = self.project.settings
-        named = [name for name in s.experiments if name in s.effective_length] or list(s.effective_length)
+        named = s.experiments or list(s.effective_length)
         return [f"results/{s.tier}/{m}/{e}/effective_length.md" for m in self.project.selected_models for e in named]
