@@ -46,6 +46,8 @@ class Price(Section):
     """Price of completion tokens, reasoning included."""
     cached_input_usd_per_million_tokens: float | None = Field(None, ge=0)
     """Price of prompt tokens that the provider had cached; without it they cost as any other."""
+    cache_write_usd_per_million_tokens: float | None = Field(None, ge=0)
+    """Price of prompt tokens that the provider puts into its cache; without it they cost as any other."""
 
 
 class ModelSettings(Section):
@@ -98,6 +100,10 @@ class ModelSettings(Section):
     """Parts of every request, which win over all others: a value changes one, null removes it, "{limit}" is the answer's limit. So
     `{max_tokens: null, max_completion_tokens: "{limit}"}` renames it, `{stream: false}` asks for whole answers, `{stream_options: null}`
     is for servers that refuse them, `{provider: {order: [...]}}` pins OpenRouter's upstream."""
+    prompt_caching: Literal["auto", "breakpoints", "order", "off"] = "auto"
+    """How the provider's prompt cache is used: samples that share a beginning one after the other (order), which caches that work by
+    themselves need, and marked where it ends (breakpoints), as Anthropic wants. auto: breakpoints for Claude, order for other providers,
+    off for servers of your own."""
     price: Price | None = None
     """Price where litellm's table has none, or another."""
     engine_options: dict[str, Any] = Field(default_factory=dict)
