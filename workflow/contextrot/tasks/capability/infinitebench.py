@@ -17,7 +17,14 @@ from contextrot.matching.scorers import token_f1
 from contextrot.tasks.capability.longbench import f1_of, normalised_zh
 
 LETTERS = "ABCD"
-_SPLIT = str.maketrans(dict.fromkeys("\n:\"'.,?!{}", " "))
+
+
+def _spaces(marks: str) -> dict[int, str]:
+    """A translation of each mark into a space."""
+    return dict.fromkeys(map(ord, marks), " ")
+
+
+_SPLIT = _spaces("\n:\"'.,?!{}")
 _CHOICE_PREFIXES = ("answer is:", "answer:", "answer is", "option is")
 _BUG_PREFIXES = ("answer is:", "is:", "answer:", "correct option is:")
 Label = Sequence[Any]
@@ -72,7 +79,7 @@ def _name(answer: str, label: Label) -> float:
 
 
 def _last_number(answer: str, label: Label) -> float:
-    words = answer.strip().translate(str.maketrans(dict.fromkeys("\n.`'\":", " "))).split()
+    words = answer.strip().translate(_spaces("\n.`'\":")).split()
     try:
         return float(bool(words) and int(words[-1]) == int(label[0]))
     except ValueError:
@@ -120,7 +127,7 @@ def _choice(answer: str, label: Label) -> float:
         return float(plain[0] in accepted)
     if plain in accepted:
         return 1.0
-    plain = re.sub(" {2,}", " ", plain.translate(str.maketrans(dict.fromkeys("\n\"'.,?!{}", " "))))
+    plain = re.sub(" {2,}", " ", plain.translate(_spaces("\n\"'.,?!{}")))
     behind = _behind(plain, _CHOICE_PREFIXES, accepted)
     if behind is not None:
         return behind
