@@ -13,7 +13,10 @@ _TERM = regex.compile(rf"[{SPACELESS}]\p{{M}}*|(?:(?![{SPACELESS}])[\p{{L}}\p{{M
 
 def terms(text: str) -> list[str]:
     """Words without case, the second half of a plural left off; single characters where a script has no spaces."""
-    return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in _TERM.findall(fold(text))]
+    return [
+        word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+        for word in _TERM.findall(fold(text))
+    ]
 
 
 def ranking(passages: Sequence[str], question: str) -> list[int]:

@@ -89,7 +89,9 @@ class Remedies(Task):
     def __init__(self, parameters: RemediesParameters) -> None:
         super().__init__(parameters)
         kind = _inner_class(parameters.of)
-        self.inner = kind(validate(kind.Parameters, parameters.parameters, f"parameters of task {parameters.of}", "experiment"))
+        self.inner = kind(
+            validate(kind.Parameters, parameters.parameters, f"`parameters` of task {parameters.of!r} in `parameters`")
+        )
         self.version = 1000 * type(self).version + self.inner.version  # samples are made by both
         self.length_column = self.inner.length_column
         self.cluster_column = self.inner.cluster_column
@@ -219,7 +221,9 @@ class Remedies(Task):
             known = (1 if sent else None, response.prompt_tokens, response.total_seconds, response.cost_usd)
         else:
             known = (steps["requests"], steps["prompt_tokens"], response.total_seconds, response.cost_usd)
-        return dict(zip(("requests", "input_tokens", "seconds", "usd"), (None if v is None else float(v) for v in known), strict=True))
+        return dict(
+            zip(("requests", "input_tokens", "seconds", "usd"), (None if v is None else float(v) for v in known), strict=True)
+        )
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
         """Adds `minus_full`: each arm's score less that of the whole context on the same questions, and p values; see `against_the_whole`."""
@@ -314,7 +318,10 @@ def against_the_whole(scores: pd.DataFrame, length: str | None) -> pd.DataFrame:
                 shared = [name for name in mine.index if name in whole.index]
                 pairs = mine.loc[shared]
                 difference = difference_of(
-                    pairs["score"].astype(float), whole.loc[shared, "score"].astype(float), shared, clusters_of(pairs.reset_index())
+                    pairs["score"].astype(float),
+                    whole.loc[shared, "score"].astype(float),
+                    shared,
+                    clusters_of(pairs.reset_index()),
                 )
                 found.append((arm, difference))
             for (arm, d), corrected in zip(found, holm([d.p_value for _, d in found]), strict=True):
