@@ -1,4 +1,8 @@
-"""The open loop and the search of rates against queues whose waiting times are known (Kleinrock, Queueing Systems I, 1975)."""
+"""The open loop and the search of rates against queues whose waiting times are known (Kleinrock, Queueing Systems I, 1975).
+
+What the loop measures is, request by request, Lindley's recursion on its arrivals, whose mean over millions of arrivals is then held to the
+formulas: the loop itself would need as many requests near saturation, and `soak` sends them.
+"""
 
 import asyncio
 
@@ -10,7 +14,7 @@ from contextrot.records import Sample
 from contextrot.serving import load
 from contextrot.serving.arrivals import due_seconds
 from contextrot.serving.load import LoadGenerator, Timing
-from contextrot.serving.rate_search import highest_rate
+from contextrot.serving.rate_search import Trial, highest_rate
 from contextrot.tasks.serving.tails import quantile_interval
 from tests.virtual_loop import VirtualLoop
 
@@ -48,53 +52,130 @@ def sojourns(monkeypatch, rate, count, exponential, seed=0):
     return np.array([answer.end_to_end_seconds for answer in answers])
 
 
-@pytest.mark.parametrize("busy", [0.3, 0.6])
-@pytest.mark.parametrize("exponential", [False, True], ids=["M/D/1", "M/M/1"])
-def test_mean_waiting_times_are_those_of_the_queue(monkeypatch, busy, exponential):
+def waits(gaps, services):
+    """Lindley's recursion W' = max(0, W + S - A), whole arrays at once: a random walk less its running minimum."""
+    walk = np.concatenate([[0.0], np.cumsum(services[:-1] - gaps)])
+    return walk - np.minimum.accumulate(np.minimum(walk, 0.0))
+
+
+def known_wait(busy, exponential):
     """Pollaczek and Khinchine: W = rho s / (1 - rho), and half of it for deterministic service."""
-    known = busy * SERVICE_SECONDS / (1 - busy) * (1 if exponential else 0.5)
-    runs = [sojourns(monkeypatch, busy / SERVICE_SECONDS, 40_000, exponential, seed) for seed in range(3 if exponential else 1)]
-    assert np.mean(runs) - SERVICE_SECONDS == pytest.approx(known, rel=0.05)
+    return busy * SERVICE_SECONDS / (1 - busy) * (1 if exponential else 0.5)
 
 
-def test_near_saturation_every_wait_counts_from_when_it_was_due(monkeypatch):
-    """Lindley's recursion on the same arrivals: nothing is left out because a sender waited itself (coordinated omission)."""
-    found = sojourns(monkeypatch, 0.95 / SERVICE_SECONDS, 5000, exponential=False)
-    due = due_seconds(0.95 / SERVICE_SECONDS, 5000, 1.0, np.random.default_rng(0))
-    wait, expected = 0.0, []
-    for gap in np.diff(due, prepend=due[0]):
-        wait = max(0.0, wait + (SERVICE_SECONDS if expected else 0.0) - gap)
-        expected.append(wait + SERVICE_SECONDS)
+def service_times(rng, count, exponential):
+    return rng.exponential(SERVICE_SECONDS, count) if exponential else np.full(count, SERVICE_SECONDS)
+
+
+LOADS = [0.3, 0.5, 0.7, 0.8, 0.9]
+KINDS = pytest.mark.parametrize("exponential", [False, True], ids=["M/D/1", "M/M/1"])
+
+
+@pytest.mark.parametrize("busy", LOADS)
+@KINDS
+def test_arrivals_make_the_queue_s_mean_wait_within_5_percent(busy, exponential):
+    rng, count = np.random.default_rng(1), 3_000_000
+    gaps = np.diff(due_seconds(busy / SERVICE_SECONDS, count, 1.0, rng))
+    found = waits(gaps, service_times(rng, count, exponential)).mean()
+    assert found == pytest.approx(known_wait(busy, exponential), rel=0.05)
+
+
+@pytest.mark.parametrize("busy", [0.3, 0.9, 0.97])
+@KINDS
+def test_every_wait_counts_from_when_it_was_due(monkeypatch, busy, exponential):
+    """Nothing is left out because a sender waited itself (coordinated omission)."""
+    rate, count = busy / SERVICE_SECONDS, 1500
+    found = sojourns(monkeypatch, rate, count, exponential)
+    rng = np.random.default_rng(0)
+    gaps = np.diff(due_seconds(rate, count, 1.0, rng))
+    services = [rng.exponential(SERVICE_SECONDS) if exponential else SERVICE_SECONDS for _ in range(count)]
+    expected = waits(gaps, np.array(services)) + services
     assert found == pytest.approx(expected, abs=1e-6)
-    assert max(expected) > 10 * SERVICE_SECONDS
+    assert busy < 0.9 or max(expected) > 5 * SERVICE_SECONDS
 
 
-def test_the_search_finds_the_known_limit(monkeypatch):
+@pytest.mark.soak
+@pytest.mark.parametrize("busy", LOADS)
+@KINDS
+def test_mean_waiting_times_of_the_loop_itself(monkeypatch, busy, exponential):
+    count = 1_000_000 if busy > 0.8 else 200_000
+    found = sojourns(monkeypatch, busy / SERVICE_SECONDS, count, exponential).mean() - SERVICE_SECONDS
+    assert found == pytest.approx(known_wait(busy, exponential), rel=0.05)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_search_finds_the_known_limit_within_5_percent(seed):
     """In M/M/1 the sojourn is exponential with rate 1/s - lambda, so p95 = ln 20 / (1/s - lambda)."""
     limit = 0.06
     known = 1 / SERVICE_SECONDS - np.log(20) / limit
+    rng = np.random.default_rng(seed)
 
     def measure(rate, count):
-        measure.calls += 1
-        values = sojourns(monkeypatch, rate, count, True, seed=measure.calls)
-        return quantile_interval(values, np.repeat(np.arange(10), -(-count // 10))[:count], 0.95)
+        services = service_times(rng, count, True)
+        values = waits(np.diff(due_seconds(rate, count, 1.0, rng)), services) + services
+        return trial(rate, count, quantile_interval(values, np.arange(count) * 10 // count, 0.95))
 
-    measure.calls = 0
-    found = highest_rate(measure, limit, start=5.0, requests=2000, most=16_000, precision=0.05)
-    assert found.low < known < found.high or found.rate == pytest.approx(known, rel=0.05)
+    found = highest_rate(measure, {"end_to_end_seconds": limit}, start=5.0, requests=2000, most=64_000, precision=0.05)
     assert found.rate == pytest.approx(known, rel=0.05)
+    assert found.low <= found.rate <= found.high
+    assert found.broken_first == ["end_to_end_seconds"]
+
+
+def test_the_search_by_the_loop_itself_finds_where_a_deterministic_server_is_full(monkeypatch):
+    """Where service always takes as long, no rate up to 1/s breaks a wide limit for ever, and each above does."""
+
+    def measure(rate, count):
+        values = sojourns(monkeypatch, rate, count, exponential=False)
+        return trial(rate, count, quantile_interval(values, np.arange(count) * 10 // count, 0.95))
+
+    found = highest_rate(measure, {"end_to_end_seconds": 0.1}, start=20.0, requests=500, most=2000)
+    assert found.rate == pytest.approx(1 / SERVICE_SECONDS, rel=0.1)
+
+
+def trial(rate, count, estimate, name="end_to_end_seconds", failed=0):
+    return Trial(rate, count, {name: estimate}, failed)
+
+
+def of(estimate):
+    """A measurement that always finds the same."""
+    return lambda rate, count: trial(rate, count, estimate)
+
+
+LIMIT = {"end_to_end_seconds": 0.5}
 
 
 def test_a_limit_that_no_rate_keeps_is_said():
-    found = highest_rate(lambda *_: (1.0, 0.9, 1.1), 0.5, start=8.0, doublings=3)
+    found = highest_rate(of((1.0, 0.9, 1.1)), LIMIT, start=8.0, doublings=3)
     assert (found.rate, found.high) == (None, 2.0)
-    assert "keeps the limit" in found.why
+    assert "keeps the limits" in found.why and found.broken_first == ["end_to_end_seconds"]
 
 
 def test_a_limit_that_no_rate_breaks_is_said():
-    found = highest_rate(lambda *_: (0.1, 0.1, 0.1), 0.5, start=1.0, doublings=3)
+    found = highest_rate(of((0.1, 0.1, 0.1)), LIMIT, start=1.0, doublings=3)
     assert (found.rate, found.high) == (4.0, None)
-    assert "breaks the limit" in found.why
+    assert "breaks a limit" in found.why
+
+
+def test_what_no_number_of_requests_decides_is_neither_kept_nor_broken():
+    found = highest_rate(of((0.5, 0.4, 0.6)), LIMIT, start=1.0, requests=10, most=40)
+    assert (found.rate, found.low, found.high) == (1.0, None, None)
+    assert "40 requests cannot tell" in found.why
+
+
+def test_requests_without_an_answer_keep_no_limit():
+    found = highest_rate(lambda r, n: trial(r, n, (0.1, 0.1, 0.1), failed=int(r > 3)), LIMIT, start=1.0)
+    assert 2.9 < found.rate < 3.1
+    assert found.broken_first == ["failed requests"]
+
+
+def test_the_rate_keeps_all_limits_and_the_one_that_breaks_first_is_named():
+    def measure(rate, count):
+        found = {"ttft_seconds": rate / 10, "tpot_seconds": rate / 1000}
+        return Trial(rate, count, {name: (value, value, value) for name, value in found.items()})
+
+    found = highest_rate(measure, {"ttft_seconds": 1.0, "tpot_seconds": 0.005}, start=1.0)
+    assert found.rate == pytest.approx(5.0, rel=0.02)
+    assert found.broken_first == ["tpot_seconds"]
 
 
 def test_undecided_rates_are_measured_with_more_requests():
@@ -102,8 +183,8 @@ def test_undecided_rates_are_measured_with_more_requests():
 
     def measure(rate, count):
         asked.append((rate, count))
-        return (rate, rate * (1 - 10 / count), rate * (1 + 10 / count))
+        return trial(rate, count, (rate, rate * (1 - 10 / count), rate * (1 + 10 / count)))
 
-    found = highest_rate(measure, 3.0, start=1.0, requests=10, most=100_000)
+    found = highest_rate(measure, {"end_to_end_seconds": 3.0}, start=1.0, requests=10, most=100_000)
     assert found.rate == pytest.approx(3.0, rel=0.02)
     assert max(count for rate, count in asked if rate == 1.0) < max(count for rate, count in asked if 2.9 < rate < 3.1)

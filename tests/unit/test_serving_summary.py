@@ -82,20 +82,20 @@ def test_no_request_has_no_value():
 
 def test_rates_are_per_second_of_each_repeats_wall_time():
     table = pd.concat([requests(repeat=0, seconds=2.0), requests(repeat=1, seconds=4.0)])
-    found = rates(table, None, None)
+    found = rates(table, {})
     assert found["request_throughput"] == [2.0, 1.0]
     assert found["output_token_throughput"] == [22.0, 11.0]
     assert found["total_token_throughput"] == [2022.0, 1011.0]
 
 
 def test_goodput_counts_requests_that_keep_both_limits():
-    assert rates(requests(), 3.0, 0.1)["goodput"] == [1.0]
-    assert rates(requests(), 3.0, None)["goodput"] == [1.5]
-    assert rates(requests(), None, None)["goodput"] == [2.0]
+    assert rates(requests(), {"ttft_seconds": 3.0, "tpot_seconds": 0.1})["goodput"] == [1.0]
+    assert rates(requests(), {"ttft_seconds": 3.0})["goodput"] == [1.5]
+    assert rates(requests(), {})["goodput"] == [2.0]
 
 
 def test_an_answer_of_one_token_keeps_the_tpot_limit():
-    assert rates(requests(tpots=(np.nan, 0.1, 0.2, 0.2)), None, 0.1)["goodput"] == [1.0]
+    assert rates(requests(tpots=(np.nan, 0.1, 0.2, 0.2)), {"tpot_seconds": 0.1})["goodput"] == [1.0]
 
 
 def test_deltas_compare_the_same_length_and_concurrency():

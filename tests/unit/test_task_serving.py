@@ -17,6 +17,8 @@ from contextrot.task import SampleContext
 from contextrot.tasks.serving.summary import summarize_requests
 from contextrot.tasks.serving.task import Serving, ServingParameters
 
+LIMITS = {"ttft_seconds": 2.0, "tpot_seconds": 0.1}
+
 
 def build(data, tokenizer, window=4096, **parameters):
     given = {"lengths": [256], "requests": 2, "repeats": 1, "warmup_requests": 1, "output_tokens": 16, **parameters}
@@ -36,6 +38,14 @@ def test_a_smoke_run_without_a_seed_is_refused():
     with pytest.raises(ConfigError, match="seed"):
         validate(ServingParameters, {"smoke": True}, "experiment 'serving_smoke'")
     assert validate(ServingParameters, {"smoke": True, "seed": 0}, "test").seed == 0
+
+
+def test_the_limits_are_those_that_are_given():
+    limits = ServingParameters(ttft_limit_seconds=None, end_to_end_limit_seconds=3).limits
+    assert limits == {"tpot_seconds": 0.1, "end_to_end_seconds": 3.0}
+    nothing = {"rates": [1], "find_rate": True, "ttft_limit_seconds": None, "tpot_limit_seconds": None}
+    with pytest.raises(ConfigError, match="at least one, such as ttft_limit_seconds"):
+        validate(ServingParameters, nothing, "test")
 
 
 def test_memory_needs_ascending_lengths():
@@ -136,14 +146,14 @@ def measured(tmp_path):
         (tmp_path / mode).mkdir()
         (tmp_path / mode / "summary.json").write_text(json.dumps({"memory": memory}))
     requests = pd.DataFrame(rows)
-    return FigureContext(requests, summarize_requests(requests, 2.0, 0.1), tmp_path, "A model", "Serving")
+    return FigureContext(requests, summarize_requests(requests, LIMITS), tmp_path, "A model", "Serving")
 
 
 @pytest.mark.parametrize("name", sorted(tasks.figures("serving")))
 def test_figures_are_drawn_with_n_in_every_legend(measured, name):
     if name == "latency_by_rate":
         requests = measured.scores.rename(columns={"concurrency": "rate"})
-        measured = replace(measured, scores=requests, metrics=summarize_requests(requests, 2.0, 0.1))
+        measured = replace(measured, scores=requests, metrics=summarize_requests(requests, LIMITS))
     figure = tasks.drawing("serving")[name](measured)
     save(figure, measured.folder / f"{name}.png")
     for axes in figure.axes if name != "delta_table" else ():

@@ -71,6 +71,7 @@ class Response:
         finish_reason: as the server gave it.
         built_tokens: length of the rendered prompt by the tokenizer that built it, None where nobody counted it.
         prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens: as the *server* counted them.
+        cache_written_tokens: of the prompt's, those that the provider put into its cache, where it counts (and bills) them.
         first_token_seconds, total_seconds: from sending the successful request; as first measured if cached.
         attempts: requests made for this answer.
         cached: whether it came from the request store.
@@ -93,6 +94,7 @@ class Response:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_written_tokens: int | None = None
     reasoning_tokens: int | None = None
     first_token_seconds: float | None = None
     total_seconds: float | None = None

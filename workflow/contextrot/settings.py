@@ -46,6 +46,8 @@ class Price(Section):
     """Price of completion tokens, reasoning included."""
     cached_input_usd_per_million_tokens: float | None = Field(None, ge=0)
     """Price of prompt tokens that the provider had cached; without it they cost as any other."""
+    cache_write_usd_per_million_tokens: float | None = Field(None, ge=0)
+    """Price of prompt tokens that the provider puts into its cache; without it they cost as any other."""
 
 
 class ModelSettings(Section):
@@ -98,6 +100,10 @@ class ModelSettings(Section):
     """Parts of every request, which win over all others: a value changes one, null removes it, "{limit}" is the answer's limit. So
     `{max_tokens: null, max_completion_tokens: "{limit}"}` renames it, `{stream: false}` asks for whole answers, `{stream_options: null}`
     is for servers that refuse them, `{provider: {order: [...]}}` pins OpenRouter's upstream."""
+    prompt_caching: Literal["auto", "breakpoints", "order", "off"] = "auto"
+    """How the provider's prompt cache is used: samples that share a beginning one after the other (order), which caches that work by
+    themselves need, and marked where it ends (breakpoints), as Anthropic wants. auto: breakpoints for Claude, order for other providers,
+    off for servers of your own."""
     price: Price | None = None
     """Price where litellm's table has none, or another."""
     engine_options: dict[str, Any] = Field(default_factory=dict)
@@ -167,6 +173,8 @@ class JudgeSettings(Section):
     """For a judge that asks a model: which one, by its name in config/models.yaml."""
     rubric: str | None = None
     """For `llm`: which instructions the judge follows, `chroma` (the default) or `official`."""
+    labels: str | None = None
+    """For `human`: the folder of the labels; the sheet of an experiment is {tier}/{model}/{experiment}.csv in it."""
 
 
 class HiddenStateSettings(Section):
@@ -244,6 +252,8 @@ class Settings(Section):
     """The judges that experiments may name."""
     default_judges: NameList = ["match"]
     """Judges of experiments that name none; the first gives the score."""
+    label_answers: int = Field(100, gt=0)
+    """Answers of each experiment that `snakemake label` writes for people to label."""
     request_store: str = ".cache/responses"
     """Folder of the request store."""
     budget_usd: float | None = Field(None, ge=0)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from contextrot.figures import FigureContext
 
 
-def draw_lines_by_length(context: FigureContext, by: str | None, label: str, measure: str = "score") -> Figure:
+def draw_lines_by_length(
+    context: FigureContext, by: str | None, label: str, measure: str = "score", line_format: Callable[[Any], str] = str
+) -> Figure:
     """A measure against length with 95 % intervals, one line for each value of the condition `by` (or one in all)."""
     from contextrot.figures.charts import aside, legend_below, line_with_interval, score_axis, token_axis
     from contextrot.figures.style import new_figure
@@ -24,7 +26,7 @@ def draw_lines_by_length(context: FigureContext, by: str | None, label: str, mea
     for index, (name, line) in enumerate(lines.items()):
         line = line.sort_values("length")
         x = aside(line["length"], lengths, index, len(lines))
-        title = str(name).replace("_", " ") or None
+        title = line_format(name).replace("_", " ") if by else None
         line_with_interval(axes, x, line["value"], line["low"], line["high"], line["n"], label=title, index=index)
     token_axis(axes, lengths, label="prompt length (tokens, log scale)")
     if lengths:
@@ -44,6 +46,8 @@ def draw_table_by_length(
     from contextrot.scores.score import select
 
     cells = select(context.metrics, measure, by, "length")
+    if cells.empty and len(context.metrics):
+        raise ValueError(f"no {measure} is averaged over {by} and length; name them in the task's groupings")
     cells = cells.assign(never_sent=cells["over_window"] > 0, cut=cells["input_cut"] > 0)
     table = {column: cells.pivot(index=by, columns="length", values=column) for column in ("value", "n", "never_sent", "cut")}
     figure, axes = new_figure(context, panel_height=max(2.7, 0.9 + 0.22 * len(table["value"])))

@@ -20,6 +20,8 @@ _OPTIONAL_MARKS = regex.compile(
     r"[\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u0591-\u05bd\u05bf-\u05c7\u093c\u200b-\u200f\u2060\ufeff]"
 )
 _EXPONENT = regex.compile(r"(?<=\d)(?=[⁰¹²³⁴-⁹])")
+_DIGIT_UNKNOWN = regex.compile(r"(?![0-9])\d")
+"""A digit of a script that `regex` knows and Python's own table does not yet."""
 _NASAL = regex.compile(r"[ङञणनम]्(?=[क-घच-झट-ढत-धप-भ])")
 _ACCENT = regex.compile(r"(?<=[\p{Latin}\p{Greek}])\p{Mn}+")
 _VIETNAMESE = regex.compile("[ơư\u1ea0-\u1ef9]")
@@ -99,6 +101,7 @@ def fold(text: str, language: str = "") -> str:
         .replace("٪", "%")
     )
     text = "".join(str(unicodedata.decimal(c)) if not c.isascii() and c.isdecimal() else c for c in text)
+    text = _DIGIT_UNKNOWN.sub("\ufffd", text)
     if language == "vi":
         return text
     kept = {umlaut: chr(0xE000 + i) for i, umlaut in enumerate(_UMLAUTS)}

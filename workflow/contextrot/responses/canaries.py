@@ -62,6 +62,10 @@ class LengthGuard:
         if sample_id not in self._canaries:
             await self._open.wait()
 
+    def is_canary(self, sample_id: str) -> bool:
+        """Whether it is asked before all others."""
+        return sample_id in self._canaries
+
     def to_be_asked_again(self, response: Response) -> bool:
         """Whether a stored answer is one to a cut prompt: the server may have been given a larger window since."""
         count = count_of(response, None)
@@ -115,16 +119,18 @@ def choose_canaries(samples: Sequence[Sample], indices: Sequence[int]) -> list[i
     """The indices of the shortest and of the longest prompt; none if no prompt is long.
 
     Args:
-        indices: of the samples that are to be asked.
+        indices: of the samples that are to be asked, in that order.
     """
     built = column(samples, "prompt_tokens")
     counted = [index for index in indices if built[index]]
     if not counted:
         return []
-    longest = max(counted, key=lambda index: built[index])
-    if built[longest] < SHORTEST_CANARY_TOKENS:
+    most, least = (of(built[index] for index in counted) for of in (max, min))
+    if most < SHORTEST_CANARY_TOKENS:
         return []
-    return list(dict.fromkeys([min(counted, key=lambda index: built[index]), longest]))
+    # of those of about that length the first: it is asked before those that share its beginning
+    longest = next(index for index in counted if built[index] >= most - FEW_TOKENS)
+    return list(dict.fromkeys([next(index for index in counted if built[index] <= least + FEW_TOKENS), longest]))
 
 
 def stale_answers(answers: dict[str, list[Response]], exact: bool) -> tuple[set[str], list[Count], list[Count]]:

@@ -10,14 +10,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from contextrot import engines, secrets
+from contextrot import secrets
 from contextrot.api_keys import KEY_VARIABLES
 from contextrot.engines import Endpoint
 from contextrot.errors import ContextRotError, RequestError
@@ -26,10 +24,12 @@ from contextrot.responses.asked_once import AskedOnce
 from contextrot.responses.chat_request import ChatRequests, as_config, in_its_place, output_limit, refused_part
 from contextrot.responses.clock import Clock, Stop
 from contextrot.responses.identity import ServerIdentity, model_identity
+from contextrot.responses.limits import bucket_of
 from contextrot.responses.model_names import same_model
 from contextrot.responses.money import bill, bills, picos, worst_case
+from contextrot.responses.prefix_sharing import Marks
 from contextrot.responses.prices import Pricing, pricing_of
-from contextrot.responses.ratelimit import AdaptiveConcurrency, TokenBucket
+from contextrot.responses.ratelimit import AdaptiveConcurrency
 from contextrot.responses.retrying import Retrying
 from contextrot.responses.store import RequestStore, StoreWriter, request_key
 from contextrot.responses.transport import Transport, transport_for
@@ -42,8 +42,6 @@ from contextrot.wire.reply_form import whole_characters
 from contextrot.wire.stop_strings import end_at_stop
 from contextrot.wire.thoughts import Thoughts
 
-LOCAL_TOKENS_PER_MINUTE = 50_000
-HOSTED_TOKENS_PER_MINUTE = 200_000
 MOST_FAILURES_IN_A_ROW = 20
 
 log = logging.getLogger(__name__)
@@ -101,7 +99,7 @@ class Client:
         self._upstreams, self._failures_in_a_row = set[str](), 0
         if endpoint:  # without one there is nothing to send by
             self._server, self._transport = endpoint, transport or transport_for(endpoint)
-            self._bucket = _bucket(model, Path(settings.request_store), self._stop)
+            self._bucket = bucket_of(model, Path(settings.request_store), self._stop)
             self._retrying = Retrying(
                 endpoint, settings, self._send, self._refused,
                 self._bucket, self.concurrency, usage.account, self._clock, self._stop, pause_seconds,
@@ -142,6 +140,7 @@ class Client:
         prompt_tokens: int | None = None,
         repeat: int = 0,
         use_store: bool = True,
+        marks: Marks | None = None,
     ) -> Response:
         """One answer, without sample id and turn (the caller fills them in).
 
@@ -152,6 +151,7 @@ class Client:
             prompt_tokens: length of the rendered chat, for rate limit and budget.
             repeat: each number has an answer of its own in the store.
             use_store: whether an earlier answer will do; a new one is stored in any case.
+            marks: for the provider's prompt cache; no part of what is asked.
 
         Raises:
             RequestError: if no further request makes sense (key, model name, budget), or too many failed in a row.
@@ -167,8 +167,8 @@ class Client:
                 raise NotInStore(key)
             return await self._recorded(key, stored)
         if not use_store:
-            return await self._ask_server(body, key, repeat, prompt_tokens)
-        response = await self._once.answer(key, partial(self._ask_server, body, key, repeat, prompt_tokens))
+            return await self._ask_server(body, key, repeat, prompt_tokens, marks)
+        response = await self._once.answer(key, partial(self._ask_server, body, key, repeat, prompt_tokens, marks))
         return await self._recorded(key, response) if response.cached else response
 
     def _key(self, body: dict[str, Any], repeat: int) -> str:
@@ -182,7 +182,9 @@ class Client:
         await asyncio.sleep(0)  # so that requests under way go on beside a long row of stored answers
         return stored
 
-    async def _ask_server(self, body: dict[str, Any], key: str, repeat: int, prompt_tokens: int | None) -> Response:
+    async def _ask_server(
+        self, body: dict[str, Any], key: str, repeat: int, prompt_tokens: int | None, marks: Marks | None = None
+    ) -> Response:
         """A new answer, stored and counted."""
         self._stop.check()
         counted = prompt_tokens is not None
@@ -191,7 +193,7 @@ class Client:
         limit = output_limit(body, self.model)
         bound = worst_case(self.pricing, prompt_tokens, limit) if self.pricing and self._bills else 0
         try:
-            outcome = await self._retrying.send(body, key, prompt_tokens, bound)
+            outcome = await self._retrying.send(marks.on(body) if marks else body, key, prompt_tokens, bound)
             response = self._response(outcome.result, outcome.attempts)
             if outcome.reservation is not None:
                 cost = self._charge(response, prompt_tokens, counted, limit)
@@ -225,6 +227,7 @@ class Client:
             prompt_tokens=response.prompt_tokens,
             completion_tokens=response.completion_tokens,
             cached_tokens=response.cached_tokens,
+            written_tokens=response.cache_written_tokens,
             reasoning_tokens=response.reasoning_tokens,
             own_prompt_tokens=prompt_tokens,
             counted=counted,
@@ -274,6 +277,7 @@ class Client:
         response.prompt_tokens, response.completion_tokens = result.prompt_tokens, result.completion_tokens
         response.upstream = result.upstream and sys.intern(result.upstream)
         response.cached_tokens, response.reasoning_tokens = result.cached_tokens, result.reasoning_tokens
+        response.cache_written_tokens = result.cache_written_tokens
         response.first_token_seconds, response.total_seconds = result.first_token_seconds, result.total_seconds
         self._note_upstream(result.upstream)
         if result.logprobs:
@@ -334,17 +338,3 @@ def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | 
     if outcome != "answered":
         return outcome, text or None, thought
     return ("answered", text, thought) if text else ("empty", None, thought)
-
-
-def rate_limits_of(model: ModelSettings) -> tuple[int | None, int | None]:
-    """Tokens and requests per minute: from config, else the defaults for what we did not start ourselves."""
-    if (tokens := model.tokens_per_minute) is None and engines.of(model).elsewhere:
-        tokens = HOSTED_TOKENS_PER_MINUTE if model.hosted else LOCAL_TOKENS_PER_MINUTE
-    return tokens, model.requests_per_minute
-
-
-def _bucket(model: ModelSettings, store: Path, stop: Stop) -> TokenBucket:
-    """The model's rate limit, shared by jobs that run at once on the same store."""
-    host = urlsplit(model.base_url).netloc.rpartition("@")[2] if model.base_url else model.provider or model.engine
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{host}_{model.name}")[:150].lstrip(".")
-    return TokenBucket(*rate_limits_of(model), store / "rate_limits" / f"{name}.json", stop.clock, stop.sleep)

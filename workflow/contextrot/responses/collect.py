@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,19 @@ from contextrot import engines
 from contextrot.errors import ContextRotError, RequestError, StoreError
 from contextrot.records import Response, Sample, over_window, write_responses
 from contextrot.responses import kept_servers
+from contextrot.responses.announced import announce_cost, announce_default_limit
 from contextrot.responses.canaries import LengthGuard, choose_canaries, stale_answers
-from contextrot.responses.client import Client, NotInStore, rate_limits_of
-from contextrot.responses.cost import estimate_experiment
+from contextrot.responses.client import Client, NotInStore
 from contextrot.responses.identity import identity_of
 from contextrot.responses.input_cut import counts_exactly
 from contextrot.responses.length_audit import Count
+from contextrot.responses.prefix_sharing import Sharing, share_prefixes
 from contextrot.responses.prices import pricing_of
 from contextrot.responses.progress import Progress
 from contextrot.responses.shards import asking_order, assign_shards
 from contextrot.responses.store import STORE_THREADS, RequestStore
 from contextrot.responses.usage import Ledger
-from contextrot.samples.sample_table import SampleTable, column
+from contextrot.samples.sample_table import SampleTable, column, selected
 from contextrot.samples.tokenizers import Tokenizer, tokenizer_of
 from contextrot.settings import ModelSettings, Settings
 from contextrot.task import Asker, Request, Task
@@ -66,11 +67,12 @@ class SampleAsker(Asker):
             messages = self.tokenizer.as_sent(messages)
         asked = (messages, request.max_output_tokens, options, prompt_tokens, request.repeat)
         fresh = self._asking is not None and self.sample.sample_id in self._asking.again
-        response = await self._client.ask(*asked, use_store=not fresh)
+        marks = self._asking.sharing.marks(self.sample, messages, request.turn) if self._asking else None
+        response = await self._client.ask(*asked, use_store=not fresh, marks=marks)
         response.built_tokens = prompt_tokens
         guard = self._asking and self._asking.guard
         if guard and guard.to_be_asked_again(response):
-            response = await self._client.ask(*asked, use_store=False)
+            response = await self._client.ask(*asked, use_store=False, marks=marks)
             response.built_tokens = prompt_tokens
         response.sample_id, response.turn = self.sample.sample_id, request.turn
         self._last = response
@@ -103,10 +105,21 @@ class Asking:
     Attributes:
         again: ids of the samples whose stored answers will not do.
         guard: hears the canaries; None where nothing is audited before the gathering.
+        sharing: which samples wait for which, so that a prompt cache has what they share.
+        answered: sample_id -> set once its conversation is over.
     """
 
     again: set[str]
     guard: LengthGuard | None = None
+    sharing: Sharing = field(default_factory=lambda: Sharing([]))
+    answered: dict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
+
+    async def wait(self, sample_id: str) -> None:
+        """Returns when a sample may be asked."""
+        if self.guard:
+            await self.guard.wait(sample_id)
+        if not (self.guard and self.guard.is_canary(sample_id)) and (before := self.sharing.before.get(sample_id)):
+            await self.answered[before].wait()
 
 
 def collect_responses(
@@ -200,7 +213,7 @@ def ask_samples(
         return ready
     store, tokenizer = RequestStore(settings.request_store), ModelTokenizer(model)
     answers: dict[str, list[Response]] = {}
-    for sample in _selected(samples, [index for index, fits in enumerate(column(samples, "fits_window")) if not fits]):
+    for sample in selected(samples, [index for index, fits in enumerate(column(samples, "fits_window")) if not fits]):
         answers[sample.sample_id] = over_window(sample, model.engine, model.name)
     order = asking_order(samples)
     usage.rows_done = sum(map(len, answers.values()))
@@ -211,7 +224,7 @@ def ask_samples(
         if server:
             run_loop(server.settle())
         offline = Client(None, model, settings, store, usage, whose=server)
-        rest = (_selected(samples, order), tokenizer, answers, progress)
+        rest = (selected(samples, order), tokenizer, answers, progress)
         run_loop(_converse_all(offline, task, *rest, until_missing=not model.hosted))
         exact = counts_exactly(model)
         again, whole, stale = (set(), [], []) if settings.allow_input_cut else stale_answers(answers, exact)
@@ -223,14 +236,16 @@ def ask_samples(
         if missing:
             if model.hosted:
                 light = samples.without_messages() if isinstance(samples, SampleTable) else samples
-                _announce_cost(name, model, [sample for index, sample in enumerate(light) if index not in known])
+                announce_cost(name, model, [sample for index, sample in enumerate(light) if index not in known])
             announce_default_limit(name, model)
             with kept_servers.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)
-                first = choose_canaries(samples, missing) if canaries and engine.elsewhere else []
+                most = endpoint.most_at_once or model.concurrency
+                sharing = share_prefixes(samples, missing, model, min(model.concurrency, most))
+                first = choose_canaries(samples, sharing.order) if canaries and engine.elsewhere else []
                 guard = _guard(name, model, settings, column(samples, "sample_id"), first, whole, stale) if canaries else None
-                ordered = [*first, *(index for index in missing if index not in first)]
-                rest = (task, _selected(samples, ordered), tokenizer, answers, progress, Asking(again, guard))
+                ordered = [*first, *(index for index in sharing.order if index not in first)]
+                rest = (task, selected(samples, ordered), tokenizer, answers, progress, Asking(again, guard, sharing))
                 run_loop(_ask_missing(Client(endpoint, model, settings, store, usage, whose=server), *rest))
     if store.damaged:
         log.warning("%s: %d files of the request store could not be read; they were asked again", name, len(store.damaged))
@@ -255,30 +270,6 @@ def _guard(
         known=whole,
         stale=stale,
     )
-
-
-def announce_default_limit(name: str, model: ModelSettings) -> None:
-    """Says the limit of a server at a URL that has none in config, as it can be what a run waits for."""
-    if engines.of(model).elsewhere and not model.hosted and model.tokens_per_minute is None:
-        limit, _ = rate_limits_of(model)
-        line = f"{name}: at most {limit:,} tokens a minute, the default for a server at a URL; `tokens_per_minute` of the model sets another"
-        log.info("%s", line)
-        print(line, file=sys.stderr)
-
-
-def _announce_cost(name: str, model: ModelSettings, samples: Sequence[Sample]) -> None:
-    """Says what the requests of a billed model will cost, before the first is sent."""
-    estimate = estimate_experiment(model.name, name, model, samples)
-    usd = "an unknown price" if estimate.usd_at_most is None else f"at most {estimate.usd_at_most:.2f} USD"
-    hours = "" if estimate.hours is None else f", {estimate.hours:.1f} hours at its rate limits"
-    tokens = f"{estimate.prompt_tokens:,} prompt and at most {estimate.output_tokens_at_most:,} output tokens"
-    line = f"{name}: {estimate.calls:,} requests to {model.provider}, {tokens}, {usd}{hours}"
-    log.info("%s", line)
-    print(line, file=sys.stderr)
-
-
-def _selected(samples: Sequence[Sample], indices: Sequence[int]) -> Iterable[Sample]:
-    return samples.select(indices) if isinstance(samples, SampleTable) else map(samples.__getitem__, indices)
 
 
 async def _ask_missing(client: Client, *rest: Any) -> None:
@@ -306,18 +297,16 @@ async def _converse_all(
 
     async def work() -> None:
         for sample in queue:
-            if client.stopped:
-                return
-            if not sample.messages:
-                message = "has a recorded answer but no prompt, so only engine `recorded` can answer it."
-                raise RequestError(f"sample {sample.sample_id!r} {message}")
-            ask = SampleAsker(client, sample, task.request_options(sample), tokenizer, asking)
             guard = asking and asking.guard
-            if guard:
-                await guard.wait(sample.sample_id)
+            try:
+                if asking and not client.stopped:
+                    await asking.wait(sample.sample_id)
                 if client.stopped:
                     return
-            try:
+                if not sample.messages:
+                    message = "has a recorded answer but no prompt, so only engine `recorded` can answer it."
+                    raise RequestError(f"sample {sample.sample_id!r} {message}")
+                ask = SampleAsker(client, sample, task.request_options(sample), tokenizer, asking)
                 responses = await task.converse(sample, ask)
                 if guard:
                     guard.done(sample.sample_id)
@@ -331,6 +320,8 @@ async def _converse_all(
             finally:
                 if guard:
                     guard.leave(sample.sample_id)
+                if asking:
+                    asking.answered[sample.sample_id].set()
             answers[sample.sample_id] = responses
             progress.advance(len(responses), sum(response.outcome == "failed" for response in responses))
 

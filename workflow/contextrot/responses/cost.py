@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contextrot.records import Sample
-from contextrot.responses.client import rate_limits_of
+from contextrot.responses.limits import rate_limits_of
 from contextrot.responses.prices import pricing_of
 from contextrot.samples.tokenizers import Tokenizer, tokenizer_of
 from contextrot.settings import ModelSettings

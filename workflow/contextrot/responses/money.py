@@ -37,8 +37,8 @@ def bills(pricing: Pricing | None) -> bool:
 
 
 def worst_case(pricing: Pricing, prompt_tokens: int, output_limit: int) -> int:
-    """What a request may cost at most, pico-USD: the whole prompt uncached, and an answer up to the limit."""
-    return picos(pricing.cost(max(prompt_tokens, 1), output_limit))
+    """What a request may cost at most, pico-USD: the whole prompt at its dearest rate, and an answer up to the limit."""
+    return picos(pricing.at_most(max(prompt_tokens, 1), output_limit))
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def bill(
     prompt_tokens: int | None,
     completion_tokens: int | None,
     cached_tokens: int | None = None,
+    written_tokens: int | None = None,
     reasoning_tokens: int | None = None,
     own_prompt_tokens: int,
     counted: bool,
@@ -69,7 +70,7 @@ def bill(
     """The price of an answer, by the server's counts where they are possible.
 
     Args:
-        prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens: as the server gave them.
+        prompt_tokens, completion_tokens, cached_tokens, written_tokens, reasoning_tokens: as the server gave them.
         own_prompt_tokens: the prompt by the own count.
         counted: whether that was counted by the model's tokenizer and not guessed from the prompt's length.
         characters: of the answer and its reasoning.
@@ -85,10 +86,10 @@ def bill(
     reasoning = _count(reasoning_tokens) or 0
     if reasoning > completion:  # counted beside the answer, not within it
         completion += reasoning
-    cached = _count(cached_tokens) or 0
-    if cached > prompt:
-        cached, at_most = 0, True
-    return Bill(pricing.cost(prompt, completion, cached), at_most)
+    cached, written = _count(cached_tokens) or 0, _count(written_tokens) or 0
+    if cached + written > prompt:
+        return Bill(pricing.at_most(prompt, completion), True)
+    return Bill(pricing.cost(prompt, completion, cached, written), at_most)
 
 
 def _count(value: int | None) -> int | None:

@@ -17,11 +17,16 @@ from contextrot.settings import OWN_PROVIDERS, ModelSettings
 
 @dataclass(frozen=True)
 class Rate:
-    """USD for one token: prompt, cached prompt, completion (reasoning included)."""
+    """USD for one token: prompt, cached prompt, completion (reasoning included), prompt that is put into the cache (None: as any other)."""
 
     prompt: float
     cached: float
     completion: float
+    written: float | None = None
+
+    @property
+    def write(self) -> float:
+        return self.prompt if self.written is None else self.written
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,26 @@ class Pricing:
 
     tiers: tuple[tuple[int, Rate], ...]
 
-    def cost(self, prompt_tokens: int, completion_tokens: float, cached_tokens: int = 0) -> float:
-        """USD for one request."""
-        rate = [rate for threshold, rate in self.tiers if prompt_tokens > threshold or threshold == 0][-1]
+    def cost(self, prompt_tokens: int, completion_tokens: float, cached_tokens: int = 0, written_tokens: int = 0) -> float:
+        """USD for one request.
+
+        Args:
+            cached_tokens, written_tokens: of the prompt's, those read from the provider's cache, and those put into it.
+        """
+        rate = self._rate(prompt_tokens)
         cached = min(cached_tokens, prompt_tokens)
-        return (prompt_tokens - cached) * rate.prompt + cached * rate.cached + completion_tokens * rate.completion
+        written = min(written_tokens, prompt_tokens - cached)
+        plain = prompt_tokens - cached - written
+        return plain * rate.prompt + cached * rate.cached + written * rate.write + completion_tokens * rate.completion
+
+    def at_most(self, prompt_tokens: int, completion_tokens: float) -> float:
+        """USD for one request at most, whatever of its prompt the provider's cache takes in or gives."""
+        rate = self._rate(prompt_tokens)
+        dearest = max(rate.prompt, rate.cached, rate.write)
+        return prompt_tokens * dearest + completion_tokens * rate.completion
+
+    def _rate(self, prompt_tokens: int) -> Rate:
+        return [rate for threshold, rate in self.tiers if prompt_tokens > threshold or threshold == 0][-1]
 
 
 HOSTS = {
@@ -57,8 +77,10 @@ def pricing_of(model: ModelSettings) -> Pricing | None:
     if model.price is not None:
         prompt = model.price.input_usd_per_million_tokens / 1e6
         cached = model.price.cached_input_usd_per_million_tokens
+        written = model.price.cache_write_usd_per_million_tokens
         completion = model.price.output_usd_per_million_tokens / 1e6
-        return Pricing(((0, Rate(prompt, prompt if cached is None else cached / 1e6, completion)),))
+        read, write = (prompt if usd is None else usd / 1e6 for usd in (cached, written))
+        return Pricing(((0, Rate(prompt, read, completion, write)),))
     if not engines.of(model).elsewhere:
         return FREE
     if model.provider in OWN_PROVIDERS or (model.provider is None and on_this_machine(model.base_url)):
@@ -100,17 +122,24 @@ def _from_table(entry: dict[str, Any]) -> Pricing | None:
     prompt, completion = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
     if prompt is None or completion is None:
         return None
-    tiers = [(0, Rate(prompt, entry.get("cache_read_input_token_cost", prompt), completion))]
+    read, write = "cache_read_input_token_cost", "cache_creation_input_token_cost"
+    tiers = [(0, Rate(prompt, _known(entry, read, prompt), completion, _known(entry, write, prompt)))]
     for key in entry:
         if above := re.fullmatch(r"input_cost_per_token_above_(\d+)k_tokens", key):
             suffix = f"_above_{above[1]}k_tokens"
             rate = Rate(
                 entry[key],
-                entry.get(f"cache_read_input_token_cost{suffix}", entry[key]),
-                entry.get(f"output_cost_per_token{suffix}", completion),
+                _known(entry, f"{read}{suffix}", entry[key]),
+                _known(entry, f"output_cost_per_token{suffix}", completion),
+                _known(entry, f"{write}{suffix}", entry[key]),
             )
             tiers.append((int(above[1]) * 1000, rate))
     return Pricing(tuple(sorted(tiers, key=lambda tier: tier[0])))
+
+
+def _known(entry: dict[str, Any], name: str, otherwise: float) -> float:
+    value = entry.get(name)
+    return otherwise if value is None else value
 
 
 @cache

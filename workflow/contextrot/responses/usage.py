@@ -34,11 +34,14 @@ _COUNTS = (
     "input_tokens",
     "output_tokens",
     "cached_tokens",
+    "cache_written_tokens",
     "calls_of_unknown_cost",
     "run_calls",
     "run_tokens",
 )
-_NUMBERS = (*_COUNTS, "known_cost_usd", "started", "updated")
+_NUMBERS = (*_COUNTS, "known_cost_usd", "cache_saved_usd", "started", "updated")
+_ADDED = ("cache_written_tokens", "cache_saved_usd")
+"""What parts of earlier versions do not have."""
 _RULE = "=" * 80
 HOST = os.uname().nodename
 
@@ -58,6 +61,7 @@ class Ledger:
 
     Attributes:
         account: what the requests have cost.
+        cache_saved_usd: what the same answers would have cost more without a prompt cache; less than 0 if writing to it cost more.
     """
 
     def __init__(
@@ -78,7 +82,7 @@ class Ledger:
         self.rows, self.rows_done, self.rows_failed = rows, 0, 0
         self.counts = dict.fromkeys(_COUNTS, 0)
         self.account = Account(None if budget_usd is None else picos(budget_usd))
-        self._answers_usd = 0.0
+        self._answers_usd = self.cache_saved_usd = 0.0
         self.stage = "running"
         self._seen: set[str] = set()
         self._begin = time.time()
@@ -106,6 +110,8 @@ class Ledger:
         counts["input_tokens"] += response.prompt_tokens or 0
         counts["output_tokens"] += response.completion_tokens or 0
         counts["cached_tokens"] += response.cached_tokens or 0
+        counts["cache_written_tokens"] += response.cache_written_tokens or 0
+        self.cache_saved_usd += self._saved(response)
         if response.cost_usd is None:
             counts["calls_of_unknown_cost"] += 1
         else:
@@ -124,7 +130,15 @@ class Ledger:
         """What a stored answer cost; by today's price if there was none then."""
         if response.cost_usd is not None:
             return response.cost_usd
-        return self.pricing.cost(response.prompt_tokens or 0, response.completion_tokens or 0)
+        counts = response.prompt_tokens or 0, response.completion_tokens or 0
+        return self.pricing.cost(*counts, response.cached_tokens or 0, response.cache_written_tokens or 0)
+
+    def _saved(self, response: Response) -> float:
+        read, written = response.cached_tokens or 0, response.cache_written_tokens or 0
+        if self.pricing is None or not (read or written):
+            return 0.0
+        prompt = response.prompt_tokens or 0
+        return self.pricing.cost(prompt, 0) - self.pricing.cost(prompt, 0, read, written)
 
     def write(self) -> None:
         """Writes this job's part, the dashboard and its JSON twin."""
@@ -135,6 +149,7 @@ class Ledger:
             **self.counts,
             "cost_usd": self.spent_usd if self.counts["calls_of_unknown_cost"] == 0 else None,
             "known_cost_usd": self.spent_usd,
+            "cache_saved_usd": self.cache_saved_usd,
             "started": self._begin,
             "updated": self._written_at,
             "elapsed_seconds": self._written_at - self._begin,
@@ -179,6 +194,8 @@ def read_parts(folder: str | Path) -> list[dict[str, Any]]:
     for path in sorted(Path(folder).glob(".usage/*.json")):
         with suppress(OSError, ValueError, RecursionError):
             part = json.loads(read_regular(str(path), _LARGEST_PART))
+            if isinstance(part, dict):
+                part = {**dict.fromkeys(_ADDED, 0), **part}
             if (
                 isinstance(part, dict)
                 and isinstance(part.get("model"), str)
@@ -211,6 +228,7 @@ def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
         "total_tokens": totals["input_tokens"] + totals["output_tokens"],
         "cost_usd": None if totals["calls_of_unknown_cost"] else sum(p["known_cost_usd"] for p in parts),
         "known_cost_usd": sum(p["known_cost_usd"] for p in parts),
+        "cache_saved_usd": sum(p["cache_saved_usd"] for p in parts),
         "updated": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end)) if parts else None,
         "elapsed_seconds": elapsed,
         "tokens_per_minute": totals["run_tokens"] / elapsed * 60 if elapsed > 0 else None,
@@ -238,7 +256,7 @@ def dashboard(folder: str | Path, totals: dict[str, Any]) -> str:
         f"  API calls: {totals['calls']:,} ({totals['from_store']:,} of them answered from the request store)",
         f"  Input tokens: {totals['input_tokens']:,}",
         f"  Output tokens: {totals['output_tokens']:,}",
-        f"  Cached tokens: {totals['cached_tokens']:,}",
+        f"  Cached tokens: {totals['cached_tokens']:,} read, {totals['cache_written_tokens']:,} written{_saved_by_cache(totals)}",
         f"  Total tokens: {totals['total_tokens']:,}",
         f"  Rate: {'unknown' if rate is None else format(rate, ',.0f')} tokens/min",
         f"  Estimated cost: {_usd(totals)}",
@@ -251,12 +269,16 @@ def dashboard(folder: str | Path, totals: dict[str, Any]) -> str:
             f"    Calls: {model['calls']:,}",
             f"    Input: {model['input_tokens']:,} tokens",
             f"    Output: {model['output_tokens']:,} tokens",
-            f"    Cached: {model['cached_tokens']:,} tokens",
+            f"    Cached: {model['cached_tokens']:,} tokens read, {model['cache_written_tokens']:,} written",
             f"    Total: {model['total_tokens']:,} tokens",
             f"    Cost: {_usd(model)}",
         ]
     path = Path(folder) / "token_dashboard.txt"
     return "\n".join([*lines, "", _RULE, f"To monitor live: tail -f {path}", _RULE, ""])
+
+
+def _saved_by_cache(totals: dict[str, Any]) -> str:
+    return f" (saves ${totals['cache_saved_usd']:.4f})" if totals["cache_saved_usd"] else ""
 
 
 def _usd(totals: dict[str, Any]) -> str:

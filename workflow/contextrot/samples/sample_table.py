@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +70,8 @@ def column(samples: Sequence[Sample], name: str) -> list[Any]:
     if isinstance(samples, SampleTable):
         return samples.column(name)
     return [vars(sample)[name] if name in vars(sample) else sample.condition.get(name) for sample in samples]
+
+
+def selected(samples: Sequence[Sample], indices: Sequence[int]) -> Iterable[Sample]:
+    """Some of the samples, in the order of the indices."""
+    return samples.select(indices) if isinstance(samples, SampleTable) else map(samples.__getitem__, indices)

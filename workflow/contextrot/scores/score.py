@@ -221,5 +221,7 @@ def on_target(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def select(metrics: pd.DataFrame, measure: str, *grouping: str) -> pd.DataFrame:
-    """The rows of one measure over one grouping."""
-    return metrics[(metrics["measure"] == measure) & (metrics["grouping"].fillna("") == ",".join(grouping))]
+    """The rows of one measure over one grouping, whatever the order of its columns."""
+    asked = sorted(grouping)
+    over = metrics["grouping"].fillna("").map(lambda text: sorted(filter(None, text.split(","))) == asked)
+    return metrics[(metrics["measure"] == measure) & over.astype(bool)]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 LOADS = {"concurrency": "at once", "rate": "a second"}
+LIMITED = {"ttft_seconds": "TTFT", "tpot_seconds": "TPOT", "end_to_end_seconds": "end to end"}
 
 
 def join_modes(folders: Sequence[Path], engine: str, model: str, scores: Path, responses: Path, parity: Path) -> None:
@@ -200,10 +201,15 @@ def rate_lines(found: Sequence[dict[str, Any]]) -> list[str]:
     """The highest rates that keep the limits."""
     lines = []
     for entry in found:
-        what = f"{entry['length']} tokens: {100 * entry['quantile']:g} % of the requests keep {entry['limit']}"
+        limits = ", ".join(f"{LIMITED[name]} <= {limit:g} s" for name, limit in entry["limits"].items())
         bounds = " to ".join("?" if entry[side] is None else number(entry[side]) for side in ("low", "high"))
         rate = "at no measured rate" if entry["rate"] is None else f"up to {number(entry['rate'])} a second [{bounds}]"
-        lines.append(f"- {what} {rate} ({entry['why']}; {sum(trial['requests'] for trial in entry['trials'])} requests).")
+        broken = ", ".join(LIMITED.get(name, name) for name in entry["broken_first"])
+        first = f"; broken first: {broken}" if broken else ""
+        count = sum(trial["requests"] for trial in entry["trials"])
+        lines.append(
+            f"- {entry['length']} tokens: {100 * entry['quantile']:g} % of the requests keep {limits} {rate} ({entry['why']}{first}; {count} requests)."
+        )
     return lines
 
 

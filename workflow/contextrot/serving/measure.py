@@ -82,7 +82,7 @@ def measure_mode(
 
     requests = pd.DataFrame(run.rows)
     requests = requests.assign(**note)
-    metrics = summarize_requests(requests, task.parameters.ttft_limit_seconds, task.parameters.tpot_limit_seconds)
+    metrics = summarize_requests(requests, task.parameters.limits)
     summary = {
         **note,
         **{name: about["runs"][0][name] for name in ("model", "experiment")},

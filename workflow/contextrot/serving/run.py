@@ -23,9 +23,9 @@ from contextrot.serving.cold import Coldness, coldness
 from contextrot.serving.counters import check_loaded, difference, read_counters
 from contextrot.serving.load import FailedRequest, LoadGenerator, Timing, all_answered
 from contextrot.serving.memory import MemorySampler
-from contextrot.serving.rate_search import highest_rate
+from contextrot.serving.rate_search import Trial, highest_rate
 from contextrot.serving.simulated import simulated_load
-from contextrot.tasks.serving.tails import Estimate, quantile_interval
+from contextrot.tasks.serving.tails import quantile_interval
 
 if TYPE_CHECKING:
     from contextrot.engines import Endpoint
@@ -155,29 +155,26 @@ class Run:
         return [{"mode": self.mode, **{name: getattr(timing, name) for name in names}} for timing in timings]
 
     def find_rates(self, samples: list[Sample]) -> list[dict[str, Any]]:
-        """For each length the highest rate at which the asked share of requests keeps each limit; see `highest_rate`."""
+        """For each length the highest rate at which the asked share of requests keeps the limits; see `highest_rate`."""
         p, found = self.task.parameters, []
-        limits = {"ttft_seconds": p.ttft_limit_seconds, "tpot_seconds": p.tpot_limit_seconds}
+        limits = p.limits
         for length, members in groupby((s for s in samples if s.fits_window), lambda sample: sample.condition["length"]):
             pool = list(members)
-            for name, limit in limits.items():
-                if limit is None:
-                    continue
 
-                def measure(
-                    rate: float, count: int, length: int = length, pool: list[Sample] = pool, name: str = name
-                ) -> Estimate:
-                    self.endpoint.reset()
-                    asked = [self.salted(pool[i % len(pool)], salt=token_hex(8)) for i in range(count)]
-                    timings = [t for t in self._load(asked, rate, (length, rate, token_hex(4)))[0] if isinstance(t, Timing)]
-                    if len(timings) < len(asked):  # a request without an answer keeps no limit
-                        return None, math.inf, None
+            def measure(rate: float, count: int, length: int = length, pool: list[Sample] = pool) -> Trial:
+                self.endpoint.reset()
+                asked = [self.salted(pool[i % len(pool)], salt=token_hex(8)) for i in range(count)]
+                answers = self._load(asked, rate, (length, rate, token_hex(4)))[0]
+                timings = [answer for answer in answers if isinstance(answer, Timing)]
+                percentiles = {}
+                for name in limits:
                     values = np.array([getattr(t, name) for t in timings if getattr(t, name) is not None])
-                    return quantile_interval(values, np.arange(len(values)) * 10 // max(len(values), 1), p.find_rate_quantile)
+                    batches = np.arange(len(values)) * 10 // max(len(values), 1)
+                    percentiles[name] = quantile_interval(values, batches, p.find_rate_quantile)
+                return Trial(rate, count, percentiles, len(answers) - len(timings))
 
-                answer = highest_rate(measure, limit, min(p.rates), requests=p.find_rate_requests, most=8 * p.find_rate_requests)
-                shown = f"{name.partition('_')[0].upper()} <= {limit:g} s"
-                found.append({"length": length, "limit": shown, "quantile": p.find_rate_quantile, **asdict(answer)})
+            answer = highest_rate(measure, limits, min(p.rates), requests=p.find_rate_requests, most=8 * p.find_rate_requests)
+            found.append({"length": length, "limits": limits, "quantile": p.find_rate_quantile, **asdict(answer)})
         return found
 
     def _load(

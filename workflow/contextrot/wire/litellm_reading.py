@@ -156,7 +156,8 @@ async def read(stream: Any, reply: Reply, begin: float, heard: Heard, sent: Sent
         async for chunk in stream:
             reply.add(_values(chunk), time.perf_counter() - begin, sent=sent)
         if not any(getattr(chunk, "usage", None) for chunk in getattr(stream, "chunks", [])):
-            reply.prompt_tokens = reply.completion_tokens = reply.cached_tokens = reply.reasoning_tokens = None
+            reply.prompt_tokens = reply.completion_tokens = reply.reasoning_tokens = None
+            reply.cached_tokens = reply.cache_written_tokens = None
     reply.upstream = reply.upstream or heard.upstream
     reply.finish_reason = _end_of(stream, reply, heard.ends)
 

@@ -45,7 +45,7 @@ class Reply:
         finish_reason: as the server gave it.
         model: as the server names it.
         upstream: who answered behind a router, where it tells.
-        prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens: the server's counts.
+        prompt_tokens, completion_tokens, cached_tokens, cache_written_tokens, reasoning_tokens: the server's counts.
         first_token_seconds: until the first text, thought, refusal or tool call; None for an answer in one piece.
         logprobs: of each token, in OpenAI's form.
         any_choice: whether there was a choice at all.
@@ -60,6 +60,7 @@ class Reply:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_written_tokens: int | None = None
     reasoning_tokens: int | None = None
     first_token_seconds: float | None = None
     total_seconds: float = 0.0
@@ -188,6 +189,12 @@ class Reply:
             usage.get("cache_read_input_tokens"),
             usage.get("cachedContentTokenCount"),
         )
+        written = first(
+            usage.get("cache_creation_input_tokens"),
+            prompt_details.get("cache_creation_tokens"),
+            prompt_details.get("cache_write_tokens"),
+        )
+        self.cache_written_tokens = self.cache_written_tokens if written is None else written
         self.prompt_tokens = prompt or self.prompt_tokens
         self.completion_tokens = completion or self.completion_tokens or (self.completion_tokens if completion is None else 0)
         self.cached_tokens = cached if cached is not None else self.cached_tokens
@@ -215,4 +222,6 @@ class Reply:
             self.completion_tokens = None
         if self.cached_tokens is not None and self.prompt_tokens is not None and self.cached_tokens > self.prompt_tokens:
             self.cached_tokens = None
+        if self.prompt_tokens is not None and (self.cache_written_tokens or 0) > self.prompt_tokens:
+            self.cache_written_tokens = None
         return self

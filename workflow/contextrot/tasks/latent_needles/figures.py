@@ -16,7 +16,7 @@ def draw_accuracy_by_length(context: FigureContext) -> Figure:
     from contextrot.scores.score import select
     from contextrot.tasks.latent_needles.base_score import SHARE
 
-    figure = draw_lines_by_length(context, "hops", "right answers (share, 95 % interval)")
+    figure = draw_lines_by_length(context, "hops", "right answers (share, 95 % interval)", line_format="{} hop".format)
     base = select(context.metrics, "base_score")["value"].dropna()
     if len(base):
         figure.axes[0].axhline(SHARE * base.iloc[0], color="#777777", linewidth=0.8, linestyle=":")

@@ -14,7 +14,9 @@ def draw_ratio_by_length(context: FigureContext) -> Figure:
     """Mean ratio of matching text against length with 95 % intervals, a line for each number of like requests."""
     from contextrot.figures.length_curves import draw_lines_by_length
 
-    return draw_lines_by_length(context, "needles", "matching text (mean ratio, 95 % interval)")
+    return draw_lines_by_length(
+        context, "needles", "matching text (mean ratio, 95 % interval)", line_format="{:g} like requests".format
+    )
 
 
 def draw_heatmap(context: FigureContext) -> Figure:

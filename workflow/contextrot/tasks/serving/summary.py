@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,9 +34,7 @@ SHOWN = (
 )
 
 
-def summarize_requests(
-    requests: pd.DataFrame, ttft_limit_seconds: float | None = None, tpot_limit_seconds: float | None = None
-) -> pd.DataFrame:
+def summarize_requests(requests: pd.DataFrame, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
     """Metrics of each mode, length and load (`concurrency`, or `rate` of an open loop); the columns are those of scoring.aggregate.
 
     Latencies: mean, median, p95, p99 over requests (ITL: over all gaps between chunks), with the repeats as clusters (see `tails`); a
@@ -45,7 +44,7 @@ def summarize_requests(
 
     Args:
         requests: one row a request, as serving.measure writes them.
-        ttft_limit_seconds, tpot_limit_seconds: what a request must keep to count for the goodput.
+        limits: latency -> seconds that a request must keep to count for the goodput.
     """
     import pandas as pd
 
@@ -66,7 +65,7 @@ def summarize_requests(
             for statistic, estimate in STATISTICS.items():
                 value, low, high = estimate(values, repeats)
                 rows.append({**shared, "measure": f"{name}_{statistic}", "value": value, "low": low, "high": high, "n": n})
-        for name, values in rates(measured, ttft_limit_seconds, tpot_limit_seconds).items():
+        for name, values in rates(measured, limits or {}).items():
             value, low, high = mean_interval(np.array(values))
             rows.append({**shared, "measure": name, "value": value, "low": low, "high": high, "n": len(values)})
     order = ["grouping", "measure", *names, "value", "low", "high", "n", *OUTCOMES, "unjudged"]
@@ -87,7 +86,7 @@ def latencies(requests: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray
     return np.concatenate(gaps), np.repeat(known["repeat"].to_numpy(), [len(one) for one in gaps]), len(known)
 
 
-def rates(requests: pd.DataFrame, ttft_limit: float | None, tpot_limit: float | None) -> dict[str, list[float]]:
+def rates(requests: pd.DataFrame, limits: Mapping[str, float]) -> dict[str, list[float]]:
     """Per repeat: requests, output tokens, all tokens and good requests for each second of the repeat's wall time."""
     found: dict[str, list[float]] = {
         "request_throughput": [],
@@ -99,10 +98,8 @@ def rates(requests: pd.DataFrame, ttft_limit: float | None, tpot_limit: float | 
         seconds = float(repeat["group_seconds"].iloc[0])
         output = float(repeat["completion_tokens"].sum())
         good = np.ones(len(repeat), bool)
-        if ttft_limit is not None:
-            good &= (repeat["ttft_seconds"] <= ttft_limit).to_numpy()
-        if tpot_limit is not None:
-            good &= (repeat["tpot_seconds"].fillna(0.0) <= tpot_limit).to_numpy()
+        for name, limit in limits.items():
+            good &= (repeat[name].fillna(0.0) <= limit).to_numpy()  # an answer of one token has no TPOT to break
         found["request_throughput"].append(len(repeat) / seconds)
         found["output_token_throughput"].append(output / seconds)
         found["total_token_throughput"].append((output + float(repeat["server_prompt_tokens"].sum())) / seconds)

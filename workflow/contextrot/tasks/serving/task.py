@@ -68,6 +68,8 @@ class ServingParameters(Parameters):
     """A request counts for the goodput if its first token came within this time."""
     tpot_limit_seconds: float | None = Field(0.1, gt=0)
     """A request counts for the goodput if its time per output token was at most this."""
+    end_to_end_limit_seconds: float | None = Field(None, gt=0)
+    """A request counts for the goodput if it was answered whole within this time."""
     parity_with: str | None = None
     """An experiment whose samples are answered greedily in each mode, and the texts compared."""
     cross_check: bool = False
@@ -89,9 +91,20 @@ class ServingParameters(Parameters):
             raise ValueError("a smoke run must be repeatable: give `seed`, such as seed: 0")
         if self.find_rate and not self.rates:
             raise ValueError("`find_rate` begins at the lowest of `rates`: give at least one")
+        if self.find_rate and not self.limits:
+            raise ValueError(
+                "`find_rate` searches for the highest rate that keeps limits: give at least one, such as ttft_limit_seconds"
+            )
         if self.memory and self.lengths != sorted(self.lengths):
             raise ValueError("with `memory` the lengths must ascend, because a process seldom gives memory back")
         return self
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Latency -> seconds that a good request may have."""
+        names = {"ttft_seconds": "ttft", "tpot_seconds": "tpot", "end_to_end_seconds": "end_to_end"}
+        given = {name: getattr(self, f"{short}_limit_seconds") for name, short in names.items()}
+        return {name: limit for name, limit in given.items() if limit is not None}
 
 
 class Serving(Task):
@@ -206,4 +219,4 @@ class Serving(Task):
         """Latencies over requests, rates over repeats, repeats as clusters; see summarize_requests."""
         from contextrot.tasks.serving.summary import summarize_requests
 
-        return summarize_requests(scores, self.parameters.ttft_limit_seconds, self.parameters.tpot_limit_seconds)
+        return summarize_requests(scores, self.parameters.limits)
