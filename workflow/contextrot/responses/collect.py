@@ -67,7 +67,7 @@ class SampleAsker(Asker):
             messages = self.tokenizer.as_sent(messages)
         asked = (messages, request.max_output_tokens, options, prompt_tokens, request.repeat)
         fresh = self._asking is not None and self.sample.sample_id in self._asking.again
-        marks = self._asking and self._asking.sharing.marks(self.sample, messages, request.turn)
+        marks = self._asking.sharing.marks(self.sample, messages, request.turn) if self._asking else None
         response = await self._client.ask(*asked, use_store=not fresh, marks=marks)
         response.built_tokens = prompt_tokens
         guard = self._asking and self._asking.guard
