@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -22,14 +23,30 @@ import psutil
 import yaml
 
 from contextrot.records import read_responses, read_samples
+from contextrot.responses.store import STORE_THREADS
 from tests.conftest import ROOT
 
-RESULT = "results/test/booked/niah/responses.parquet"
+EXPERIMENT = "niah"
 AT_ONCE = 4
-FLUSHING = 16
-"""Answers that may have come and are not on the disk yet."""
 SECONDS_FOR_ORPHANS = 5.0
+SECONDS_ON_THE_WAY = 0.05
+"""What the server had written down as answered so long before it was killed may not have been sent."""
 PARTS = ("snakemake", "job", "server", "host")
+
+
+@dataclass
+class Killed:
+    """What a kill found.
+
+    Attributes:
+        when: the time.
+        under_way: prompts whose answer the server had not given.
+        unsaved: prompts that had their answers, but not on the disk.
+    """
+
+    when: float
+    under_way: set[str]
+    unsaved: set[str]
 
 
 @dataclass
@@ -37,24 +54,34 @@ class Run:
     """One folder with its config.
 
     Attributes:
-        rows: of the experiment.
+        rows: of each experiment.
+        experiments: their names; all ask the same.
+        store, book: request store, and what the server writes down; in the folder without them.
         orphans: what outlived a run, with the kill that it was.
         unlocked: how often `--unlock` was told and typed.
         hit: how often a kill found each part there.
+        kills: what each found.
     """
 
     folder: Path
     rows: int = 400
     seconds: float = 0.05
+    experiments: tuple[str, ...] = (EXPERIMENT,)
+    store: Path | None = None
+    book: Path | None = None
     orphans: list[str] = field(default_factory=list)
     unlocked: int = 0
     hit: Counter[str] = field(default_factory=Counter)
+    kills: list[Killed] = field(default_factory=list)
+    _running: subprocess.Popen | None = None
 
     def __post_init__(self) -> None:
+        self.store, self.book = self.store or self.folder / "store", self.book or self.folder / "book"
         lengths = [300 + 5 * i for i in range(self.rows // 5)]  # so that all prompts are others
         parameters = {"lengths": lengths, "depths": [0, 25, 50, 75, 100], "needles": ["spare_key_high"], "repeats": 1}
+        block = {"task": "niah", "parameters": parameters | {"answer_tokens": 40}, "tiers": {}}
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._write("experiments.yaml", {"niah": {"task": "niah", "parameters": parameters | {"answer_tokens": 40}, "tiers": {}}})
+        self._write("experiments.yaml", dict.fromkeys(self.experiments, block))
         (self.folder / "m.gguf").write_bytes(b"GGUF")
         arguments = ["--book", str(self.book), "--seconds", str(self.seconds)]
         options = {"server": str(ROOT / "tests/servers/booked.py"), "parallel": AT_ONCE, "arguments": arguments}
@@ -65,52 +92,87 @@ class Run:
     def _write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(yaml.safe_dump(content))
 
-    @property
-    def book(self) -> Path:
-        """What the server was asked."""
-        return self.folder / "book"
+    def result(self, experiment: str = EXPERIMENT) -> Path:
+        """The answers of an experiment."""
+        return self.folder / f"results/test/booked/{experiment}/responses.parquet"
 
-    def command(self, *more: str) -> list[str]:
+    def command(self, *more: str, experiments: tuple[str, ...] = ()) -> list[str]:
         """The plain command."""
+        targets = [str(self.result(name).relative_to(self.folder)) for name in experiments or self.experiments]
         words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)]
-        words += ["--workflow-profile", str(ROOT / "profiles/default"), RESULT, *more, "--config", "models=booked"]
-        return [*words, *(f"{kind}_definitions={self.folder}/{kind}s.yaml" for kind in ("model", "experiment"))]
+        words += ["--workflow-profile", str(ROOT / "profiles/default"), *targets, *more, "--config", "models=booked"]
+        words += [f"{kind}_definitions={self.folder}/{kind}s.yaml" for kind in ("model", "experiment")]
+        return [*words, f"request_store={self.store}"]
 
-    def start(self) -> subprocess.Popen:
-        """Begins, or goes on, in a session of its own; where a lock was left, as Snakemake tells."""
-        if any((self.folder / ".snakemake/locks").glob("*")):
-            self.unlocked += 1
-            subprocess.run(self.command("--unlock"), check=True, capture_output=True)
-        with (self.folder / "run.log").open("wb") as log:
-            return subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    def start(self, *more: str, experiments: tuple[str, ...] = ()) -> subprocess.Popen:
+        """Begins, or goes on, in a session of its own."""
+        with (self.folder / f"run-{'-'.join(experiments)}.log").open("wb") as log:
+            words = self.command(*more, experiments=experiments)
+            return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def go_on(self) -> subprocess.Popen:
+        """The run that goes on, else a new one; where a lock was left, as Snakemake tells."""
+        if self._running is None or self._running.poll() is not None:
+            if any((self.folder / ".snakemake/locks").glob("*")):
+                self.unlocked += 1
+                subprocess.run(self.command("--unlock"), check=True, capture_output=True)
+            self._running = self.start()
+        return self._running
+
+    def booked(self) -> list[list[str]]:
+        """What the server has written down by now: what, which prompt, process, time."""
+        text = self.book.read_text() if self.book.exists() else ""
+        return [line.split() for line in text[: text.rfind("\n") + 1].splitlines()]
 
     def asked(self) -> int:
         """How many requests the server has been asked by now."""
-        return self.book.read_text().count("asked ") if self.book.exists() else 0
+        return sum(what == "asked" for what, *_ in self.booked())
 
-    def kill(self, parts: str, after_requests: int) -> None:
-        """Starts, kills these parts (such as "job+server") once so many requests were sent, and waits for what is left to end."""
-        before, run, deadline = self.asked(), self.start(), time.monotonic() + 240
+    def kill(self, parts: str, after_requests: int, after_seconds: float = 0.0) -> None:
+        """Kills these parts (such as "job+server") after so many further requests and seconds, as soon as one is there.
+
+        Where the run cannot go on it is waited for what is left to end.
+        """
+        before, deadline, run = self.asked(), time.monotonic() + 240, self.go_on()
         while run.poll() is None and self.asked() < before + after_requests and time.monotonic() < deadline:
             time.sleep(0.02)
-        family = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)] if run.poll() is None else []
-        if parts == "group":
+        time.sleep(after_seconds)
+        wanted = PARTS if parts == "group" else parts.split("+")
+        found: list[tuple[str, psutil.Process]] = []
+        while run.poll() is None and not found and time.monotonic() < deadline:
+            found = [(part, process) for process in _family(run.pid) if (part := _part_of(process, run.pid)) in wanted]
+        family = _family(run.pid)
+        when = time.time()
+        if parts == "group" and found:
             with suppress(ProcessLookupError):
                 os.killpg(run.pid, signal.SIGKILL)
-            self.hit["group"] += bool(family)
-        for process in family:
-            if (part := _part_of(process, run.pid)) in parts.split("+"):
-                self.hit[part] += 1
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-        if "snakemake" not in parts and parts != "group":
-            with suppress(psutil.Error):
-                family += psutil.Process(run.pid).children(recursive=True)
-        run.wait(timeout=240)
-        _, alive = psutil.wait_procs(set(family), timeout=SECONDS_FOR_ORPHANS)
-        for process in alive:
+            self.hit["group"] += 1
+        for part, process in found if parts != "group" else []:
+            self.hit[part] += 1
             with suppress(psutil.NoSuchProcess):
-                self.orphans.append(f"{parts} after {after_requests} requests: {process.cmdline()[:4]}")
+                process.kill()
+        if parts != "server":
+            if "snakemake" not in parts and parts != "group":
+                run.wait(timeout=240)
+            self._wait_for_orphans(f"{parts} after {after_requests} requests and {after_seconds:.2f} s", family)
+        if found:
+            self.kills.append(self._found(when, ended=parts != "server"))
+
+    def _wait_for_orphans(self, kill: str, family: list[psutil.Process]) -> None:
+        self._running.wait(timeout=240)
+        deadline = time.monotonic() + SECONDS_FOR_ORPHANS
+        while (left := _at_work(self.folder, family)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.orphans += [f"{kill}: {words[:6]}" for words in left]
+
+    def _found(self, when: float, ended: bool) -> Killed:
+        """What was asked and is not on the disk, once all is over; for a server alone, what it had not answered."""
+        until = float("inf") if ended else when
+        lines = [(what, name, float(at)) for what, name, _, at in self.booked() if float(at) <= until]
+        answered = {name for what, name, at in lines if what == "answered" and (ended or at < when - SECONDS_ON_THE_WAY)}
+        asked = {name for what, name, _ in lines if what == "asked"}
+        kept = stored(self.store) if ended else answered
+        return Killed(when, asked - answered - kept, (asked & answered) - kept)
 
     def finish(self) -> None:
         """The plain command, until the end.
@@ -118,38 +180,59 @@ class Run:
         Raises:
             AssertionError: if it fails.
         """
-        for _ in range(2):  # a job that was started by a run that was killed may still be told to end
-            run = self.start()
-            if run.wait(timeout=280) == 0:
-                return
-        raise AssertionError((self.folder / "run.log").read_text())
+        if (
+            self.go_on().wait(timeout=280) != 0 and self.go_on().wait(timeout=280) != 0
+        ):  # a run that was hit may end, and not well
+            raise AssertionError((self.folder / "run-.log").read_text())
+        self._wait_for_orphans("the end", [])
 
-    def check(self, kills: int) -> dict[str, int]:
-        """Counts; each row is there once and right, and no more was asked twice than was under way.
+    def check(self) -> dict[str, int]:
+        """Counts; each row is there once and right, and asked again is exactly what was under way at a kill.
 
         Raises:
             AssertionError: else.
         """
-        asked, ended, twice = Counter(), Counter(), 0
-        open_since: dict[str, tuple[str, float]] = {}
-        for line in self.book.read_text().splitlines():
-            what, name, pid, when = line.split()
-            if what == "asked":
-                twice += name in open_since and open_since[name][0] != pid and psutil.pid_exists(int(open_since[name][0]))
-                asked[name] += 1
-                open_since[name] = pid, float(when)
-            else:
-                ended[name] += 1
-                open_since.pop(name, None)
-        rows = read_responses(self.folder / RESULT)
-        assert Counter(row.outcome for row in rows) == {"answered": self.rows}
-        samples = read_samples((self.folder / RESULT).with_name("samples.parquet"))
-        assert len(asked) == len({json.dumps(sample.messages) for sample in samples}), "each distinct request is asked, and once"
-        again = asked.total() - len(asked)
-        assert again <= kills * (AT_ONCE + FLUSHING), again
-        assert not twice
         assert not self.orphans, self.orphans
-        return {"rows": len(rows), "asked": asked.total(), "again": again, "never answered": asked.total() - ended.total()}
+        for experiment in self.experiments:
+            rows = read_responses(self.result(experiment))
+            assert Counter(row.outcome for row in rows) == {"answered": self.rows}
+        samples = read_samples(self.result().with_name("samples.parquet"))
+        lines = self.booked()
+        assert not [line for line in lines if line[0] == "twice"], "asked while the same was under way"
+        asked = Counter(name for what, name, *_ in lines if what == "asked")
+        assert len(asked) == len({json.dumps(sample.messages) for sample in samples}), "each distinct request is asked"
+        lost = Counter(name for kill in self.kills for name in kill.under_way | kill.unsaved)
+        for name, times in asked.items():
+            assert times <= 1 + lost[name], f"{name} was asked {times} times, and under way at {lost[name]} kills"
+        under_way, unsaved = (sum(map(len, found)) for found in zip(*((k.under_way, k.unsaved) for k in self.kills), strict=True))
+        assert all(len(kill.under_way) <= AT_ONCE and len(kill.unsaved) <= AT_ONCE + STORE_THREADS for kill in self.kills)
+        return {
+            "rows": len(rows), "asked": asked.total(), "distinct": len(asked), "under way at kills": under_way, "answered, unsaved": unsaved,
+        }  # fmt: skip
+
+
+def stored(store: Path) -> set[str]:
+    """The prompts whose answers are on the disk."""
+    texts = (path.read_text() for path in store.glob("??/*.json"))
+    return {found[1] for text in texts if (found := re.search(r"The answer is (\w+)\.", text))}
+
+
+def _family(snakemake: int) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        parent = psutil.Process(snakemake)
+        return [parent, *parent.children(recursive=True)]
+    return []
+
+
+def _at_work(folder: Path, family: list[psutil.Process]) -> list[list[str]]:
+    """The command lines of what still runs: of a family, or anything else that a run in this folder has started."""
+    left = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if words and (process in family or any(str(folder) in word for word in words) or process.cwd() == str(folder)):
+                left.append(words)
+    return left
 
 
 def _part_of(process: psutil.Process, snakemake: int) -> str | None:
@@ -170,12 +253,13 @@ def main(parts: str, moments: str) -> None:
     """Kills that often, at moments that are drawn by chance, and prints what it came to."""
     rng = random.Random(parts)
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        run = Run(Path(folder), rows=min(1500, 150 * int(moments)))
+        run = Run(Path(folder), rows=max(100, 50 * int(moments)))
         begin = time.monotonic()
-        for _ in range(int(moments)):
-            run.kill(parts, rng.randint(1, 60))
+        for _ in range(int(moments)):  # every fourth at any moment from the start, before the first request too
+            requests = 0 if rng.random() < 0.25 else rng.randint(1, 60)
+            run.kill(parts, requests, rng.uniform(0, 0.1 if requests else 8))
         run.finish()
-        print(parts, run.check(int(moments)), dict(run.hit), f"unlocked {run.unlocked}", f"{time.monotonic() - begin:.0f} s")
+        print(parts, run.check(), dict(run.hit), f"unlocked {run.unlocked}", f"{time.monotonic() - begin:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

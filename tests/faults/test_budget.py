@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import time
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
 from contextrot.errors import RequestError
+from contextrot.records import Sample, write_samples
 from contextrot.responses.prices import pricing_of
 from contextrot.settings import ModelSettings, Price
 from tests.client_session import Session, model_at
-from tests.scripted_server import Act, ScriptedServer
+from tests.faults.test_requests import start
+from tests.scripted_server import Act, ScriptedServer, error
 
 LISTED = ["gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o", "gpt-4o-mini", "o3", "gpt-5", "gpt-5-mini"]
 LIMIT, PROMPT, CONCURRENCY = 50, 400, 4
@@ -40,6 +44,7 @@ class Billing:
     def __init__(self, way, price, seed):
         self.way, self.price, self.rng = way, price, random.Random(seed)
         self.billed = self.dearest = 0.0
+        self.asked = 0
 
     def __call__(self, prompt, before):
         tokens, output = int(prompt.split()[1]), self.rng.randint(1, LIMIT)
@@ -77,6 +82,14 @@ class Billing:
             act.body = b"well, no"
         elif self.way == "another model":
             act.model = "somebody-else"
+        elif self.way == "resets kept connections":
+            tokens, output, self.asked = PROMPT, LIMIT, self.asked + 1
+            act.stream, act.reset = False, self.asked > CONCURRENCY and self.asked % 2 == 1
+            act.usage = {"prompt_tokens": tokens, "completion_tokens": output}
+        elif self.way in ("500", "502", "504"):
+            act = error(int(self.way), "the upstream gave up")
+        elif self.way == "gives up":
+            act.finish = "error"
         cost = tokens * self.price.input_usd_per_million_tokens / 1e6 + output * self.price.output_usd_per_million_tokens / 1e6
         self.billed += cost
         self.dearest = max(self.dearest, cost)
@@ -116,7 +129,7 @@ def test_a_budgeted_run_ends_by_itself_and_bills_no_more(tmp_path, name, way):
 
 WAYS = [
     "thinks beyond the limit", "reasons beside the count", "counts 1.4 times", "null", "missing", "zero", "negative", "all is cached",
-    "silent", "cut", "reset", "no choices", "no JSON", "another model",
+    "silent", "cut", "reset", "resets kept connections", "no choices", "no JSON", "another model", "500", "502", "504", "gives up",
 ]  # fmt: skip
 
 
@@ -129,6 +142,37 @@ def test_no_server_bills_more_than_the_budget_and_what_was_under_way_in_five_run
     assert not [r for r in results if isinstance(r, Exception) and not isinstance(r, RequestError)]
     assert "budget_usd is used up" in str(results[-1])
     assert billing.billed <= 15 * worst + (CONCURRENCY * billing.dearest if billing.dearest > worst else 0)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("way", ["exact", *WAYS])
+def test_no_server_bills_more_than_the_budget_and_what_was_under_way_whatever_is_killed(tmp_path, way):
+    price, rng = list_price("gpt-4.1"), random.Random(way)
+    billing = Billing(way, price, way)
+    prices = price.input_usd_per_million_tokens, price.output_usd_per_million_tokens
+    worst = (PROMPT * prices[0] + LIMIT * prices[1]) / 1e6
+    asked = [Sample(f"s{i}", [{"role": "user", "content": q}], ["x"], LIMIT, PROMPT) for i, q in enumerate(questions(200, rng))]
+    write_samples(tmp_path / "test/m/e/samples.parquet", asked)
+    environment = {
+        "TEST_PRICE": f"{prices[0]} {prices[1]}",
+        "TEST_BUDGET": str(40 * worst),
+        "TEST_TIMEOUT": "0.3",
+        "TEST_DEADLINE": "2",
+    }
+    with ScriptedServer(billing) as server:
+        for kills_left in (3, 2, 1, 0, 0):
+            job = start(tmp_path, server.url, CONCURRENCY, **environment, TEST_ALLOW_FAILED="1")
+            until = len(server.prompts) + rng.randint(3, 12)
+            while kills_left and job.poll() is None and len(server.prompts) < until:
+                time.sleep(0.002)
+            if kills_left:
+                job.kill()
+            with suppress(subprocess.TimeoutExpired):  # what heals by itself is waited for
+                output, _ = job.communicate(timeout=30)
+                assert "Traceback" not in output
+            job.kill()
+    assert "budget_usd is used up" in output or way.isdigit()
+    assert billing.billed <= 40 * worst + (CONCURRENCY * billing.dearest if billing.dearest > worst else 0)
 
 
 def test_an_answer_without_counts_has_a_cost_that_is_marked_as_the_most(tmp_path):

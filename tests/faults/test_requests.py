@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from contextrot.plan.provenance import responses_summary
 from contextrot.records import Sample, read_responses, write_samples
 from contextrot.responses import client
 from contextrot.responses import collect as collecting
@@ -48,8 +49,12 @@ def start(folder: Path, url: str, concurrency: int = 4, **environment: str) -> s
     )
 
 
-def content(path: Path) -> list[tuple]:
-    return [(r.sample_id, r.turn, r.outcome, r.text, r.prompt_tokens) for r in read_responses(path)]
+OF_ONE_RUN = {"first_token_seconds", "total_seconds", "cached"}
+"""Columns that say when and whence an answer came; all others are the same whatever befell the run."""
+
+
+def content(path: Path) -> list[dict]:
+    return [{name: value for name, value in vars(r).items() if name not in OF_ONE_RUN} for r in read_responses(path)]
 
 
 @pytest.mark.slow
@@ -93,6 +98,8 @@ def test_20_kills_lose_nothing_and_ask_nothing_finished_again(tmp_path):
         start(tmp_path / "undisturbed", server.url, 16).communicate(timeout=300)
     path = "test/m/e/responses/1-of-1.parquet"
     assert content(tmp_path / "killed" / path) == content(tmp_path / "undisturbed" / path), output
+    told = [responses_summary(tmp_path / name / path) for name in ("killed", "undisturbed")]
+    assert [key for key in told[0] if told[0][key] != told[1][key]] == ["from_request_store", "request_seconds", "answered_until"]
     summaries = [json.loads((tmp_path / n / "test/m/e/token_summary.json").read_text()) for n in ("killed", "undisturbed")]
     assert [s["total_tokens"] for s in summaries] == [9 * rows] * 2
 

@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
 """Stands in for `llama-server`: answers every chat after a moment, and keeps a book of all it was asked that outlives its end.
 
-A line of the book is "asked PROMPT PID TIME" or "answered PROMPT PID TIME", the prompt by its hash.
+A line of the book is "WHAT PROMPT PID TIME", the prompt by its hash. WHAT is "asked"; then "answered", or "dropped" if the asker went away
+before; and "twice" if a prompt comes while the same one is under way, here or at another server with the same book. For that each request
+under way holds a lock, which the kernel takes back when its server ends.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
+import select
+import socket
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 TELLS = {"default_generation_settings": {"n_ctx": 4096}, "total_slots": 4, "build_info": "stand-in"}
 
@@ -21,6 +27,7 @@ class Chats(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     book: int
+    locks: Path
     seconds: float
 
     def do_GET(self) -> None:
@@ -31,12 +38,24 @@ class Chats(BaseHTTPRequestHandler):
         if "messages" not in asked:
             return self._say({})
         name = hashlib.sha256(json.dumps(asked["messages"]).encode()).hexdigest()[:16]
-        self._note("asked", name)
-        time.sleep(self.seconds)
-        message = {"role": "assistant", "content": f"The answer is {name}."}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        self._say({"model": asked["model"], "choices": [choice]})
-        return self._note("answered", name)
+        with (self.locks / name).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._note("twice", name)
+            self._note("asked", name)
+            if not self._stays():
+                self.close_connection = True
+                return self._note("dropped", name)
+            self._note("answered", name)  # first: from here on it may arrive, whoever is killed
+            message = {"role": "assistant", "content": f"The answer is {name}."}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            return self._say({"model": asked["model"], "choices": [choice]})
+
+    def _stays(self) -> bool:
+        """Takes its time; whether the asker is still there after it."""
+        readable, _, _ = select.select([self.connection], [], [], self.seconds)
+        return not readable or self.connection.recv(1, socket.MSG_PEEK) != b""
 
     def _note(self, what: str, name: str) -> None:
         os.write(self.book, f"{what} {name} {os.getpid()} {time.time():.4f}\n".encode())
@@ -49,6 +68,12 @@ class Chats(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:
+            self.close_connection = True
+
     def log_message(self, *_: object) -> None:
         """Nothing: the book has it all."""
 
@@ -56,10 +81,12 @@ class Chats(BaseHTTPRequestHandler):
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int)
-    parser.add_argument("--book")
+    parser.add_argument("--book", type=Path)
     parser.add_argument("--seconds", type=float)
     given, _ = parser.parse_known_args()
     Chats.book = os.open(given.book, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    Chats.locks = given.book.with_name("under_way")
+    Chats.locks.mkdir(exist_ok=True)
     Chats.seconds = given.seconds
     ThreadingHTTPServer(("127.0.0.1", given.port), Chats).serve_forever()
 

@@ -105,12 +105,14 @@ HOSTED = [
     Refusal("deepseek", 402, _openai("Insufficient Balance", "unknown_error", "invalid_request_error"), "no_credit"),
     Refusal("deepseek", 400, _openai("This model's maximum context length is 65536 tokens. However, you requested 70000 tokens (66000 in the messages, 4000 in the completion).", "invalid_request_error"), "over_window"),
     Refusal("deepseek", 400, _openai("Model Not Exist", "invalid_request_error"), "denied"),
+    Refusal("deepseek", 400, _openai("Content Exists Risk", "invalid_request_error", "invalid_request_error"), "content_filter"),
     Refusal("deepseek", 503, _openai("Server overloaded", "server_error"), "server"),
     # Cohere, docs.cohere.com/reference/errors
     Refusal("cohere_chat", 400, {"message": "too many tokens: size limit exceeded by 1200 tokens. Try using shorter or fewer inputs. The limit for this model is 128000 tokens."}, "over_window"),
     Refusal("cohere_chat", 429, {"message": "trial token rate limit exceeded, limit is 100000 tokens per minute"}, "rate_limited"),
     Refusal("cohere_chat", 401, {"message": "invalid api token"}, "denied"),
     # xAI, docs.x.ai/docs/debugging
+    Refusal("xai", 403, {"code": "The caller does not have permission to execute the specified operation", "error": "Your newly created teams doesn't have any credits yet."}, "no_credit"),
     Refusal("xai", 400, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***. You can obtain an API key from https://console.x.ai."}, "denied"),
     Refusal("xai", 400, {"code": "Client specified an invalid argument", "error": "This model's maximum prompt length is 131072 but the request contains 200000 tokens."}, "over_window"),
     # Moonshot, platform.moonshot.ai/docs/api/chat (errors)
@@ -167,6 +169,7 @@ LOCAL = [
     Refusal("huggingface", 503, {"error": "Model x is currently loading", "estimated_time": 20.0}, "server", 20.0),
     # AWS Bedrock Converse (errors in `message`, their kind in a header), docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
     Refusal("bedrock", 429, {"message": "Too many tokens, please wait before trying again."}, "rate_limited", None, {"x-amzn-ErrorType": "ThrottlingException:http://x"}),
+    Refusal("bedrock", 429, {"message": "Model is not ready for inference"}, "server", None, {"x-amzn-ErrorType": "ModelNotReadyException"}),
     Refusal("bedrock", 400, {"message": "Input is too long for requested model."}, "over_window", None, {"x-amzn-ErrorType": "ValidationException"}),
     Refusal("bedrock", 400, {"message": "The maximum tokens you requested exceeds the model limit of 4096. Try again with a maximum tokens value that is lower than 4096."}, "bad_request", None, {"x-amzn-ErrorType": "ValidationException"}),
     Refusal("bedrock", 403, {"message": "The security token included in the request is expired"}, "denied", None, {"x-amzn-ErrorType": "ExpiredTokenException"}),

@@ -110,13 +110,14 @@ def soak(folder: Path, rows: int, jobs: int, seconds: float) -> dict[str, object
     ]  # in the samples' order within a job
     assert len({r.sample_id for r in responses}) == len(responses) == rows
     for r in responses:
-        number = int(r.sample_id[1:])
-        good = number % 10 != 0
-        assert (r.outcome, r.text) == (("answered", f"answer to q {number}") if good else ("failed", None)), r
+        prompt = f"q {r.sample_id[1:]}"
+        good = prompt in script.answered  # else it is one that never is, or there was no answer three times in a row
+        assert (r.outcome, r.text) == (("answered", f"answer to {prompt}") if good else ("failed", None)), r
         assert r.error_type or good
     right = [r for r in responses if r.outcome == "answered"]
-    assert len(right) == rows - rows // 10
-    expected = sum(round((7 + n % 5) * PRICES[0] * 1e6) + round((2 + n % 30) * PRICES[1] * 1e6) for n in range(rows) if n % 10)
+    assert 0.999 * (rows - rows // 10) <= len(right) <= rows - rows // 10
+    numbers = [int(r.sample_id[1:]) for r in right]
+    expected = sum(round((7 + n % 5) * PRICES[0] * 1e6) + round((2 + n % 30) * PRICES[1] * 1e6) for n in numbers)
     assert sum(round(r.cost_usd * 1e12) for r in right) == expected, "every answer costs what it cost"
     entries = _ledgers(folder / "store" / "ledger")
     assert sum(e.settled for e in entries) <= script.billed <= sum(e.charged for e in entries), "no cent is nowhere"
@@ -124,6 +125,11 @@ def soak(folder: Path, rows: int, jobs: int, seconds: float) -> dict[str, object
     assert max(script.answered.values()) <= 3, "what was answered whole is asked again only where the connection broke"
     return {
         "seconds": took,
+        "answered": len(right),
+        "failed": rows - len(right),
+        "billed_usd": script.billed / 1e12,
+        "settled_usd": sum(e.settled for e in entries) / 1e12,
+        "perhaps_billed_usd": sum(e.unknown for e in entries) / 1e12,
         "requests": script.ways.total(),
         "ways": dict(script.ways),
         "memory_mib_and_descriptors": _flat(seen),

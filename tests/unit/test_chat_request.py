@@ -8,7 +8,7 @@ import pytest
 from contextrot.checked import validate
 from contextrot.engines import external
 from contextrot.errors import ConfigError
-from contextrot.responses.chat_request import ChatRequests, output_limit
+from contextrot.responses.chat_request import ChatRequests, output_limit, refused_part
 from contextrot.responses.client import model_identity
 from contextrot.responses.store import request_key
 from contextrot.responses.transport import transport_for
@@ -266,3 +266,21 @@ def test_requests_go_through_the_proxy_of_the_environment(provider, keys, monkey
         reply, _ = ask(provider=provider, base_url="http://far.example/v1")
         assert (reply.text, len(proxy.requests)) == ("yes", 1)
         assert len(ask()[1]) == 1 and len(proxy.requests) == 1  # a server of this machine is not behind it
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        ("Unrecognized request argument supplied: min_p", "min_p"),
+        ("body.chat_template_kwargs: Extra inputs are not permitted", "chat_template_kwargs"),
+        ("stop: Extra inputs are not permitted", "stop"),
+        ("Unknown parameter: 'logprobs'", "logprobs"),
+        ("invalid temperature: only 1 is allowed for this model", "temperature"),
+        ("'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "max_tokens"),
+        ("Please stop sending so many messages to the model", None),
+        ("The model `m` does not exist", None),
+    ],
+)
+def test_any_part_of_a_request_that_a_server_refuses_by_name_is_found(message, part):
+    names = ("max_tokens", "temperature", "min_p", "stop", "logprobs", "chat_template_kwargs", "stream_options")
+    assert refused_part(message, {"model": "m", "messages": [], **dict.fromkeys(names, 1), "stream": True}) == part

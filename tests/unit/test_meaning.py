@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -84,6 +85,15 @@ def test_an_error_in_a_stream_keeps_its_code_as_status():
         ({}, [], "Please try again in 120ms.", 0.12),
         ({}, [], "Please retry after 7 seconds.", 7),
         ({}, [], "please try again after 1 minute", 60),
+        ({"x-ms-retry-after-ms": "250"}, [], "", 0.25),
+        ({"x-ratelimit-reset-tokens": "6m0s", "x-ratelimit-remaining-tokens": "0"}, [], "", 360),
+        ({"x-ratelimit-reset-requests": "6m0s", "x-ratelimit-remaining-requests": "12"}, [], "", None),
+        ({"RateLimit-Reset": "20", "RateLimit-Remaining": "0"}, [], "", 20),
+        ({}, [{"retry_after_ms": 2500}], "", 2.5),
+        ({}, [{"retry-after": "20"}], "", 20),
+        ({}, [{"retryDelay": {"seconds": 20, "nanos": 0}}], "", 20),
+        ({}, [], "The quota resets in 12 secs", 12),
+        ({}, [], "Retry-After: 20", 20),
         ({}, [], "Please try again later.", None),
         ({}, [], "The limit is 20 requests.", None),
     ],
@@ -92,8 +102,43 @@ def test_how_long_to_wait(headers, details, message, seconds):
     assert seconds_of(headers, details, message) == (seconds if seconds is None else pytest.approx(seconds))
 
 
-def test_a_date_to_wait_for():
-    assert seconds_of({"Retry-After": email.utils.formatdate(time.time() + 30, usegmt=True)}, [], "") == pytest.approx(30, abs=2)
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda moment: email.utils.formatdate(moment, usegmt=True),
+        lambda moment: datetime.fromtimestamp(moment, UTC).isoformat(),
+        lambda moment: str(int(moment)),
+        lambda moment: str(int(moment * 1000)),
+    ],
+)
+def test_a_moment_to_wait_for(form):
+    assert seconds_of({"Retry-After": form(time.time() + 30)}, [], "") == pytest.approx(30, abs=2)
+    limits = {"anthropic-ratelimit-tokens-reset": form(time.time() + 30), "anthropic-ratelimit-tokens-remaining": "0"}
+    assert seconds_of(limits, [], "") == pytest.approx(30, abs=2)
+
+
+@pytest.mark.parametrize("status", [402, 403, 404, 413])
+def test_a_refusal_that_says_how_long_to_wait_is_waited_for(status):
+    assert kind(status, "<html>Just a moment</html>") in ("denied", "no_credit", "over_window")
+    assert failure_of(status, "<html>Just a moment</html>", {"Retry-After": "5"}).retried
+    assert not failure_of(status, {"error": {"code": "invalid_api_key"}}, {"Retry-After": "5"}).retried
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"error_code": 18, "error_msg": "Open api qps request limit reached"}, "server"),  # Baidu Qianfan "Error codes"
+        ({"Response": {"Error": {"Code": "LimitExceeded", "Message": "too many requests"}}}, "server"),  # Tencent Cloud API 3.0
+        ({"fault": {"faultstring": "Rate limit quota violation", "detail": {"errorcode": "policies.ratelimit.QuotaViolation"}}}, "server"),  # Apigee
+        ({"errorMessage": "Task timed out after 3.00 seconds", "errorType": "Runtime.Timeout"}, "server"),  # AWS Lambda
+        ({"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, "rate_limited"),  # MiniMax "Error code"; Zhipu's 1002 is a token
+        ({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}, "denied"),
+        ({"base_resp": {"status_code": 1027, "status_msg": "output sensitive"}}, "content_filter"),
+    ],
+)  # fmt: skip
+def test_an_error_of_status_200_in_whatever_fields(body, expected):
+    error = error_in(body)
+    assert error is not None and kind(None, error) == expected
 
 
 @pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S -0000", "%a, %d %b %Y %H:%M:%S", "%a %b %d %H:%M:%S %Y"])

@@ -218,4 +218,12 @@ def test_only_what_came_after_the_request_was_sent_may_have_been_billed():
         kind for kind in vars(faults).values() if isinstance(kind, type) and issubclass(kind, faults.Failure) and kind.billed
     }
     unreadable = {faults.Unreadable, faults.Malformed, faults.CutStream, faults.NoChoices}
-    assert billed == {faults.TimedOut, faults.Broken, faults.WrongModel, *unreadable}
+    assert billed == {faults.TimedOut, faults.Broken, faults.StaleConnection, faults.WrongModel, *unreadable}
+
+
+@pytest.mark.parametrize(
+    ("status", "perhaps"),
+    [(503, False), (529, False), (500, True), (502, True), (504, True), (524, True), (200, True), (None, True)],
+)
+def test_a_fault_of_a_server_may_have_been_billed_unless_it_says_that_it_had_not_begun(status, perhaps):
+    assert faults.ServerFault("x", status).billed is perhaps

@@ -104,6 +104,24 @@ def test_what_says_that_a_model_thinks():
     assert cut(model(reasoning_tokens=100, base_url=None, provider="openai")) == NEEDLE
 
 
+UNKNOWN = ["<longcat_think>n</longcat_think>", "<scratchpad>\nn\n</scratchpad>", "<Inner_Monologue>n</Inner_Monologue>", "<reflection>n</reflection>",
+           "<|thinking|>n<|/thinking|>", "<|begin_of_reasoning|>n<|end_of_reasoning|>", "n</antThinking>", "<|im_start|>assistant\n<think>n</think>"]  # fmt: skip
+
+
+@pytest.mark.parametrize("thought", UNKNOWN)
+def test_tags_that_are_named_for_thinking_are_marks_of_any_model(thought):
+    assert split(f"{thought}\nno") == ("no", "n")
+    assert split(thought) == ("", "n")
+
+
+def test_a_thought_on_a_line_of_its_own_is_one_wherever_it_stands():
+    assert split("Okay.\n<think>n</think>\nno") == ("no", "n")
+    assert split("It is 4.\n\n<think>n</think>") == ("It is 4.", "n")
+    assert split("It is 4.\n<think>n") == ("It is 4.", "n")
+    assert split("Okay.\n<think>n", cut=True) == ("", "n")
+    assert split("Okay.\n`<think>` opens it.") == ("Okay.\n`<think>` opens it.", "")
+
+
 def test_marks_of_one_s_own_and_none_at_all():
     own = Thoughts.of(model(thinking_marks=["<<", ">>"]))
     assert own.split("<<a>>b") == ("b", "a")

@@ -131,6 +131,11 @@ def test_every_end_has_an_outcome(end):
     assert ends.outcome_of_end(end) == known.get(end, "ended_otherwise")
 
 
+@pytest.mark.parametrize("end", ["max_tokens", "MaxTokens", "max-tokens", "FINISH_REASON_MAX_TOKENS", "FinishReason.MAX_TOKENS"])
+def test_an_end_is_the_same_however_it_is_spelled(end):
+    assert ends.outcome_of_end(end) == "truncated"
+
+
 @BOTH
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}])
 def test_counts_that_a_server_does_not_give_are_unknown_also_for_litellm(kind, usage):

@@ -176,6 +176,8 @@ class JudgeSettings(Section):
     """For a judge that asks a model: which one, by its name in config/models.yaml."""
     rubric: str | None = None
     """For `llm`: which instructions the judge follows, `chroma` (the default) or `official`."""
+    labels: str | None = None
+    """For `human`: the folder of the labels; the sheet of an experiment is {tier}/{model}/{experiment}.csv in it."""
 
 
 class HiddenStateSettings(Section):
@@ -264,6 +266,8 @@ class Settings(Section):
     """The judges that experiments may name."""
     default_judges: NameList = ["match"]
     """Judges of experiments that name none; the first gives the score."""
+    label_answers: int = Field(100, gt=0)
+    """Answers of each experiment that `snakemake label` writes for people to label."""
     request_store: str = ".cache/responses"
     """Folder of the request store."""
     ask: Literal["direct", "batch"] = "direct"

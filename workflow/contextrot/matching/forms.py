@@ -15,6 +15,13 @@ _TITLE = regex.compile(r"^\s*(['\"“‘«].+['\"”’»])\s+by\s+\p{Lu}")
 _SENTENCE_GOLD = regex.compile(
     r"^(?:I|You|They|He|She|We)\s+(?!never|do|did|don|am|are|was|were|have|had|will|would)\p{L}+\s+(?=(?:the|an?|my|your)\s+\p{L}+\.?$)"
 )
+_DAY = r"((?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?)"
+_REORDERED = [
+    (regex.compile(rf"(.+) on {_DAY}\.?", regex.I), r"\2 at \1"),
+    (regex.compile(rf"{_DAY},? at (.+?)\.?", regex.I), r"\2 on \1"),
+    (regex.compile(r"between (\S*\d\S*) and (\S*\d.*)", regex.I), r"\1 to \2"),
+]
+"""The same in another order or wording: a time and its day, a range."""
 _REMARK = regex.compile(r"\s*\((?:including|counting|excluding|inclusive|not counting)[^()]*\)", regex.I)
 _ABSTAINING_GOLD = regex.compile(
     r"information provided is not enough|not enough information|did not (?:tell|mention|say)|never (?:told|mentioned|said)|cannot be answered|no information|"
@@ -32,14 +39,40 @@ def alternatives(gold: str, question: str = "") -> list[str]:
     gold = gold.strip()
     found = _OR_IN_BRACKETS.findall(gold)
     gold = _OR_IN_BRACKETS.sub("", gold)
-    parts = [_ALSO.sub("", part) for part in regex.split(r"(?<=\p{L})[.;]\s+|\n", gold)] if _ALSO.search(gold) else [gold]
+    parts = [_ALSO.sub("", part) for part in regex.split(r"(?<=[\p{L}\d])[.;]\s+|\n", gold)] if _ALSO.search(gold) else [gold]
     found = [*found, *(short for one in found for short in _shorter(one))]
     parts += _shorter(gold)
     place = regex.fullmatch(r"(\p{Lu}[\p{L} .'-]+), \p{Lu}[\p{L} .'-]+", gold)
     if place and regex.search(r"\b(?:where|city|town)\b", question, regex.I):
         parts.append(place[1])
+    parts += _without_rate(gold) + _proper(gold, question) + (["0"] if gold.casefold() in ("none", "nobody") else [])
     forms = [_REMARK.sub("", part).strip(" .;,") if len(parts) > 1 or found else part for part in [*parts, *found]]
     return [form for form in forms if form] or [gold]
+
+
+_RATE = regex.compile(
+    r"\s*(?:\b(?:per|an?|each|every)\s+|/\s*)(hour|day|night|week|month|year)\b|\b(hour|dai|week|month|year)ly\b", regex.I
+)
+
+
+def _without_rate(gold: str) -> list[str]:
+    """ "£85 a month" is said by "£85"; see `other_rate`."""
+    short = _RATE.sub("", gold).strip(" .")
+    return [short] if short != gold.strip(" .") and regex.fullmatch(r"[$€£¥₹]?\s?\d[\d.,]*(?:\s?\p{L}+)?", short) else []
+
+
+def other_rate(gold: str, answer: str) -> bool:
+    """Whether an answer gives an amount by another time than the gold answer does, and none by the same: a week for a month."""
+    wanted, said = ({(a or b).lower()[:3] for a, b in _RATE.findall(text)} for text in (gold, answer))
+    return bool(_without_rate(gold) and said and not wanted & said)
+
+
+def _proper(gold: str, question: str) -> list[str]:
+    """A name without the noun that the question has: "Hotel Drei Raben" is the hotel "Drei Raben"."""
+    words, asked = gold.strip(" .").split(), regex.findall(r"\p{L}+", question.casefold())
+    if not 1 < len(words) < 5 or not all(word[:1].isupper() for word in words):
+        return []
+    return [" ".join(rest) for noun, rest in ((words[0], words[1:]), (words[-1], words[:-1])) if noun.casefold() in asked]
 
 
 def _shorter(gold: str) -> list[str]:
@@ -56,6 +89,9 @@ def _shorter(gold: str) -> list[str]:
         return [title[1]]
     if _SENTENCE_GOLD.match(gold):
         return [_SENTENCE_GOLD.sub("", gold)]
+    for pattern, other in _REORDERED:
+        if found := pattern.fullmatch(gold):
+            return [found.expand(other)]
     qualified = regex.match(r"(\$?\d[\d.,]*\s\p{L}+)\s+(?:for|if|when|from|including|since)\s", gold)
     if qualified:
         return [qualified[1]]

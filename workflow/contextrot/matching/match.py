@@ -76,7 +76,11 @@ def match(
         rule, spans = _found(form, said, asked, question)
         if rule in ("contained", "in order") and stance.bare_list(answer, form):
             continue
-        if rule is None or _names_distractor(words_of(form, language), said, asked, distractors):
+        if (
+            rule is None
+            or forms.other_rate(reference, answer)
+            or _names_distractor(words_of(form, language), said, asked, distractors)
+        ):
             continue
         sentences = [said.text[slice(*stance.sentence_bounds(said.text, *span))] for span in spans]
         if prompt is None or not copied(answer, sentences, plain(prompt)):

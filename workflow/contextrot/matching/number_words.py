@@ -73,11 +73,19 @@ _SPOKEN = regex.compile(
 )
 _ORDINAL = regex.compile(rf"\b({'|'.join(_ORDINALS)})\b(?!s)")
 _UNIT = r"(years?|months?|weeks?|days?|hours?|minutes?)"
+_AMOUNT = r"(kilos?|kilograms?|kilomet(?:re|er)s?|lit(?:re|er)s?|miles?|met(?:re|er)s?|pounds?|gallons?|tonnes?|tons?)"
 _REWRITTEN = [
     (regex.compile(pattern), replacement)
     for pattern, replacement in [
         (r"\b(?:no|number|nr)\.?\ (?=\d)", ""),
         (r"(?<=\d)\ 1/2\b", ".5"),
+        (r"(?<![\d/])(\d+(?:\.\d+)?)\ ?(?:/|out\ of)\ ?(5|10|20|100)(?![\d/%]|\.\d)", r"\1 of \2"),
+        (r"(?<=\d)\ ?h\ ?(\d{1,2})(?:\ ?m(?:ins?)?)?\b", r" hours \1 minutes"),
+        (r"(?<=\d)\ ?h\b", " hours"),
+        (r"\b(\d+)\ and\ (?:a|1)\ quarter\b", r"\1.25"),
+        (r"\b(\d+)\ and\ 3\ quarters\b", r"\1.75"),
+        (r"\b(?:once|1\ time)\ (?:an?|each|every|per)\ fortnight\b", "every 2 weeks"),
+        (r"\b(?:a|1)\ fortnight\b", "2 weeks"),
         (r"(?<![\d/])1/2\b(?!/)", "0.5"),
         (r"\b(?:a|an|1)\ (?:and\ )?(?:a\ )half\ " + _UNIT, r"1.5 \1"),
         (r"\b(\d+)\ and\ a\ half\b", r"\1.5"),
@@ -85,14 +93,23 @@ _REWRITTEN = [
         (r"\b(?:a\ )?half\ (?:of\ )?(?:an?\ )?" + _UNIT, r"0.5 \1"),
         (r"\b(?:3|0\.75)[\ -]quarters?\ of\ an?\ " + _UNIT, r"0.75 \1"),
         (r"\b(?:a\ |1\ )?quarter\ (?:of\ )?an?\ " + _UNIT, r"0.25 \1"),
+        (r"\b(?:a\ |1\ )?half\ (?:of\ )?an?\ " + _AMOUNT, r"0.5 \1"),
+        (r"\b(?:3|0\.75)[\ -]quarters?\ of\ an?\ " + _AMOUNT, r"0.75 \1"),
+        (r"\b(?:a\ |1\ )?quarter\ (?:of\ )?an?\ " + _AMOUNT, r"0.25 \1"),
+        (r"(?<![\d/.])1/3(?![\d/])", "a 3rd"),
+        (r"(?<![\d/.])1/4(?![\d/])", "a quarter"),
+        (r"\b(\d+)\ (met(?:re|er)s?|euros?|dollars?|pounds?)\ ([1-9]\d)(?=\s*(?:[.,;!?)]|$))", r"\1.\3 \2"),
+        (r"\b(\d+)\ ?x\ (?=an?\b|per\b|every\b|each\b|daily\b|weekly\b|monthly\b|yearly\b)", r"\1 times "),
+        (r"\btwice\b", "2 times"),
+        (r"\bthrice\b", "3 times"),
+        (r"(?<=\btimes\ )daily\b", "a day"),
+        (r"(?<=\btimes\ )(week|month|year)ly\b", r"a \1"),
         (r"\b(?:every|each)\ (?:other|2nd)\ (day|week|month|year)\b", r"every 2 \1s"),
         (r"\b(?:biweekly|fortnightly|every\ fortnight)\b", "every 2 weeks"),
         (r"\b(?:once|1\ time)\ (?:every\ |an?\ |each\ |per\ )(day|week|month|year)\b", r"every\1"),
         (r"\b(?:every|each)\ (?:single\ )?(day|week|month|year)\b", r"every\1"),
         (r"\b(week|month|year)ly\b", r"every\1"),
         (r"\bdaily\b(?=[.!]|$)", "everyday"),
-        (r"\btwice\b", "2 times"),
-        (r"\bthrice\b", "3 times"),
         (r"\b(?:a\ )?half\ (?:a\ )?dozen\b", "6"),
         (r"(?<![\d.,])(\d{1,6})\ dozen\b", lambda m: str(12 * int(m[1]))),
         (r"\ba\ dozen\b|\bdozen\b", "12"),
@@ -182,6 +199,8 @@ def _english(found: regex.Match) -> str:
     done.append(str(int(whole)) if whole == int(whole) else str(round(whole, 6)))
     if ordinal:
         done[-1] = _suffixed(int(whole))
+    if len(done) == 2 and 17 <= float(done[0]) <= 20 and regex.fullmatch("[1-9][0-9]", done[1]):
+        return "".join(done)  # a year: "nineteen eighty-seven"
     separator = "-" if len(done) > 1 and "-" in found[0] else " "
     return separator.join(done)
 

@@ -42,7 +42,8 @@ _GROUPED = regex.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d+)?|\d{1,3}(?:\.\d{3
 _NUMBER = r"\d+(?:[.,]\d+)*"
 _MONTH = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
 _UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
-_SUFFIX = r"(?:\ ?(?:k|m|mn|bn|million|billion|thousand)(?![\p{L}\d]))?"
+_SUFFIX = r"(?:(?:\ ?(?:k|mn|bn|million|billion|thousand)|m(?!\ (?:tall|high|long|wide|deep|away)))(?![\p{L}\d]))?"
+"""What multiplies a number; "1.8 m" are metres."""
 _WORD_MONEY = "|".join(regex.escape(word) for word in sorted(_CURRENCIES, key=len, reverse=True))
 _PART = rf"{_NUMBER}[\ -]?(?:{_UNIT})(?:s|n|e|en)?(?!\p{{L}})"
 _PM = r"(?:a\.?\ ?m\b\.?|p\.?\ ?m\b\.?)"
@@ -53,6 +54,7 @@ VALUE = regex.compile(
     rf"""
     (?<date>
         (?<!\d)\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}(?!\d) | (?<!\d)\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}}(?!\d)
+      | (?<!\d)(?:19|20)\d{{2}}-(?:0[1-9]|1[0-2])(?![-\d])
       | \d{{4}}年\d{{1,2}}月\d{{1,2}}[日号] | (?<!\d)\d{{1,2}}月\d{{1,2}}[日号]
       | (?<![\d.,])\d{{1,2}}(?:st|nd|rd|th|\.)?\ (?:of\ )?(?:{_MONTH})(?!\p{{L}})\.?(?:,?\ (?:of\ |in\ |عام\ |سنه\ )?\d{{4}}(?!\d))?
       | (?<!\p{{L}})(?:{_MONTH})\.?\ (?:the\ )?\d{{1,2}}(?:st|nd|rd|th)?(?![\d:.,]?\d|\p{{L}})(?:,?\ (?:of\ |in\ )?\d{{4}}(?!\d))?
@@ -62,6 +64,7 @@ VALUE = regex.compile(
         (?:{_BEFORE})?(?<![\d.])\d{{1,2}}[点點時时](?![間间])(?:\d{{1,2}}分?|半|钟)?
       | (?:{_BEFORE})(?<!\d)\d{{1,2}}:\d{{2}}
       | (?<![\d.:])\d{{1,2}}[:.]\d{{2}}\ ?(?:{_PM}|uhr\b) | (?<![\d.:])\d{{1,3}}:\d{{2}}(?::\d{{2}})?(?!\d)(?:\ {_DAYTIME})?
+      | (?<![\d.:])\d{{1,2}}\ [0-5]\d\ ?(?:{_PM}|{_DAYTIME})
       | (?<![\d.:])\d{{1,2}}\ ?(?:{_PM}|uhr\b|o'clock\b)(?:\ {_DAYTIME})? | (?<![\d.:])\d{{1,2}}\ {_DAYTIME}
       | (?<![\d.])(?:half|quarter|5|10|20|25|\d{{1,2}}\ minutes)\ (?:past|to)\ (?:1[0-2]|[1-9])(?![\d:])(?:\ ?{_PM}|\ {_DAYTIME})?
       | (?:12\ )?\b(?:noon|midday|midnight|mitternacht)\b
@@ -130,7 +133,7 @@ def read(match: regex.Match, comma_decimal: bool = False) -> Value:
     number = _fraction(first[0], comma_decimal)
     if kind == "ordinal":
         return Value("ordinal", number, count=number)
-    scale = regex.search(r"(?<=\d\ ?)(k|mn|bn|m|million|billion|thousand)(?!\p{L})", text)
+    scale = regex.search(r"(?<=\d\ ?)(k|mn|bn|(?<=\d)m|million|billion|thousand)(?!\p{L})", text)
     if kind in ("money", "number") and scale:
         number *= _SCALE[scale[1]]
     if kind == "money":

@@ -38,6 +38,7 @@ _OR_BEFORE = regex.compile(
     rf"|(?<=[\p{{L}}\p{{M}}\d%.,\"”」]\s*){_OR}[\s,:\"“「]*(?:in |at |on |the |a |an |it was |it is |im |der |die |das |el |في )*$"
     r"|/\s*(?:the |a )?$|(?<=[^。、でんす])か$|(?:可能|也许|或许)是[^。]*也可能是$|(?:かもしれま?せ?ん?し?)[^。]*$"
 )
+_CANDIDATES = regex.compile(r"\b(?:candidates?|options|possibilities|possible|one of)\b")
 _UNKNOWN = regex.compile(
     r"\b(?:do(?:es)? not|did not|have not|has not|can ?not|could not|was not|were not|is not|are not|never|am not|not|unable to|no|without|nothing|neither|nowhere)\s+"
     r"(?:\w+\s+){0,5}?(?:tell|told|says?|said|see|know|known|mention\w*|provid\w*|specif\w*|stat\w*|giv\w*|find|found|have|contain\w*|include\w*|indicat\w*|determin\w*|answer\w*|available|"
@@ -56,6 +57,7 @@ _PAST = regex.compile(
     r"\b(?:was|were|had|used to|previously|before|earlier|formerly|originally|initially|at first|at 1st|1st|started)\b"
 )
 _NOW = regex.compile(r"\b(?:now|current(?:ly)?|these days|nowadays|at present|today|recent(?:ly)?|latest|any ?more)\b")
+_WAS, _IS = regex.compile(r"\b(?:was|were|used to)\b"), regex.compile(r"\b(?:is|are|rose|increased|raised|dropped)\b[^.]*\d")
 _PLACES = (
     r"in|into|inside|within|on|onto|at|im|auf|an",
     "under|underneath|beneath|below|unter|unterhalb",
@@ -113,6 +115,10 @@ def denied(text: str, start: int, end: int) -> bool:
 def one_of_several(text: str, start: int, end: int) -> bool:
     """Whether a span is only one of the candidates that are named: "X or Y", "either X or Y", "X / Y / Z", "between X and Y"."""
     left, right = sentence_bounds(text, start, end)
+    if _CANDIDATES.search(text[left:start]) and (
+        regex.match(r"\s*,|\s+and\b", text[end:right]) or regex.search(r"(?:,|\band)\s+(?:the |an? )?$", text[left:start])
+    ):
+        return True
     return bool(_OR_AFTER.search(text[end:right])) or bool(_OR_BEFORE.search(text[left:start]))
 
 
@@ -179,6 +185,8 @@ def bygone(text: str, start: int, end: int, question: str = "") -> bool:
     if _INTENDED.search(text[left:start]) and not regex.search(_PLAN, question):
         return True
     if _NOW.search(question) and not _NOW.search(own) and _LATEST.search(text[:left] + text[right:]):
+        return True
+    if _NOW.search(question) and _WAS.search(text[left:start]) and _IS.search(text[right:]):
         return True
     if _PAST.search(text[left:start]) and regex.search(r"\band (?:\w+ )?(?:now|currently)\b", text[end:right]):
         return True

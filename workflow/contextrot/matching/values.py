@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import regex
 
 from contextrot.matching import stance
 from contextrot.matching.spoken_values import Value, duration_unit, same
-from contextrot.matching.words import MEASURES, Token, Words
+from contextrot.matching.words import MEASURES, MULTIPLES, Token, Words
 
 GENERIC = frozenset(
     "thing things item items time times piece pieces people person persons one ones unit units copy copies old ago".split()
@@ -32,7 +33,7 @@ _TOTAL = regex.compile(
 )
 _COMPUTED = regex.compile(r"(?:\bplus\b|\bminus\b|\+|-)[^.;=]*\b(?:is|are|gives)\s+(?:about\s+)?[$€£]?$")
 _LATEST = regex.compile(
-    r"\b(?:now|currently|recently|these days|latest|increased to|raised to|went up to|grew to|updated to|up to|answer)\b(?! far)"
+    r"\b(?:now|currently|recently|these days|latest|(?:increased|raised|grew|updated|lowered|reduced|changed|dropped|cut|went)\s(?:\w+\s)?to|up to|answer)\b(?! far)"
 )
 _AFTERWARDS = regex.compile(r"^[^.;:,\d]{0,40}\b(?:in total|altogether|in all|all together|overall|combined)\b")
 _CONDITION = regex.compile(r"^\W*(?:if|since|because|given|as|when|although)\b")
@@ -111,6 +112,8 @@ def claims_value(gold: Token, nouns: Sequence[Token], answer: Words, question: W
             said = replace(said, kind="duration", amount=said.amount * gold.value.amount / gold.value.count, unit=wanted.unit)
         if wanted.kind == "number" and said.kind in ("money", "share", "duration", "ordinal") and said.count is not None:
             said = replace(said, kind="number", amount=said.count, unit="")
+        if said.kind == wanted.kind == "number":
+            said = replace(said, amount=said.amount * _times(nouns, token, answer, question))
         if same(wanted, said):
             return token
     return None
@@ -121,7 +124,9 @@ def _comparable(wanted: Value, token: Token, unit: tuple[int, str] | None, quest
     if kind == wanted.kind:
         return True
     if kind == "number":
-        short = wanted.kind == "money" and regex.search(r"\bhow much\b|cost|price|amount|wie viel", question.text)
+        short = wanted.kind == "money" and regex.search(
+            r"\bhow much\b|cost|price|amount|rent|fee|pay|paid|charge|salary|budget|wie viel", question.text
+        )
         return bool(short) or (wanted.kind == "duration" and (unit is not None or bool(_OPEN.search(question.text))))
     if wanted.kind == "number":
         return (
@@ -144,13 +149,26 @@ def _set_aside(text: str, token: Token, question: Words) -> bool:
 
 def _other_measure(nouns: Sequence[Token], token: Token, answer: Words, question: Words) -> bool:
     """Whether the value has another unit of measure than gold answer or question, or lacks the gold answer's."""
+    own, asked, said = _measures(nouns, token, answer, question)
+    if said is None:
+        return own is not None and own != asked
+    wanted = own or asked
+    return wanted not in (None, said) and MULTIPLES.get(wanted, (wanted,))[0] != MULTIPLES.get(said, (said,))[0]
+
+
+def _measures(nouns: Sequence[Token], token: Token, answer: Words, question: Words) -> tuple[str | None, str | None, str | None]:
+    """Units of measure of the gold answer, of the question, and of a value of the answer."""
     own = next((noun.text for noun in nouns if noun.text in MEASURES), None)
     asked = next((noun.text for noun in counted(question) if noun.text in MEASURES), None)
     follows = next((other.text for other in answer.after(token.end, 1)), None)
-    said = follows if follows in MEASURES else None
-    if said is None:
-        return own is not None and own != asked
-    return (own or asked) not in (None, said)
+    return own, asked, follows if follows in MEASURES else None
+
+
+def _times(nouns: Sequence[Token], token: Token, answer: Words, question: Words) -> Fraction:
+    """How many of the gold answer's units one of the answer's is: 1/1000 for a gram where kilograms are wanted."""
+    own, asked, said = _measures(nouns, token, answer, question)
+    of, to = MULTIPLES.get(said or ""), MULTIPLES.get(own or asked or "")
+    return of[1] / to[1] if of and to and of[0] == to[0] else Fraction(1)
 
 
 def _claimed(candidates: list[Token], nouns: Sequence[Token], answer: Words, question: Words) -> list[Token]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property, lru_cache
 
 import regex
@@ -30,6 +31,8 @@ _CONTRACTED = [
         (r"(?<=s)'(?=\s|$)", ""),
         (r"(?<=\p{L})\+(?=\W|$)", " plus"),
         (r"\*\*|__|`", ""),
+        (r"(?<=\d)\s?(?:°|º|degrees?)\s?(?:c|celsius|centigrade)\b", " celsius"),
+        (r"(?<=\d)\s?(?:°|º|degrees?)\s?(?:f|fahrenheit)\b", " fahrenheit"),
         (r"(?<=\p{L})-(?=\p{L})", " "),
     ]
 ]
@@ -47,11 +50,20 @@ _SHORT = {
     "m": "metre metres meter meters", "cm": "centimetre centimetres centimeter centimeters", "mile": "miles meile meilen mi",
     "lb": "lbs pound pounds", "gb": "gigabyte gigabytes", "tb": "terabyte terabytes", "mb": "megabyte megabytes", "ml": "millilitre milliliter millilitres milliliters",
     "l": "litre litres liter liters", "g": "gram grams gramm", "tonne": "tonnes tons ton",
-    "gallon": "gallons", "ounce": "ounces oz", "inch": "inches", "acre": "acres", "degree": "degrees", "mbps": "mb/s",
+    "gallon": "gallons", "ounce": "ounces oz", "inch": "inches", "acre": "acres", "degree": "degrees", "mbps": "mb/s", "celsius": "", "fahrenheit": "",
 }  # fmt: skip
 _ALIAS = {word: short for short, words in _SHORT.items() for word in [*fold(words).split(), short]}
 MEASURES = frozenset(_SHORT)
 """Short names of units of measure; a number with another of them is another value."""
+MULTIPLES: dict[str, tuple[str, Fraction]] = {
+    unit: (base, Fraction(size))
+    for base, sizes in {
+        "metre": {"km": "1000", "m": "1", "cm": "0.01"}, "gram": {"tonne": "1000000", "kg": "1000", "g": "1"}, "litre": {"l": "1", "ml": "0.001"},
+        "byte": {"tb": "1000000", "gb": "1000", "mb": "1"},
+    }.items()
+    for unit, size in sizes.items()
+}  # fmt: skip
+"""Units that are multiples of one base, so that 2 kg and 2,000 g are one value."""
 
 
 Span = tuple[int, int]

@@ -26,11 +26,7 @@ SAMPLING = ("temperature", "top_p", "top_k", "min_p", "seed", "frequency_penalty
 REASONING = re.compile(r"o\d($|-)|gpt-[5-9]($|[.-])|codex-mini")
 """OpenAI's reasoning models, by their names wherever they are reached; the `-chat` ones among them answer without thinking."""
 CLAUDE = re.compile(r"claude-")
-REMOVABLE = (
-    "stream_options", "max_completion_tokens", "max_tokens", "frequency_penalty", "presence_penalty", "reasoning_effort", "temperature",
-    "thinking", "top_p", "top_k", "seed", "stream",
-)  # fmt: skip
-"""Parts that a server may refuse, the longer names first."""
+NEVER_REMOVED = ("model", "messages")
 LEAST_THINKING_TOKENS = 1024
 """Anthropic's smallest budget."""
 EFFORT_TOKENS = {"minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384}
@@ -168,12 +164,22 @@ class ChatRequests:
 
 
 def refused_part(message: str, body: dict[str, Any]) -> str | None:
-    """The part of a request that a server's message complains of; None if it names none."""
-    for name in REMOVABLE:
-        words = r"\bstream(ing)?\b" if name == "stream" else rf"\b{name}\b"
-        if name in body and body[name] is not False and re.search(words, message):
-            return name
-    return None
+    """The part of a request that a server's message complains of; None if it names none.
+
+    A name that is a word of English too (`stop`) counts only where it is named as a part: in quotes, after `body.` or `parameter`.
+    """
+    found = []
+    for name in body:
+        if name in NEVER_REMOVED or body[name] is False:
+            continue
+        words = rf"(?<![\w-]){re.escape(name)}(?![\w-])"
+        if name == "stream":
+            words = r"\bstream(ing)?\b"
+        elif name.isalpha() and name not in ("temperature", "seed", "thinking"):
+            words = rf"[\"'`]{name}[\"'`]|\b(body|parameters?|arguments?|field|property|option)\W{{1,3}}{name}\b|^{name}\s*:|(supplied|permitted|supported): {name}\b"
+        if place := re.search(words, message, re.IGNORECASE):
+            found.append((name == "stream", place.start(), name))
+    return min(found, default=(False, 0, None))[2]
 
 
 def in_its_place(refused: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 - What heals by itself (the server asks to wait, is down, loads, does not answer in time) is tried again until
   `retry_deadline_seconds` after the request was first sent. What the server asks to wait is waited, whatever the status.
 - What came but is no answer may have been billed, and is tried `max_attempts` times.
-- A kept-alive connection that the server had closed meanwhile costs no attempt and no pause.
+- A kept-alive connection that the server had closed meanwhile costs no attempt and no pause; what was sent on it may have been billed.
 - A server that is down is waited for by all requests together (`outages`), and by the other jobs that share its rate limit.
 """
 
@@ -109,11 +109,9 @@ class Retrying:
                 self._stop.check()
                 if outages.since is not None and not admitted:
                     continue
-                reservation = await self._account.reserve(key, bound)
-                sent_at = clock.monotonic()
+                failure, reply, reservation, sent_at = await self._once(body, key, prompt_tokens, bound)
                 deadline = sent_at + limit if deadline is None else deadline
                 attempts += 1
-                failure, reply = await self._once(body, prompt_tokens, reservation)
             if failure is None:
                 self._concurrency.answered()
                 outages.answered()
@@ -129,20 +127,24 @@ class Retrying:
                 left = max(0.0, deadline - clock.monotonic())
                 await self._stop.sleep(pause if failure.retry_after is not None else min(pause, left))
 
-    async def _once(self, body: dict[str, Any], prompt_tokens: int, reservation: Reservation) -> tuple[Failure | None, Reply]:
-        """One attempt, whose reservation is settled if it failed."""
-        try:
-            failure, reply = await self._send(body, prompt_tokens)
-            for _ in range(MOST_STALE_CONNECTIONS):
-                if not isinstance(failure, faults.StaleConnection):
-                    break
+    async def _once(
+        self, body: dict[str, Any], key: str, prompt_tokens: int, bound: int
+    ) -> tuple[Failure | None, Reply, Reservation, float]:
+        """One attempt, whose reservations are settled but for that of a reply; also the last one, and when it was first sent."""
+        sent_at = None
+        for again in range(MOST_STALE_CONNECTIONS, -1, -1):
+            reservation = await self._account.reserve(key, bound)
+            sent_at = self._clock.monotonic() if sent_at is None else sent_at
+            try:
                 failure, reply = await self._send(body, prompt_tokens)
-        except BaseException:
-            self._account.lose(reservation)
-            raise
-        if failure is not None:
-            self._account.lose(reservation) if failure.billed else self._account.settle(reservation, 0)
-        return failure, reply
+            except BaseException:
+                self._account.lose(reservation)
+                raise
+            if failure is not None:
+                self._account.lose(reservation) if failure.billed else self._account.settle(reservation, 0)
+            if not (again and isinstance(failure, faults.StaleConnection)):
+                break
+        return failure, reply, reservation, sent_at
 
     def _ended(self, failure: Failure, unreadable: int, deadline: float) -> bool:
         """Whether the request is not sent again."""

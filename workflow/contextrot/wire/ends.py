@@ -11,6 +11,8 @@ DeepSeek `finish_reason`; Cohere `finish_reason` of chat v1 and v2; AWS Bedrock 
 
 from __future__ import annotations
 
+import re
+
 ANSWERED, TRUNCATED, REFUSED, FAULT, OTHERWISE = "answered", "truncated", "refused", "failed", "ended_otherwise"
 LONGEST_NAME = 100
 
@@ -50,7 +52,15 @@ _ENDS = {
         load repetition incomplete
     """,
 }
-_MEANING = {end: meaning for meaning, ends in _ENDS.items() for end in ends.split()}
+_NAMESPACE = re.compile(r"^(finish|stop|done)reason(?=.)")
+
+
+def _plain(end: str) -> str:
+    """Letters and digits alone: `max_tokens`, `MaxTokens`, `max-tokens` and `FINISH_REASON_MAX_TOKENS` are one end."""
+    return _NAMESPACE.sub("", re.sub(r"[\W_]+", "", end.casefold()))
+
+
+_MEANING = {_plain(end): meaning for meaning, ends in _ENDS.items() for end in ends.split()}
 
 
 def outcome_of_end(finish_reason: str | None) -> str:
@@ -59,4 +69,4 @@ def outcome_of_end(finish_reason: str | None) -> str:
     `answered` says that the model ended by itself; whether there is a text is for the caller to see. Without a reason (None), or with one that
     is in no table, it is `ended_otherwise`.
     """
-    return _MEANING.get((finish_reason or "").strip().lower(), OTHERWISE)
+    return _MEANING.get(_plain(finish_reason or ""), OTHERWISE)

@@ -6,7 +6,7 @@ Failure
 ├── NoConnection       none, or one that broke                                                retried
 │   ├── Unreachable       refused, no route, no such name: nothing was sent
 │   ├── Broken            it ended before anything came back                                  perhaps billed
-│   └── StaleConnection   kept alive, and closed by the server meanwhile: no byte came        at once, as no attempt
+│   └── StaleConnection   kept alive, and closed by the server meanwhile: no byte came        at once, as no attempt, perhaps billed
 ├── TimedOut           no complete answer in time                                             retried, perhaps billed
 ├── Unreadable         something came that is no answer                                       retried, perhaps billed
 │   ├── Malformed         not in the protocol's form
@@ -21,6 +21,9 @@ Failure
 """
 
 from __future__ import annotations
+
+NOT_BEGUN = frozenset({425, 429, 503, 529})
+"""Statuses of a server that is too busy, or not ready, to begin with a request."""
 
 
 class Failure(Exception):
@@ -56,10 +59,14 @@ class RateLimited(Failure):
 
 
 class ServerFault(Failure):
-    """The server's own fault, or a server that is not ready yet."""
+    """The server's own fault, or a server that is not ready yet; unless its status says that it had not begun, it may have been billed."""
 
     kind = "server"
     retried = True
+
+    def __init__(self, message: str, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, status, retry_after)
+        self.billed = status not in NOT_BEGUN
 
 
 class NoConnection(Failure):
@@ -81,6 +88,8 @@ class Broken(NoConnection):
 
 class StaleConnection(NoConnection):
     """A kept-alive connection that the server had closed meanwhile: the request is sent again at once and counts as no attempt."""
+
+    billed = True
 
 
 class TimedOut(Failure):

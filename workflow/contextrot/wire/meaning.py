@@ -1,9 +1,9 @@
 """What an error means: by the status and the machine-readable code, then by the numbers in it, and only then by its words.
 
 A code is the provider's own statement; words are written for people, and link a billing page from a limit of a minute. Numbers: a prompt of so
-many tokens against a limit of so many. Sources, each provider's error reference: OpenAI "Error codes"; Azure OpenAI content filtering (`innererror`); Anthropic "Errors"; Google
-"Troubleshooting" and `google.rpc.Code`; AWS Bedrock Converse; Groq; Mistral; DeepSeek; Zhipu GLM "Error codes" (1113, 1261, 1301, 1302 ...); Moonshot;
-DashScope; Cohere; OpenRouter "Errors"; TGI `ErrorType`; llama.cpp server `error_type`; vLLM; LM Studio and Ollama by their issue trackers.
+many tokens against a limit of so many. Codes and statuses stand in `error_codes`; fields and words are those of the error references of OpenAI, Azure
+(`innererror`), Anthropic, Google, AWS Bedrock Converse, Groq, Mistral, DeepSeek, Zhipu GLM, Moonshot, MiniMax, DashScope, Cohere, OpenRouter, TGI,
+llama.cpp and vLLM; LM Studio's and Ollama's by their issue trackers.
 """
 
 from __future__ import annotations
@@ -14,65 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contextrot.wire import faults, retry_after
+from contextrot.wire import error_codes, faults, retry_after
 from contextrot.wire.faults import Failure
 
 LONGEST_MESSAGE = 1000
-_CODES: list[tuple[type[Failure], str]] = [
-    (
-        faults.OverWindow,
-        """context_length_exceeded exceed_context_size_error context_window_exceeded model_context_window_exceeded string_above_max_length
-        prompt_too_long input_too_long request_too_large max_context_length_exceeded context_length_error 1261""",
-    ),
-    (
-        faults.ContentFilter,
-        """content_filter content_policy_violation responsibleaipolicyviolation data_inspection_failed datainspectionfailed content_moderation
-        moderation_error moderation_blocked prohibited_content safety content_blocked 1301""",
-    ),
-    (
-        faults.NoCredit,
-        """insufficient_quota insufficient_credits insufficient_balance insufficient_funds billing_hard_limit_reached billing_not_active billing_error
-        payment_required exceeded_current_quota_error arrearage credit_exhausted 1113""",
-    ),
-    (
-        faults.RateLimited,
-        """rate_limit_exceeded rate_limit_error rate_limited rate_limit_reached_error resource_exhausted too_many_requests toomanyrequestsexception
-        throttlingexception throttling throttling.ratequota throttling.allocationquota limit_burst_rate limit_requests servicequotaexceededexception
-        ratelimitreached 1302 1303 1304 1305""",
-    ),
-    (
-        faults.Denied,
-        """invalid_api_key authentication_error invalid_authentication_error unauthenticated unauthorized api_key_invalid permission_error
-        permission_denied accessdeniedexception access_denied unrecognizedclientexception expiredtokenexception invalidsignatureexception
-        account_deactivated model_not_found not_found_error not_found deploymentnotfound resourcenotfoundexception unknown_model invalid_model
-        model_decommissioned model_not_exist service_disabled 1000 1001 1002 1003 1004 1110 1111 1112 1211""",
-    ),
-    (faults.TimedOut, "timeout_error request_timeout deadline_exceeded modeltimeoutexception"),
-]
-_MEANING = {code: kind for kind, codes in _CODES for code in codes.split()}
-_ORDER = [kind for kind, _ in _CODES]
 _CODE_FIELDS = ("code", "type", "status", "error_type", "reason", "__type", "Code", "error_code")
-_INNER_FIELDS = ("error", "innererror", "inner_error", "metadata", "details", "errors", "raw", "base_resp")
-_STATUSES: dict[int, type[Failure]] = {
-    401: faults.Denied,
-    402: faults.NoCredit,
-    403: faults.Denied,
-    404: faults.Denied,
-    405: faults.Denied,
-    408: faults.TimedOut,
-    409: faults.ServerFault,
-    410: faults.Denied,
-    413: faults.OverWindow,
-    423: faults.ServerFault,
-    424: faults.ServerFault,  # TGI: the generation failed
-    425: faults.ServerFault,
-    429: faults.RateLimited,
-    498: faults.RateLimited,  # Groq: capacity of the flex tier
-    499: faults.ServerFault,
-    504: faults.TimedOut,
-    524: faults.TimedOut,  # Cloudflare: the origin took too long
-}
-
+_INNER_FIELDS = set("error innererror metadata details errors raw baseresp response result fault detail".split())
+_WORDS = set(
+    "message msg detail error title errors raw errordescription errormessage errormsg errmsg statusmsg faultstring".split()
+)
+"""Fields of errors, without `_` and in small letters."""
 _NUMBER = r"[a-z_'`\s:=(]{0,40}?(\d{2,})(?!\d*\.\d)"
 _LIMIT = re.compile(
     r"(?:maximum|max|limit|at most|up to|<=?|less than|fewer than|only|window of|window is|window|supports|allowed|n_ctx)"
@@ -94,12 +45,12 @@ _OUTPUT_LIMIT = re.compile(
 )
 _CONTENT_FILTER = re.compile(
     r"content.?(filter|policy|management|moderation)|blocked by.{0,20}safety|safety (system|filter|setting)|requires moderation|flagged (by|as|for)|responsible.?ai"
-    r"|inappropriate content|敏感",
+    r"|inappropriate content|content exists risk|敏感",
     re.IGNORECASE,
 )
 _NO_CREDIT = re.compile(
     r"insufficient.{0,20}(quota|credit|funds|balance)|exceeded your current quota|credit balance|balance.{0,20}(insufficient|too low)"
-    r"|(credits?|balance).{0,20}(depleted|exhausted|used up)|no credits?\b|top up|recharge|api usage limits|spending limit|past invoices|余额|欠费|充值",
+    r"|(credits?|balance).{0,20}(depleted|exhausted|used up)|no credits?\b|n.t have (any|enough) credits|top up|recharge|api usage limits|spending limit|past invoices|余额|欠费|充值",
     re.IGNORECASE,
 )
 _EMPTY_ACCOUNT = re.compile(
@@ -141,8 +92,10 @@ def error_in(values: dict[str, Any], event: str = "") -> dict[str, Any] | str | 
     if not values.get("choices") and "usage" not in values:
         base = values.get("base_resp")  # MiniMax
         if isinstance(base, dict) and base.get("status_code"):
-            return {"message": base.get("status_msg"), "code": base.get("status_code")}
-        if any(isinstance(values.get(name), (str, list)) and values[name] for name in ("message", "msg", "detail", "errors")):
+            return base
+        inner = [values, *(value for name, value in values.items() if isinstance(value, dict) and _plain(name) in _INNER_FIELDS)]
+        inner += [value["Error"] for value in inner if isinstance(value.get("Error"), dict)]  # Tencent: Response.Error
+        if any(_plain(name) in _WORDS and isinstance(word, (str, list)) and word for one in inner for name, word in one.items()):
             return values
     return None
 
@@ -182,15 +135,24 @@ def failure_of(
     if status is None:
         status = next((int(code) for code in codes if code.isdigit() and len(code) == 3 and 400 <= int(code) < 600), None)
     wait = retry_after.seconds_of(headers or {}, objects, message)
-    kind = _kind(status, codes, objects, message, wait, sent)
+    asked_to_wait = retry_after.of_headers({k: v for k, v in (headers or {}).items() if str(k).lower().startswith("retry-after")})
+    kind = _kind(status, codes, objects, message, wait, sent, asked_to_wait is not None)
     return kind(message[:LONGEST_MESSAGE].encode("utf-8", "replace").decode(), status, wait)
 
 
 def _kind(
-    status: int | None, codes: list[str], objects: list[dict[str, Any]], message: str, wait: float | None, sent: Sent | None
+    status: int | None,
+    codes: list[str],
+    objects: list[dict[str, Any]],
+    message: str,
+    wait: float | None,
+    sent: Sent | None,
+    asked_to_wait: bool,
 ) -> type[Failure]:
-    found = {_MEANING[code] for code in codes if code in _MEANING and not (code.isdigit() and len(code) == 3)}
-    for kind in _ORDER:
+    found = {
+        error_codes.OF_CODE[code] for code in codes if code in error_codes.OF_CODE and not (code.isdigit() and len(code) == 3)
+    }
+    for kind in error_codes.ORDER:
         if kind in found:
             if kind is faults.RateLimited:
                 return _limited(message, wait)
@@ -201,13 +163,19 @@ def _kind(
         return faults.Denied
     if status in (429, 498):
         return faults.NoCredit if wait is None and _NO_CREDIT.search(message) else _limited(message, wait)
-    if status is None or status in (400, 413, 416, 422, 500) or (status > 404 and status < 500 and status not in _STATUSES):
+    if (
+        status is None
+        or status in (400, 413, 416, 422, 500)
+        or (status > 404 and status < 500 and status not in error_codes.OF_STATUS)
+    ):
         if too_long(message, objects, sent):
             return faults.OverWindow
         if status in (None, 400, 413, 422, 500) and _OVER_WINDOW.search(message) and not _only_output(message):
             return faults.OverWindow
+    if asked_to_wait and status in (402, 403, 404, 413, 420):  # RFC 9110: Retry-After says that the condition is temporary
+        return faults.ServerFault
     if status == 413 or (status in (401, 404, 405, 410, 402)):
-        return _STATUSES[status]
+        return error_codes.OF_STATUS[status]
     if status is None or status < 500:
         if status in (None, 400, 403, 412, 422) and _NO_CREDIT.search(message):
             return faults.NoCredit
@@ -217,8 +185,8 @@ def _kind(
             return faults.Denied
     if status is None:
         return faults.ServerFault
-    if status in _STATUSES:
-        return _STATUSES[status]
+    if status in error_codes.OF_STATUS:
+        return error_codes.OF_STATUS[status]
     if status >= 500 or status < 400:
         return faults.ServerFault
     return faults.ServerFault if wait is not None and _BUSY.search(message) else faults.BadRequest
@@ -279,8 +247,7 @@ def _objects(error: str | dict[str, Any], depth: int = 0) -> list[dict[str, Any]
         return _objects(value, depth + 1) if isinstance(value, dict) else []
     found = [error]
     if depth < 5:
-        for name in _INNER_FIELDS:
-            inner = error.get(name)
+        for inner in [value for name, value in error.items() if _plain(name) in _INNER_FIELDS]:
             for value in inner[:20] if isinstance(inner, list) else [inner]:
                 if isinstance(value, dict) or (isinstance(value, str) and value.lstrip().startswith("{")):
                     found += _objects(value, depth + 1)
@@ -290,6 +257,8 @@ def _objects(error: str | dict[str, Any], depth: int = 0) -> list[dict[str, Any]
 def _codes(entry: dict[str, Any]) -> list[str]:
     """Codes of one object, in small letters and without a namespace."""
     codes = [entry.get(name) for name in _CODE_FIELDS]
+    if "status_msg" in entry:  # MiniMax: numbers of its own, which mean something else in Zhipu's table
+        codes.append(f"minimax_{entry.get('status_code')}")
     return [
         str(code).split("#")[-1].lower()[:100] for code in codes if isinstance(code, (str, int)) and not isinstance(code, bool)
     ]
@@ -301,11 +270,14 @@ def _message(error: str | dict[str, Any], objects: list[dict[str, Any]]) -> str:
         return error[:4000]
     words: list[str] = []
     for entry in objects:
-        for name in ("message", "msg", "detail", "error", "title", "errors", "raw", "error_description"):
-            value = entry.get(name)
+        for value in [value for name, value in entry.items() if _plain(name) in _WORDS]:
             if value and not isinstance(value, dict) and (text := _text(value)) not in words:
                 words.append(text)
     return " | ".join(words)[:4000] or _text(error)
+
+
+def _plain(name: Any) -> str:
+    return str(name)[:40].replace("_", "").lower()
 
 
 def _text(value: Any) -> str:

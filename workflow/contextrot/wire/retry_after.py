@@ -1,7 +1,9 @@
 """How long a server asks to wait, in whatever way it says so.
 
 Sources: RFC 9110 10.2.3 (Retry-After, in seconds or as a date, which is UTC also where it does not say so); `retry-after-ms` of OpenAI and Azure; `google.rpc.RetryInfo` of Google's error model; "Please try again in
-9m38.016s" of OpenAI's and Groq's messages; `estimated_time` of Hugging Face while a model loads; `metadata.headers` of OpenRouter's errors.
+9m38.016s" of OpenAI's and Groq's messages; `estimated_time` of Hugging Face while a model loads; `metadata.headers` of OpenRouter's errors. Gateways
+give dates as ISO 8601 or as seconds of the epoch. Limits that say when they begin anew, for those with nothing left: OpenAI and Groq
+`x-ratelimit-reset-requests` ("6m0s"), Anthropic `anthropic-ratelimit-tokens-reset` (RFC 3339), IETF draft `RateLimit-Reset` (seconds).
 """
 
 from __future__ import annotations
@@ -10,13 +12,31 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 LONGEST_SECONDS = 86_400.0
-_PARTS = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|h|hours?|m|min|minutes?|s|sec|seconds?)(?![a-z])", re.IGNORECASE)
-_SAID = re.compile(r"(?:try again|retry|wait|available)[^.\d]{0,30}?((?:\d+(?:\.\d+)?\s*(?:ms|[hms])[a-z]*\s*)+)", re.IGNORECASE)
+EPOCH_SECONDS, EPOCH_MILLISECONDS = 1e9, 1e12
+"""A larger number is a moment, not a duration."""
+_PARTS = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|h|hours?|hrs?|m|mins?|minutes?|s|secs?|seconds?)(?![a-z])", re.IGNORECASE
+)
+_SAID = re.compile(
+    r"(?:try again|retry|wait|available|resets?)[^.\d]{0,30}?((?:\d+(?:\.\d+)?\s*(?:ms|[hms])[a-z]*\s*)+)", re.IGNORECASE
+)
+_SAID_ALONE = re.compile(r"retry[-_ ]?after[\"']?\s*[:=]\s*(\d+(?:\.\d+)?)(?![\d.]*\s*[a-z])", re.IGNORECASE)
+_NAMED = {
+    "retrydelay",
+    "retryafter",
+    "retryafterseconds",
+    "retryafters",
+    "retryin",
+    "retryinseconds",
+    "estimatedtime",
+    "waitseconds",
+}
+_NAMED_MILLISECONDS = {"retryafterms", "retryaftermilliseconds", "retrydelayms", "retryinms"}
 _UNITS = {"ms": 0.001, "mil": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
@@ -28,49 +48,67 @@ def seconds_of(headers: Mapping[str, str], details: list[dict[str, Any]], messag
         details: the objects of the error's body.
         message: its words.
     """
-    for seconds in (_of_headers(headers), _of_details(details)):
+    for seconds in (of_headers(headers), _of_details(details)):
         if seconds is not None:
             return seconds
     return _duration_said(message)
 
 
-def _of_headers(headers: Mapping[str, Any]) -> float | None:
+def of_headers(headers: Mapping[str, Any]) -> float | None:
+    """Seconds to wait by the headers alone."""
     named = {str(name).lower(): str(value) for name, value in headers.items()}
-    milliseconds = _number(named.get("retry-after-ms"))
-    if milliseconds is not None:
-        return _bounded(milliseconds / 1000)
-    value = named.get("retry-after")
-    if value is None:
-        return None
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        if (milliseconds := _number(named.get(name))) is not None:
+            return _bounded(milliseconds / 1000)
+    if (asked := _wait(named.get("retry-after"))) is not None:
+        return asked
+    used_up = [
+        _wait(value)
+        for name, value in named.items()
+        if "ratelimit" in name and "reset" in name and _number(named.get(name.replace("reset", "remaining"))) == 0
+    ]
+    return max((seconds for seconds in used_up if seconds is not None), default=None)
+
+
+def _wait(value: Any) -> float | None:
+    """Seconds of a number, a moment (HTTP's date, ISO 8601, seconds or milliseconds of the epoch) or a duration ("6m0s")."""
     if (number := _number(value)) is not None:
-        return _bounded(number)
-    if (duration := _duration(value)) is not None:
-        return duration
-    try:
-        moment = parsedate_to_datetime(value)
-        return _bounded((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError, IndexError):
+        since = number / 1000 if number >= EPOCH_MILLISECONDS else number
+        return _bounded(since - time.time() if number >= EPOCH_SECONDS else number)
+    if isinstance(value, dict):  # google.protobuf.Duration
+        return _number(value.get("seconds"))
+    if not isinstance(value, str):
         return None
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = read(value.strip())
+            return _bounded((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time())
+        except (ValueError, TypeError, OverflowError, IndexError):
+            continue
+    return _duration(value)
 
 
 def _of_details(details: list[dict[str, Any]]) -> float | None:
     for entry in details:
-        for name in ("retryDelay", "retry_after", "retryAfter", "retry_after_seconds", "estimated_time"):
-            value = entry.get(name)
-            if (number := _number(value)) is not None:
-                return _bounded(number)
-            if isinstance(value, str) and (duration := _duration(value)) is not None:
-                return duration
+        for name, value in entry.items():
+            plain = re.sub(r"[-_]", "", str(name)[:40]).lower()
+            if plain in _NAMED_MILLISECONDS and (number := _number(value)) is not None:
+                return _bounded(number / 1000)
+            if plain in _NAMED and (asked := _wait(value)) is not None:
+                return asked
         headers = entry.get("headers")
         if isinstance(headers, dict):
-            reset = _number(headers.get("X-RateLimit-Reset"))  # OpenRouter: milliseconds of the epoch
-            asked = _of_headers(headers) or (_bounded(reset / 1000 - time.time()) if reset and reset > 1e12 else None)
+            asked = of_headers(headers)
+            if asked is None:  # OpenRouter gives no count beside it
+                asked = _wait(headers.get("X-RateLimit-Reset"))
             if asked is not None:
                 return asked
     return None
 
 
 def _duration_said(message: str) -> float | None:
+    if alone := _SAID_ALONE.search(message):
+        return _wait(alone[1])
     said = _SAID.search(message)
     return _duration(said[1]) if said else None
 

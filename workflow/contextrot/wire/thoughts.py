@@ -2,7 +2,8 @@
 
 Templates of thinking models differ: some let the model open its thought (`<think>...</think>answer`), others open it in the prompt, so
 that the text holds a closing mark only. What stands behind the last closing mark is the answer. A thought that is not closed is no
-answer. A text that merely speaks of such marks is one: it holds an opening mark further in, or the marks in quotes.
+answer. A text that merely speaks of such marks is one: it holds an opening mark within a line, or the marks in quotes. A thought that
+begins on a line of its own is one wherever it stands.
 """
 
 from __future__ import annotations
@@ -38,12 +39,22 @@ FAMILIES: tuple[Pair, ...] = (
     ("<|channel>thought", "<channel|>"),  # Gemma
     ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),  # gpt-oss: harmony
     ("<|channel|>commentary<|message|>", "<|channel|>final<|message|>"),
+    ("Here is my thought process:", "Here is my response:"),  # Granite 3.2
+    ("Here's my thought process:", "Here's my response:"),
+    ("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel
 )
 """Opening and closing mark of a thought, by the chat templates on the models' cards."""
 
-_FRAME = re.compile(
-    r"<\|(?:return|end|start|im_end|START_RESPONSE|END_RESPONSE|begin_of_solution|end_of_solution|call)\|>(?:assistant)?"
+_TAG = re.compile(
+    r"<(?P<bar>\|?)(?P<close>/?)(?P<name>[\w:.-]*?(?:think|thought|reason|scratchpad|reflection|monologue)[\w:.-]*)(?P=bar)>",
+    re.IGNORECASE,
 )
+"""Marks that are written as tags and named for thinking, of whatever model: `<longcat_think>`, `<scratchpad>`, `<|/thinking|>`."""
+
+_FRAME = re.compile(
+    r"<\|(?:return|end|start|im_end|START_RESPONSE|END_RESPONSE|(?:begin|end)_of_(?:solution|box)|call)\|>(?:assistant)?|\[END FINAL RESPONSE\]"
+)
+_ROLE = re.compile(r"\s*(?:(?:<\|(?:start|im_start|start_header_id)\|>)?assistant(?:<\|end_header_id\|>)?\s*:?\s*)?")
 _WRAPPED = re.compile(r"\s*<(answer|response|solution)>(.*)</\1>\s*", re.DOTALL)
 _SPELLED_OUT = re.compile(r"\s*analysis(?=\S).*assistantfinal", re.DOTALL)
 """Harmony from a server that drops special tokens but not what they frame."""
@@ -61,6 +72,7 @@ class Thoughts:
     def __init__(self, pairs: Sequence[Pair] = FAMILIES, thinks: Callable[[], bool] = lambda: False) -> None:
         self._pairs = tuple(pairs)
         self._thinks = thinks
+        self._any_tag = self._pairs == FAMILIES
         self._marks = tuple(dict.fromkeys(mark.casefold() for pair in self._pairs for mark in pair))
 
     @classmethod
@@ -93,18 +105,23 @@ class Thoughts:
             return "", reasoning
         if not self._pairs:
             return text, reasoning
-        lowered = text.casefold()
-        marked = any(mark in lowered for mark in self._marks)
-        begun = self._opening_at_start(text) if marked else None
-        closing = self._last_closing(text, begun, bool(reasoning.strip())) if marked else None
+        pairs = self._pairs_in(text)
+        begun = _opening_at_start(text, pairs)
+        closing = self._last_closing(text, begun, bool(reasoning.strip()), pairs)
         if closing is not None:
             thought, answer = text[: closing[0]], text[closing[1] :]
-            if (again := self._opening_at_start(answer)) is not None:
+            if (again := _opening_at_start(answer, pairs)) is not None:
                 return "", _joined(reasoning, thought, answer[again[1] :])
-            thought = thought[begun[1] :] if begun else thought
-            return _unframed(answer), _joined(reasoning, thought)
+            before = ""
+            if begun:
+                thought = thought[begun[1] :]
+            elif (own := _on_a_line_of_its_own(thought, pairs)) is not None:
+                before, thought = thought[: own[0]], thought[own[1] :]
+            return _unframed(answer if answer.strip() else before), _joined(reasoning, thought)
         if begun is not None:
             return "", _joined(reasoning, text[begun[1] :])
+        if (own := _on_a_line_of_its_own(text, pairs)) is not None:
+            return "" if cut else text[: own[0]], _joined(reasoning, text[own[1] :])
         if spelled := _SPELLED_OUT.match(text):
             return text[spelled.end() :], _joined(reasoning, spelled[0].strip()[len("analysis") : -len("assistantfinal")])
         if cut and not reasoning.strip() and self._opens_in_prompt:
@@ -122,36 +139,83 @@ class Thoughts:
         outcome = "empty" if response.outcome == "answered" and not answer.strip() else response.outcome
         return replace(response, outcome=outcome, text=answer if answer.strip() else None, reasoning=thought or None)
 
-    def _opening_at_start(self, text: str) -> tuple[int, int, Pair] | None:
-        """Where an opening mark that the text begins with stands, and of which pair it is."""
-        begin = len(text) - len(text.lstrip())
-        framed = re.compile(r"(?:<\|start\|>assistant)?\s*").match(text, begin)
-        begin = framed.end() if framed else begin
-        for pair in self._pairs:
-            if text[begin : begin + len(pair[0])].casefold() == pair[0].casefold():
-                return begin, begin + len(pair[0]), pair
-        return None
+    def _pairs_in(self, text: str) -> tuple[Pair, ...]:
+        """The pairs of which a mark stands in a text, those of unknown models included."""
+        lowered = text.casefold()
+        if self._any_tag and any(
+            sign in lowered for sign in ("think", "thought", "reason", "scratchpad", "reflection", "monologue")
+        ):
+            return (*self._pairs, *_tags_in(text))
+        return self._pairs if any(mark in lowered for mark in self._marks) else ()
 
-    def _last_closing(self, text: str, begun: tuple[int, int, Pair] | None, has_reasoning: bool) -> tuple[int, int] | None:
+    def _last_closing(
+        self, text: str, begun: tuple[int, int, Pair] | None, has_reasoning: bool, pairs: Sequence[Pair]
+    ) -> tuple[int, int] | None:
         """Where the last closing mark that counts begins and ends.
 
         After an opening mark at the start, only one of its own kind closes. Without one, the thought was opened in the prompt, unless an
-        opening mark stands before: that text speaks of marks. What comes beside reasoning of its own has only the mark at its start.
+        opening mark stands before within a line: that text speaks of marks. What comes beside reasoning of its own has only the mark at its start.
         """
         found = []
-        for opening, closing in self._pairs:
+        for opening, closing in pairs:
             if begun and closing != begun[2][1]:
                 continue
             places = _places(text, closing)
             if not places:
                 continue
             if not begun:
-                if has_reasoning and text[: places[0]].strip():
+                before = text[: places[0]]
+                if has_reasoning and before.strip():
                     continue
-                if _places(text[: places[0]], opening) and not self._opens_in_prompt:
+                if (
+                    _places(before, opening)
+                    and not self._opens_in_prompt
+                    and _on_a_line_of_its_own(before, [(opening, closing)]) is None
+                ):
                     continue
             found.append((places[-1], places[-1] + len(closing)))
         return max(found, default=None)
+
+
+def _tags_in(text: str) -> list[Pair]:
+    """Pairs of tags that are named for thinking, as they are written in a text."""
+    known = {mark.casefold() for pair in FAMILIES for mark in pair}
+    pairs: dict[Pair, None] = {}
+    for tag in _TAG.finditer(text):
+        if tag[0].casefold() in known:
+            continue
+        bar, name = tag["bar"], tag["name"]
+        if tag["close"]:
+            pairs[f"<{bar}{name}{bar}>", tag[0]] = None
+        elif name[:3].casefold() == "end":
+            pairs[f"<{bar}begin{name[3:]}{bar}>", tag[0]] = None
+        else:
+            end = re.sub(r"^(begin|start)", "end", name, flags=re.IGNORECASE)
+            pairs[tag[0], f"<{bar}{end}{bar}>" if end != name else f"<{bar}/{name}{bar}>"] = None
+    return list(pairs)[:20]
+
+
+def _opening_at_start(text: str, pairs: Sequence[Pair]) -> tuple[int, int, Pair] | None:
+    """Where an opening mark that the text begins with stands, and of which pair it is."""
+    if not pairs:
+        return None
+    framed = _ROLE.match(text)
+    begin = framed.end() if framed else 0
+    for pair in pairs:
+        if text[begin : begin + len(pair[0])].casefold() == pair[0].casefold():
+            return begin, begin + len(pair[0]), pair
+    return None
+
+
+def _on_a_line_of_its_own(text: str, pairs: Sequence[Pair]) -> tuple[int, int] | None:
+    """Where the first opening mark that begins a line of a text begins and ends."""
+    found = [
+        (place, place + len(opening))
+        for opening, _ in pairs
+        for place in _places(text, opening)
+        if not text[:place].rpartition("\n")[2].strip()
+    ]
+    return min(found, default=None)
 
 
 def template_opens_thought(tokenizer: Any, pairs: Sequence[Pair] = FAMILIES) -> bool:
