@@ -100,7 +100,7 @@ def read_jsonl(path: str | Path, what: str = "") -> list[Row]:
     """
     named = f"{what} {path}".strip()
     text = read_text(path, what, newlines=False)
-    rows = []
+    rows: list[Row] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip(" \t\r"):
             continue
