@@ -41,12 +41,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Reservation:
-    """Money set aside for one request that is about to be sent."""
+    """Money set aside for one request that is about to be sent.
+
+    Attributes:
+        recorded: whether something else than the ledger says that it is set aside, so that a line about it comes only with the bill.
+    """
 
     number: int
     key: str
     amount: int
     bound: int
+    recorded: bool = False
 
 
 class Entries:
@@ -182,12 +187,13 @@ class Account:
             self._answers[short] = amount
             self._answered += amount
 
-    async def reserve(self, key: str, bound: int) -> Reservation:
+    async def reserve(self, key: str, bound: int, recorded: bool = False) -> Reservation:
         """Sets aside what a request may cost at most, and writes it down; waits for requests under way if only they stand in the way.
 
         Args:
             key: of the request.
             bound: what it is expected not to exceed.
+            recorded: whether it is written down elsewhere, as the requests of a batch are.
 
         Raises:
             RequestError: if the request might exceed the budget.
@@ -198,8 +204,9 @@ class Account:
             with self._alone():
                 if self.budget is None or self.charged + self._reserved + amount <= self.budget:
                     self._numbers += 1
-                    reservation = Reservation(self._numbers, key, amount, bound)
-                    self._write(reservation, "reserved", amount, {"key": key[:_KEY_CHARACTERS], "bound": bound})
+                    reservation = Reservation(self._numbers, key, amount, bound, recorded)
+                    if not recorded:
+                        self._write_reserved(reservation)
                     self._open[reservation.number] = reservation
                     self._reserved += amount
                     return reservation
@@ -231,14 +238,28 @@ class Account:
         self._unknown += reservation.amount
         self._close(reservation, "unknown", reservation.amount)
 
+    def give_back(self, reservation: Reservation) -> None:
+        """Sets nothing aside any more for a request that is written down elsewhere and still under way."""
+        self._release(reservation)
+
     def _close(self, reservation: Reservation, state: str, amount: int) -> None:
+        self._release(reservation)
+        if reservation.recorded:
+            self._write_reserved(reservation)
+        self._write(reservation, state, amount, {})
+
+    def _write_reserved(self, reservation: Reservation) -> None:
+        self._write(
+            reservation, "reserved", reservation.amount, {"key": reservation.key[:_KEY_CHARACTERS], "bound": reservation.bound}
+        )
+
+    def _release(self, reservation: Reservation) -> None:
         del self._open[reservation.number]
         self._reserved -= reservation.amount
         waiting, self._waiting = self._waiting, []
         for released in waiting:
             if not released.done():
                 released.set_result(None)
-        self._write(reservation, state, amount, {})
 
     def close(self) -> None:
         """Flushes the ledger to the disk and closes it."""
