@@ -279,14 +279,10 @@ class Client:
             return faults.WrongModel(
                 f"asked for model {self._server.model!r}, the server answers as {secrets.clean(reply.model)!r}; correct `name`, or set "
                 "engine_options.answers_as to that name if it is the same model",
-<<<<<<< HEAD
-            ), reply
+            )
         for name in FROM_THE_SERVER:  # a server may repeat a key anywhere; an answer is written to many files
             if value := getattr(reply, name):
                 setattr(reply, name, secrets.clean(value, partly=False))
-=======
-            )
->>>>>>> main
         end_at_stop(reply, body)
         return None
 
