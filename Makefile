@@ -11,8 +11,12 @@ run: install
 	@echo "Figures:  results/test/embedded/*/figures/*.png"
 	@echo "Report:   results/test/report.html"
 
+# Tests of functions in two processes, then those of whole runs and real servers, which need the machine for themselves.
+TESTED := "not gpu and not network and not soak"
+
 test: $(VENV)/tests-installed
-	$(BIN)/python -m pytest -m "not gpu and not network and not soak"
+	$(BIN)/python -m pytest -m $(TESTED) -n 2 --dist loadfile tests/unit tests/test_*.py
+	$(BIN)/python -m pytest -m $(TESTED) --ignore tests/unit --ignore-glob "tests/test_*.py" --durations 20
 
 install: $(VENV)/installed
 

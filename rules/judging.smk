@@ -5,6 +5,7 @@ rule judge_responses:
     input:
         samples=f"{EXPERIMENT}/samples.parquet",
         responses=f"{EXPERIMENT}/responses.parquet",
+        files=plan.judging.files,
     output:
         f"{EXPERIMENT}/judgements/{{judge}}.parquet",
     log:

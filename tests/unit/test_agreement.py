@@ -3,7 +3,7 @@
 import pytest
 
 from contextrot.errors import ConfigError, DataError
-from contextrot.judging.agreement import judge_agreement, write_agreement
+from contextrot.judging.agreement import judge_agreement, krippendorff_alpha, write_agreement
 from contextrot.records import Judgement, write_judgements
 
 
@@ -64,3 +64,13 @@ def test_file_and_figure_are_written(tmp_path):
     )
     assert (tmp_path / "agreement.csv").read_text().splitlines()[0].startswith("judge_a,judge_b,right_right")
     assert 'id="note"' in (tmp_path / "agreement.svg").read_text()
+
+
+def test_krippendorff_alpha_is_that_of_the_published_example():
+    # Krippendorff (2011), section A: two observers, ten units, binary: alpha = 0.095
+    first = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0]
+    second = [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
+    found = krippendorff_alpha([[bool(a), bool(b)] for a, b in zip(first, second, strict=True)])
+    assert found == pytest.approx(0.095, abs=0.0005)
+    assert krippendorff_alpha([[True, True], [True, None]]) is None
+    assert krippendorff_alpha([[True, True, None], [False, False, False]]) == 1

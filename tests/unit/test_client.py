@@ -13,7 +13,8 @@ import pytest
 from contextrot.engines import Endpoint
 from contextrot.errors import EngineError, RequestError
 from contextrot.records import Response, read_responses, write_responses
-from contextrot.responses.client import Client, classify
+from contextrot.responses.client import Client
+from contextrot.responses.outcomes import classify
 from contextrot.settings import ModelSettings
 from contextrot.wire.reply import Reply
 from tests.client_session import Session

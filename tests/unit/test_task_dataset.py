@@ -13,10 +13,10 @@ from contextrot.checked import validate
 from contextrot.errors import ConfigError, DataError
 from contextrot.randomness import generator_for
 from contextrot.records import Response, read_samples, write_responses, write_samples
+from contextrot.samples.composed import cut_to
 from contextrot.scores.score import score_responses, select, summarize_scores
 from contextrot.task import SampleContext
 from contextrot.tasks.dataset.data import context_text, conversation
-from contextrot.tasks.dataset.padding import cut_to
 from contextrot.tasks.dataset.task import Dataset, DatasetParameters
 
 PLACES = ["Harrow Mill", "Lindholm", "Cape Ardent", "Sant Odile", "Brackwater", "Tallow Green"]

@@ -3,6 +3,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from contextrot import tasks
@@ -253,3 +254,32 @@ def test_a_generated_gold_accepts_what_any_model_may_say_and_no_other_value(ques
     abstention = gold == "You did not tell me"
     assert [answer for answer in right if not match(accepted, answer, question, abstention=abstention)] == []
     assert [answer for answer in wrong if match(accepted, answer, question, abstention=abstention)] == []
+
+
+def test_the_type_average_is_the_mean_of_the_types_whatever_their_sizes():
+    # 3 multi-session questions of which 1 is right, 1 knowledge-update that is right: 0.5 overall, (1/3 + 1) / 2 by type
+    rows = [("multi-session", 1), ("multi-session", 0), ("multi-session", 0), ("knowledge-update", 1)]
+    scores = pd.DataFrame(
+        [
+            {"question_id": f"q{i}", "question_type": kind, "abstention": False, "history": "full", "score": float(score), "outcome": "answered", "unjudged": False}
+            for i, (kind, score) in enumerate(rows)
+        ]
+    )  # fmt: skip
+    metrics = task(histories=["full"]).metrics(scores)
+    average = metrics[metrics["measure"] == "type_average"].set_index("history")
+    assert average["value"].to_dict() == {"full": pytest.approx(2 / 3)}
+    assert average.loc["full", "low"] < 2 / 3 < average.loc["full", "high"]
+    assert average.loc["full", "n"] == 4
+
+
+def test_oracle_s_file_of_the_answer_sessions_alone_is_asked_as_it_is(o200k, tmp_path):
+    one = question(1, "multi-session", fillers=0)
+    one |= {
+        "haystack_session_ids": ["s1"],
+        "haystack_sessions": one["haystack_sessions"][-1:],
+        "haystack_dates": one["haystack_dates"][:1],
+    }
+    (tmp_path / "longmemeval_oracle.json").write_text(json.dumps([one]))
+    (sample,) = task(dataset="longmemeval_oracle.json", histories=["full"]).samples(context(o200k, tmp_path))
+    assert "My code is K1." in sample.messages[0]["content"]
+    assert (sample.condition["sessions"], sample.condition["history"]) == (1, "full")

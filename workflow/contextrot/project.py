@@ -206,6 +206,12 @@ class Project:
                     f"judge {name!r} judges answers of the task {only} only, and experiment {experiment!r} has the task {task!r}; "
                     "take it out of the experiment's `judges` (or of `default_judges`)."
                 )
+        first = next(iter(self.judges_of(experiment)), None)
+        if first is not None and not judges.load(self.settings.judges[first].kind).judges_all:
+            raise ConfigError(
+                f"judge {first!r} stands first in the judges of experiment {experiment!r}, but knows the answers that people labelled only; "
+                "name a judge before it, whose verdicts give the score."
+            )
 
     @property
     def models_asked(self) -> dict[str, ModelSettings]:
@@ -240,6 +246,10 @@ class Project:
             return named
         judged = self.task_class(experiment).is_judged(self.experiments[experiment].parameters)
         return self.settings.default_judges if judged else []
+
+    def labelling_judges(self, experiment: str) -> list[str]:
+        """Those of an experiment's judges that know the labels of people."""
+        return [name for name in self.judges_of(experiment) if not judges.load(self.settings.judges[name].kind).judges_all]
 
     def shards(self, model: str, experiment: str) -> int:
         """Number of inference jobs of one experiment."""

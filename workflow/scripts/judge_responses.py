@@ -10,6 +10,11 @@ from contextrot.project import Project
 with reporting_errors(snakemake.log[0]):
     project, names = Project(snakemake.config), snakemake.wildcards
     block, task = project.settings.judges[names.judge], project.task(names.tier, names.model, names.experiment)
-    asked = {"model": project.models.get(block.model), "run": project.settings, "log_path": Path(snakemake.log[0])}
+    asked = {
+        "model": project.models.get(block.model),
+        "run": project.settings,
+        "log_path": Path(snakemake.log[0]),
+        "files": [Path(p) for p in snakemake.input.files],
+    }
     context = JudgingContext(names.judge, block, task, project.data, **asked)
     judge_responses(snakemake.input.samples, snakemake.input.responses, snakemake.output[0], context)

@@ -1,6 +1,7 @@
 """How far the judges of one experiment agree, two by two.
 
-Kappa is over the answers on which both gave a verdict; those that one left unjudged are counted apart.
+Kappa is over the answers on which both gave a verdict; those that one left unjudged are counted apart. Krippendorff's alpha is over all
+judges together, with whatever verdicts there are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ CELLS = [(a, b) for a in VERDICTS.values() for b in VERDICTS.values()]
 
 def judge_agreement(paths: Sequence[Path]) -> pd.DataFrame:
     """One row for each pair of judges: counts of each pair of verdicts (`right_wrong`: the first says right, the second
-    wrong), the share of agreement and Cohen's kappa with intervals; missing where they are undefined.
+    wrong), the share of agreement and Cohen's kappa with intervals, and in every row `alpha`, Krippendorff's of all judges; missing where
+    they are undefined.
 
     Args:
         paths: judgements/{judge}.parquet of each judge, two or more.
@@ -42,6 +44,7 @@ def judge_agreement(paths: Sequence[Path]) -> pd.DataFrame:
     if len(paths) < 2:
         raise ConfigError("agreement needs an experiment with two judges or more; name them in its `judges`.")
     verdicts = {Path(p).stem: {(j.sample_id, j.turn, j.item): j.verdict for j in read_judgements(p)} for p in paths}
+    alpha = krippendorff_alpha([[by_judge.get(key) for by_judge in verdicts.values()] for key in next(iter(verdicts.values()))])
     rows = []
     for first, second in combinations(verdicts, 2):
         a, b = verdicts[first], verdicts[second]
@@ -67,6 +70,7 @@ def judge_agreement(paths: Sequence[Path]) -> pd.DataFrame:
                 "kappa": found.kappa,
                 "kappa_low": found.low,
                 "kappa_high": found.high,
+                "alpha": alpha,
                 "reason": ""
                 if found.kappa is not None
                 else "both always say the same"
@@ -75,6 +79,23 @@ def judge_agreement(paths: Sequence[Path]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def krippendorff_alpha(verdicts: Sequence[Sequence[bool | None]]) -> float | None:
+    """Krippendorff's alpha of nominal verdicts, shape (answers, judges); None where all verdicts are the same, or no answer has two.
+
+    Source: K. Krippendorff (2011), Computing Krippendorff's alpha-reliability.
+    """
+    disagreed = pairs = right = values = 0.0
+    for row in verdicts:
+        given = [verdict for verdict in row if verdict is not None]
+        if len(given) < 2:
+            continue
+        yes = sum(given)
+        disagreed += 2 * yes * (len(given) - yes) / (len(given) - 1)
+        right, values, pairs = right + yes, values + len(given), pairs + 1
+    expected = 2 * right * (values - right) / (values - 1) if values > 1 else 0.0
+    return 1 - disagreed / expected if expected else None
 
 
 def write_agreement(paths: Sequence[Path], table: Path, figure: Path, titles: tuple[str, str], note: str) -> None:

@@ -44,6 +44,7 @@ class JudgingContext:
         log_path: where a judge that starts a server writes its log.
         folder: the experiment's folder, where the tokens of a judge that asks a model are counted.
         samples_path: the samples with their prompts, which are too large to be read for every judge.
+        files: the user's files that the judge reads.
     """
 
     name: str
@@ -55,6 +56,7 @@ class JudgingContext:
     log_path: Path = Path("judge.log")
     folder: Path = Path()
     samples_path: Path | None = None
+    files: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,11 @@ def accept_any(settings: JudgeSettings, where: str) -> None:
     """Finds nothing wrong with a judge's block."""
 
 
+def no_files(settings: JudgeSettings, tier: str, model: str, experiment: str) -> list[Path]:
+    """No files beside samples and responses."""
+    return []
+
+
 @dataclass(frozen=True)
 class Judge:
     """One kind of judge.
@@ -92,6 +99,8 @@ class Judge:
         check: raises ConfigError for a block with something that this kind cannot have; `where` says where the block stands.
         task: name of the only task whose answers it can judge; None for any.
         task_members: members of the task that it uses, whose code is then a part of its own.
+        files: files of the user's that it reads, from its block and the names of tier, model and experiment.
+        judges_all: whether every answer gets its verdict; the judge that gives the score must.
     """
 
     judge: Callable[[Sequence[Pair], JudgingContext], list[Judgement]]
@@ -99,3 +108,5 @@ class Judge:
     check: Callable[[JudgeSettings, str], None] = accept_any
     task: str | None = None
     task_members: tuple[str, ...] = ()
+    files: Callable[[JudgeSettings, str, str, str], list[Path]] = no_files
+    judges_all: bool = True

@@ -40,6 +40,19 @@ class Judging(Stage):
         task = self.members(wildcards, *judges.load(kind).task_members)
         return cached_hash("judge_responses", f"judging.judges.{kind}:JUDGE", *task)
 
+    def files(self, wildcards: Any) -> list[Any]:
+        """The user's files that a judge reads."""
+        judge = self.judge(wildcards)
+        paths = judges.load(judge.kind).files(judge, wildcards.tier, wildcards.model, wildcards.experiment)
+        for path in paths:
+            if not path.exists():
+                raise self.invocation.refuse(
+                    f"judge {wildcards.judge!r} of experiment {wildcards.experiment!r} needs {path}, which is not there. `snakemake label` writes "
+                    f"results/{wildcards.tier}/{wildcards.model}/{wildcards.experiment}/labels/answers.html: label the answers in it, save, and put "
+                    f"the file there; or take {wildcards.judge!r} out of the experiment's judges."
+                )
+        return self.here(paths)
+
     def priority(self, wildcards: Any) -> float:
         """A judge that runs here answers after the models that it judges."""
         return turn(self.project, self.judge(wildcards).model, after=len(self.project.models))
@@ -65,6 +78,40 @@ class Judging(Stage):
     def judgements(self, wildcards: Any) -> list[str]:
         """The files of all judges of an experiment, the one that gives the score first."""
         return [f"{EXPERIMENT}/judgements/{judge}.parquet" for judge in self.project.judges_of(wildcards.experiment)]
+
+    def first_judgements(self, wildcards: Any) -> str:
+        """The judgements that give the score."""
+        return self.judgements(wildcards)[0]
+
+    def label_sheets(self) -> list[str]:
+        """The answers to label of every selected experiment whose answers are compared with references.
+
+        Raises:
+            ConfigError: if there is no such experiment.
+        """
+        tier = self.project.settings.tier
+        compared = [
+            (model, experiment)
+            for model, experiment in self.selection
+            if self.project.judges_of(experiment) and not self.project.task_class(experiment).criteria
+        ]
+        if not compared:
+            raise self.invocation.refuse(
+                "no selected experiment has answers that a judge compares with a reference; name one by `experiments=`."
+            )
+        return [
+            f"results/{tier}/{model}/{experiment}/labels/answers.{kind}"
+            for model, experiment in compared
+            for kind in ("csv", "html")
+        ]
+
+    def calibrations(self, tier: str) -> list[str]:
+        """Calibration of the judges of every selected experiment that people labelled."""
+        return [
+            f"results/{tier}/{model}/{experiment}/calibration.png"
+            for model, experiment in self.selection
+            if self.project.labelling_judges(experiment)
+        ]
 
     def agreements(self, tier: str) -> list[str]:
         """Agreement of the judges of every selected experiment that has several."""

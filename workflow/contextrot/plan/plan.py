@@ -52,5 +52,6 @@ class Plan:
             *self.serving.reports(),
             *self.comparisons.figures(self.tier),
             *self.judging.agreements(self.tier),
+            *self.judging.calibrations(self.tier),
             *self.report.results(self.tier),
         ]

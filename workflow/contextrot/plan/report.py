@@ -25,8 +25,8 @@ class Report(Stage):
         tier, about = wildcards.tier, (self.project, self.invocation)
         pages = [f"results/{tier}/{name}.html" for name in ("summary", "run_metadata")] + [f"results/{tier}/trust.png"]
         tables = self.of_selection("metrics.html", tier) + self.of_selection("failures.html", tier)
-        figures = Figures(*about).selected(tier) + Comparisons(*about).figures(tier)
-        return pages + tables + figures + Judging(*about).agreements(tier)
+        judging, figures = Judging(*about), Figures(*about).selected(tier) + Comparisons(*about).figures(tier)
+        return pages + tables + figures + judging.agreements(tier) + judging.calibrations(tier)
 
     def bucket(self, wildcards: Any) -> list[str]:
         """What a second Snakemake must be told to find files in the bucket; without the keys, which stand in the environment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import ConfigError
@@ -46,6 +47,37 @@ def longest_beginning(text: str, fits: Callable[[str], bool], short_of: Callable
         places = [0, *(place for place in cuts(text[start : start + 4000]))]
         found = text[: start + places[max(0, largest(lambda n: fits(text[: start + places[n]]), len(places) - 1))]]
     return found
+
+
+def cut_to(text: str, where: str, length: int, count: Callable[[str], int]) -> str:
+    """The text without its start, middle or end, so that the prompt has at most `length` tokens, as near as the tokenizer allows.
+
+    Raises:
+        ConfigError: if nothing of the text fits.
+    """
+    if count(text) <= length:
+        return text
+    if count("") > length:
+        raise ConfigError(f"length {length} is too short for the prompt without any context; ask for more tokens.")
+    if where == "end":
+        return longest_beginning(text, lambda part: count(part) <= length, lambda part: length - count(part))
+    places = [0, *word_cuts(text), len(text)]
+    if len(places) < 50 or max(b - a for a, b in pairwise(places)) > 60:  # hardly a space in it
+        places = list(range(len(text) + 1))
+    last = len(places) - 1
+
+    def kept(words: int) -> str:
+        front = (words + 1) // 2 if where == "middle" else 0
+        return text[: places[front]] + text[places[last - (words - front)] :]
+
+    words = largest(lambda n: count(kept(n)) <= length, last)
+    part = kept(words)
+    while words < last and count(part) < length:  # joins may cost a token less than the search took them for
+        longer = kept(words + 1)
+        if count(longer) > length:
+            break
+        words, part = words + 1, longer
+    return part
 
 
 def haystack_of(

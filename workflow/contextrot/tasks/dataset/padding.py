@@ -1,20 +1,19 @@
-"""Prompts of items, made longer by text around them or shorter by a cut, to the asked number of tokens."""
+"""Prompts of items, made longer by text around them to the asked number of tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from contextrot.errors import ConfigError
-from contextrot.samples.composed import Messages, haystack_of, largest, longest_beginning
+from contextrot.samples.composed import Messages, haystack_of
 from contextrot.samples.corpus import topic_documents
 from contextrot.samples.haystack import DEPTH_TOLERANCE, Insertion, SentencePool
 from contextrot.samples.prompts import DATASET_ASIDE, DATASET_ASIDE_ANSWER
-from contextrot.samples.sentences import cut_long, word_cuts
+from contextrot.samples.sentences import cut_long
 
 if TYPE_CHECKING:
     from contextrot.task import SampleContext
@@ -134,34 +133,3 @@ def _lines(text: str) -> list[str]:
     """A document's pieces with its own line breaks, so that code and tables stay what they are."""
     lines = [piece for line in text.strip().splitlines() for piece in cut_long("\n" + line)]
     return [f"\n{lines[0]}", *lines[1:]]
-
-
-def cut_to(text: str, where: str, length: int, count: Callable[[str], int]) -> str:
-    """The text without its start, middle or end, so that the prompt has at most `length` tokens, as near as the tokenizer allows.
-
-    Raises:
-        ConfigError: if nothing of the text fits.
-    """
-    if count(text) <= length:
-        return text
-    if count("") > length:
-        raise ConfigError(f"length {length} is too short for the prompt without any context; ask for more tokens.")
-    if where == "end":
-        return longest_beginning(text, lambda part: count(part) <= length, lambda part: length - count(part))
-    places = [0, *word_cuts(text), len(text)]
-    if len(places) < 50 or max(b - a for a, b in pairwise(places)) > 60:  # hardly a space in it
-        places = list(range(len(text) + 1))
-    last = len(places) - 1
-
-    def kept(words: int) -> str:
-        front = (words + 1) // 2 if where == "middle" else 0
-        return text[: places[front]] + text[places[last - (words - front)] :]
-
-    words = largest(lambda n: count(kept(n)) <= length, last)
-    part = kept(words)
-    while words < last and count(part) < length:  # joins may cost a token less than the search took them for
-        longer = kept(words + 1)
-        if count(longer) > length:
-            break
-        words, part = words + 1, longer
-    return part

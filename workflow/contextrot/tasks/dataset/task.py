@@ -20,12 +20,12 @@ from contextrot.errors import ConfigError
 from contextrot.matching.scorers import SCORERS
 from contextrot.records import Response, Sample
 from contextrot.samples import hub, prompts
-from contextrot.samples.composed import Messages, sample_of_length
+from contextrot.samples.composed import Messages, cut_to, sample_of_length
 from contextrot.samples.corpus import corpus_path, document_paths
 from contextrot.samples.haystack import LENGTH_TOLERANCE
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.dataset.data import Item, file_of, read_items
-from contextrot.tasks.dataset.padding import OTHERS, Filler, cut_to
+from contextrot.tasks.dataset.padding import OTHERS, Filler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

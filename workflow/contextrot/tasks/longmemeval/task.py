@@ -54,7 +54,8 @@ class LongMemEvalParameters(Parameters):
     dataset: str = "longmemeval/generated.json"
     """A JSON, JSONL or parquet file in LongMemEval's format, from the data folder, or the id of a data set of the Hub: xiaowu0162/longmemeval-cleaned."""
     dataset_file: str = "longmemeval_s_cleaned.json"
-    """File of a data set of the Hub."""
+    """File of a data set of the Hub: of longmemeval-cleaned also longmemeval_oracle.json (the answer sessions alone) and
+    longmemeval_m_cleaned.json (some 500 sessions a question)."""
     revision: str = PUBLIC_REVISION
     """Revision of a data set of the Hub."""
     sha256: str | None = Field(None, pattern="^[0-9a-fA-F]{64}$")
@@ -87,6 +88,7 @@ class LongMemEval(Task):
     Parameters = LongMemEvalParameters
     version = 1
     groupings = [("history",), ("history", "question_type"), ("history", "abstention"), ()]
+    ranges = {"type_average": (0, 1)}
 
     def data_files(self, data: Path) -> list[Path]:
         p = self.parameters
@@ -210,14 +212,18 @@ class LongMemEval(Task):
         }
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
-        """Adds, overall and by type, the paired comparison of the two conditions; see scores.paired."""
+        """Adds the mean of the question types' means (`type_average`, the paper's task-averaged accuracy; see scores.macro), and, overall
+        and by type, the paired comparison of the two conditions; see scores.paired."""
         import pandas as pd
 
+        from contextrot.scores.macro import macro_averages
         from contextrot.scores.score import averages
 
+        found = averages(self, scores)
+        by_type = macro_averages(found, "question_type", ["history"], "type_average")
         pairs = paired.pair(scores, "question_id", "history", HISTORIES, keep=["question_type"])
         comparison = paired.compare(pairs, HISTORIES, [(), ("question_type",)])
-        return pd.concat([averages(self, scores), comparison], ignore_index=True)
+        return pd.concat([found, by_type, comparison], ignore_index=True)
 
 
 def _by_id(path: Path, needed: tuple[str, ...], prefer: Mapping[str, str] | None = None) -> dict[str, dict[str, str]]:

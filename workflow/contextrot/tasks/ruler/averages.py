@@ -26,48 +26,33 @@ def weighted_averages(by_length: Sequence[float]) -> dict[str, float]:
 
 
 def task_averages(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Rows of metrics for `task_average` (by length: the mean of the tasks' means) and the three averages over lengths.
-
-    Intervals are normal ones of independent means, whose widths come from the tasks' own; lengths at which a task has no answer that
-    counts have no average, so that no length is easier than another.
+    """Rows of metrics for `task_average` (by length: the mean of the tasks' means; see scores.macro) and the three averages over lengths.
 
     Args:
         metrics: of `score`, with the grouping task, length.
     """
     import pandas as pd
 
-    cells = metrics[(metrics["measure"] == "score") & (metrics["grouping"] == "task,length")]
-    rows, means, variances, n = [], [], [], 0
-    lengths = sorted(cells["length"].unique())
-    for length in lengths:
-        at = cells[cells["length"] == length]
-        variance = float(np.nansum((((at["high"] - at["low"]) / 3.92) ** 2).to_numpy(float))) / max(1, len(at)) ** 2
-        complete = len(at) and at["value"].notna().all()
-        mean = float(at["value"].mean()) if complete else None
-        rows.append(_row("task_average", "length", mean, variance, int(at["n"].sum()), at, length=length))
-        means.append(np.nan if mean is None else mean)
-        variances.append(variance)
-        n += int(at["n"].sum())
-    for name, weights in weights_of(len(lengths)).items():
-        mean = float(weights @ np.array(means)) if lengths else np.nan
-        rows.append(_row(name, "", None if np.isnan(mean) else mean, float(weights**2 @ np.array(variances)), n, cells))
-    return pd.DataFrame(rows).reindex(columns=metrics.columns)
-
-
-def _row(
-    measure: str, grouping: str, mean: float | None, variance: float, n: int, cells: pd.DataFrame, **columns: float
-) -> dict[str, object]:
     from contextrot.records import OUTCOMES
+    from contextrot.scores.macro import macro_averages
 
-    half = 1.96 * variance**0.5
-    return {
-        "grouping": grouping,
-        "measure": measure,
-        **columns,
-        "value": mean,
-        "low": None if mean is None else max(0.0, mean - half),
-        "high": None if mean is None else min(1.0, mean + half),
-        "n": n,
-        **{outcome: int(cells[outcome].sum()) for outcome in OUTCOMES},
-        "unjudged": int(cells["unjudged"].sum()),
-    }
+    by_length = macro_averages(metrics, "task", ["length"], "task_average").sort_values("length")
+    ends = by_length[["low", "value", "high"]].to_numpy(float)
+    means = ends[:, 1]
+    halves = np.diff(ends, axis=1).max(axis=1, initial=0)  # one end may be cut at 0 or 1
+    rows = []
+    for name, weights in weights_of(len(means)).items():
+        mean = float(weights @ means) if len(means) else np.nan
+        half = float(weights**2 @ halves**2) ** 0.5
+        known = not np.isnan(mean)
+        rows.append(
+            {
+                "grouping": "",
+                "measure": name,
+                "value": mean if known else None,
+                "low": max(0.0, mean - half) if known else None,
+                "high": min(1.0, mean + half) if known else None,
+                **{count: int(by_length[count].sum()) for count in ("n", *OUTCOMES, "unjudged")},
+            }
+        )
+    return pd.concat([by_length, pd.DataFrame(rows)], ignore_index=True).reindex(columns=metrics.columns)

@@ -1,0 +1,215 @@
+"""Questions of LongBench, LongBench v2 and InfiniteBench in one form, and the answers that others published to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contextrot.errors import ConfigError, DataError
+from contextrot.files import Row, as_text, as_texts, read_json, read_rows
+from contextrot.tasks.capability import infinitebench, longbench
+from contextrot.tasks.capability.sources import V2_FILE, rows_of
+
+if TYPE_CHECKING:
+    from contextrot.tasks.capability.task import CapabilityParameters
+
+LONGBENCH, V2, INFINITE = "longbench", "longbench_v2", "infinitebench"
+LETTERS = "ABCD"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question.
+
+    Attributes:
+        benchmark, dataset, item_id: which; the id is unique in its set.
+        context: the long text, which alone may be cut.
+        template: the prompt with {context} and the names of `fields`.
+        fields: what else stands in the prompt.
+        gold: the gold answers as the benchmark's scorer takes them.
+        classes: all classes, of a classification set.
+        answer_tokens: limit of an answer, tokens.
+        columns: `words` (LongBench's own length), `difficulty`, `domain` and `band` of LongBench v2.
+        answer: what was answered, of a published run.
+    """
+
+    benchmark: str
+    dataset: str
+    item_id: str
+    context: str
+    template: str
+    fields: Mapping[str, str]
+    gold: list[Any]
+    classes: list[str]
+    answer_tokens: int
+    columns: Mapping[str, Any]
+    answer: str | None = None
+
+    def prompt(self, context: str) -> str:
+        """The prompt with a context in place of the item's own; braces in the texts are text."""
+        parts = {"context": context, **self.fields}
+        text, rest = "", self.template
+        while rest:
+            before, brace, after = rest.partition("{")
+            name, close, further = after.partition("}")
+            if not brace:
+                return text + rest
+            known = bool(close) and name in parts
+            text, rest = text + before + (parts[name] if known else brace), further if known else after
+        return text
+
+
+def read_items(p: CapabilityParameters, data: Path) -> list[Item]:
+    """The items of every benchmark that is named, in their files' order.
+
+    Raises:
+        DataError: for a file or row that cannot be used.
+        ConfigError: for a file of prompts that is none.
+    """
+    found = []
+    if p.longbench:
+        prompts = _prompts(p.longbench_prompts, data)
+        for name in p.longbench_sets:
+            rows = rows_of(p.longbench, data, f"{name}.jsonl", p.revision, archived=True)
+            found += [_longbench(name, row, number, prompts) for number, row in enumerate(rows, 1)]
+    if p.longbench_v2:
+        found += [_v2(row, number) for number, row in enumerate(rows_of(p.longbench_v2, data, V2_FILE, p.revision), 1)]
+    if p.infinitebench:
+        for name in p.infinitebench_sets:
+            rows = rows_of(p.infinitebench, data, f"{name}.jsonl", p.revision)
+            found += [_infinite(name, row, number) for number, row in enumerate(rows, 1)]
+    return found
+
+
+def _prompts(name: str | None, data: Path) -> dict[str, str]:
+    if name is None:
+        return {}
+    path = data / name if (data / name).exists() else Path(name)
+    return longbench.templates_of(read_json(path, "file of prompts"), str(path))
+
+
+def _text(row: Row, column: str, needed: bool = True) -> str:
+    text = as_text(row.get(column), f"{row.where}, {column}")
+    if text is None and needed:
+        raise DataError(f"{row.where}: has no {column!r}; there are {', '.join(map(str, row))}.")
+    return text or ""
+
+
+def _id(row: Row, number: int) -> str:
+    return as_text(row.get("_id", row.get("id")), row.where) or f"{number:04d}"
+
+
+def _longbench(name: str, row: Row, number: int, prompts: Mapping[str, str]) -> Item:
+    base = name.removesuffix("_e")
+    golds = list(as_texts(row.get("answers"), row.where))
+    if not golds:
+        raise DataError(f"{row.where}: has no answers.")
+    length = row.get("length")
+    return Item(
+        LONGBENCH, name, f"{number:04d}", _text(row, "context"), prompts.get(base, longbench.SETS[base].prompt),
+        {"input": _text(row, "input", needed=False)}, golds, list(as_texts(row.get("all_classes"), row.where)),
+        longbench.SETS[base].answer_tokens, {"words": int(length) if isinstance(length, int) else None},
+    )  # fmt: skip
+
+
+def _v2(row: Row, number: int) -> Item:
+    gold = _text(row, "answer")
+    if gold not in LETTERS:
+        raise DataError(f"{row.where}: the answer {gold[:80]!r} is none of A, B, C, D.")
+    fields = {"input": _text(row, "question"), **{letter: _text(row, f"choice_{letter}") for letter in LETTERS}}
+    columns = {name: _text(row, column, needed=False) or None for name, column in (("difficulty", "difficulty"), ("domain", "domain"), ("band", "length"))}  # fmt: skip
+    return Item(
+        V2,
+        V2,
+        _id(row, number),
+        _text(row, "context"),
+        longbench.V2_PROMPT,
+        fields,
+        [gold],
+        [],
+        longbench.V2_ANSWER_TOKENS,
+        columns,
+    )
+
+
+def _infinite(name: str, row: Row, number: int) -> Item:
+    options = [as_text(option, row.where) or "" for option in row.get("options") or ()]
+    listed = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
+    one = infinitebench.SETS[name]
+    if "{options}" in one.prompt and len(options) != len(LETTERS):
+        raise DataError(f"{row.where}: has {len(options)} options; {name} needs {len(LETTERS)}.")
+    label = infinitebench.label_of(row, row.where)
+    fields = {"input": _text(row, "input", needed=False), "options": listed}
+    return Item(INFINITE, name, _id(row, number), _text(row, "context"), one.prompt, fields, label, [], one.answer_tokens, {})
+
+
+def published(folder: Path) -> list[Item]:
+    """Answers that others published, with their gold answers, without prompts.
+
+    Files are named for their set: LongBench's pred/MODEL/qasper.jsonl (pred, answers, all_classes), InfiniteBench's
+    preds_passkey.jsonl (prediction or pred, ground_truth or label); any other .jsonl or .json has LongBench v2's columns (answer, response).
+
+    Raises:
+        DataError: if there is none, or a row has not its columns.
+    """
+    paths = sorted(path for path in folder.glob("**/*.json*") if path.suffix in (".json", ".jsonl")) if folder.is_dir() else []
+    found: list[Item] = []
+    for path in paths:
+        name = path.stem.removeprefix("preds_")
+        if name.removesuffix("_e") in longbench.SETS:
+            read: Callable[[Row], tuple[str, list[Any], Sequence[str]]] = _longbench_answer
+            benchmark = LONGBENCH
+        elif name in infinitebench.SETS:
+            read, benchmark = _infinite_answer, INFINITE
+        else:
+            read, benchmark, name = _v2_answer, V2, V2
+        for number, row in enumerate(read_rows(path, "answers"), 1):
+            answer, gold, classes = read(row)
+            where = f"{path.relative_to(folder).with_suffix('').as_posix()}-{number:04d}".replace("/", "-")
+            found.append(Item(benchmark, name, where, "", "", {}, gold, list(classes), 1, _known(row), answer))
+    if not found:
+        raise DataError(
+            f"{folder} holds no answers (LongBench's qasper.jsonl, InfiniteBench's preds_passkey.jsonl and the like); check `answers`."
+        )
+    return found
+
+
+def _known(row: Row) -> dict[str, Any]:
+    length = row.get("length")
+    band = length if isinstance(length, str) else None
+    words = int(length) if isinstance(length, int) else None
+    return {"words": words, "band": band, "difficulty": row.get("difficulty"), "domain": row.get("domain")}
+
+
+def _first(row: Row, *columns: str) -> Any:
+    for column in columns:
+        if column in row:
+            return row[column]
+    raise DataError(f"{row.where}: has none of {', '.join(columns)}; there are {', '.join(map(str, row))}.")
+
+
+def _longbench_answer(row: Row) -> tuple[str, list[Any], Sequence[str]]:
+    golds = list(as_texts(_first(row, "answers"), row.where))
+    return as_text(_first(row, "pred"), row.where) or "", golds, as_texts(row.get("all_classes"), row.where)
+
+
+def _infinite_answer(row: Row) -> tuple[str, list[Any], Sequence[str]]:
+    gold = _first(row, "ground_truth", "label")
+    return as_text(_first(row, "prediction", "pred"), row.where) or "", list(gold) if isinstance(gold, list) else [gold], ()
+
+
+def _v2_answer(row: Row) -> tuple[str, list[Any], Sequence[str]]:
+    return as_text(_first(row, "response"), row.where) or "", [as_text(_first(row, "answer"), row.where)], ()
+
+
+def score(benchmark: str, name: str, answer: str, gold: Sequence[Any], classes: Sequence[str]) -> float:
+    """The benchmark's own score of one answer, from 0 to 1."""
+    if benchmark == LONGBENCH:
+        return longbench.score(name, answer, gold, classes)
+    if benchmark == V2:
+        return float(longbench.chosen(answer) == gold[0])
+    if benchmark == INFINITE:
+        return infinitebench.score(name, answer, gold)
+    raise ConfigError(f"benchmark {benchmark!r} is none of {LONGBENCH}, {V2}, {INFINITE}.")
