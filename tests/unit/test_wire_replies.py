@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from contextrot.responses.client import classify
+from contextrot.responses.outcomes import classify
 from contextrot.responses.transport import DirectTransport, LitellmTransport
 from contextrot.wire import ends
 from contextrot.wire.faults import Broken, Failure, StaleConnection, Unreachable
