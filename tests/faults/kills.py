@@ -204,11 +204,15 @@ class Run:
         lost = Counter(name for kill in self.kills for name in kill.under_way | kill.unsaved)
         for name, times in asked.items():
             assert times <= 1 + lost[name], f"{name} was asked {times} times, and under way at {lost[name]} kills"
-        under_way, unsaved = (sum(map(len, found)) for found in zip(*((k.under_way, k.unsaved) for k in self.kills), strict=True))
         assert all(len(kill.under_way) <= AT_ONCE and len(kill.unsaved) <= AT_ONCE + STORE_THREADS for kill in self.kills)
         return {
-            "rows": len(rows), "asked": asked.total(), "distinct": len(asked), "under way at kills": under_way, "answered, unsaved": unsaved,
-        }  # fmt: skip
+            "rows": len(rows),
+            "asked": asked.total(),
+            "distinct": len(asked),
+            "under way at kills": sum(len(kill.under_way) for kill in self.kills),
+            "answered, unsaved": sum(len(kill.unsaved) for kill in self.kills),
+            "servers": len({pid for what, _, pid, _ in lines if what == "asked"}),
+        }
 
 
 def stored(store: Path) -> set[str]:

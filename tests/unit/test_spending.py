@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -180,12 +181,56 @@ def test_an_answer_of_a_job_at_the_same_time_counts_once(tmp_path):
     assert usd(two.charged) == pytest.approx(0.4)
 
 
-def test_another_number_of_shards_inherits_what_was_lost(tmp_path):
-    one = account(tmp_path, part="1-of-1")
-    spend(one, "a", 0.1, None)
-    spend(one, "b", 0.1, 0.1)
-    assert usd(account(tmp_path, part="2-of-4").charged) == pytest.approx(0.025)
+def test_another_number_of_shards_inherits_what_was_spent_with_and_without_an_answer(tmp_path):
+    for _ in range(2):
+        one = account(tmp_path, part="1-of-1")
+        spend(one, "a" * 64, 0.1, None)
+        spend(one, "b" * 64, 0.1, 0.1)
+        asyncio.run(one.reserve("c" * 64, picos(0.1)))
+    four = account(tmp_path, part="2-of-4")
+    assert usd(four.charged) == pytest.approx(0.6 / 4)
+    four.stored("b" * 64, picos(0.1))
+    assert usd(four.charged) == pytest.approx(0.6 / 4), "paid there, and counted there"
     assert account(tmp_path, part="judge-llm").charged == 0
+
+
+@pytest.mark.parametrize("place", ["1-of-1/lock", "1-of-1/x.jsonl", "1-of-1", "1-of-2", "1-of-2/x.jsonl"])
+@pytest.mark.parametrize("kind", ["pipe", "zero", "full", "loop", "folder", "nowhere", "huge"])
+def test_odd_files_in_the_ledger_hang_nobody_and_are_one_message_or_nothing(tmp_path, place, kind):
+    path = tmp_path / "full/gpt/niah" / place
+    path.parent.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "huge":
+        path.touch()
+        os.truncate(path, 100 << 30)
+    else:
+        path.symlink_to({"zero": "/dev/zero", "full": "/dev/full", "loop": path, "nowhere": "/nowhere/at/all"}[kind])
+    with suppress(StoreError):
+        one = account(tmp_path, budget=1.0)
+        spend(one, "a", 0.1, 0.1)
+        assert usd(one.charged) == 0.1
+
+
+def test_a_full_disk_tears_no_line_but_its_own(tmp_path, monkeypatch):
+    one, write = account(tmp_path), os.write
+    spend(one, "a", 0.1, 0.1)
+    monkeypatch.setattr(os, "write", lambda file, content: write(file, content[:9]))
+    with pytest.raises(StoreError, match="No space left"):
+        spend(one, "b", 0.1, 0.1)
+    monkeypatch.setattr(os, "write", write)
+    spend(one, "c", 0.1, None)
+    assert usd(account(tmp_path).charged) == pytest.approx(0.2)
+
+
+def test_what_was_billed_counts_though_its_reservation_cannot_be_read(tmp_path):
+    spend(account(tmp_path), "a", 0.1, 0.05)
+    [path] = tmp_path.rglob("*.jsonl")
+    head, _, settled = path.read_text().splitlines()
+    path.write_text(f"{head}\n{{half\n{settled}\n")
+    assert usd(account(tmp_path).charged) == pytest.approx(0.05)
 
 
 WRITER = """
@@ -216,7 +261,7 @@ def test_three_processes_on_one_budget_spend_it_exactly(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "[]", "null", '{"id": 1}', '{"id": 9, "state": "settled", "pico_usd": 5}', "[" * 90_000, '{"id": "1"}', "\0\0"]
+    "line", ["{", "[]", "null", '{"id": 1}', '{"id": 9, "state": "paid", "pico_usd": 5}', "[" * 90_000, '{"id": "1"}', "\0\0"]
 )
 def test_a_line_that_cannot_be_read_is_left_out_with_a_warning(tmp_path, line, caplog):
     spend(account(tmp_path), "a", 0.1, 0.05)

@@ -15,6 +15,7 @@ Amounts are whole pico-USD (see `money`).
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -83,24 +84,28 @@ class Entries:
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 log.warning("ledger: a line of %s cannot be read and is left out (%s)", path, type(error).__name__)
 
+    def end(self) -> None:
+        """What is open stays so for ever; another file may follow, with numbers of its own."""
+        self.unknown, self.open, self.read_bytes = self.charged - self.settled, {}, 0
+
     def _add(self, record: dict[str, Any]) -> None:
         number, state, amount = record["id"], record["state"], record["pico_usd"]
+        if state not in ("reserved", "settled", "unknown"):
+            raise ValueError("no state")
         if not (isinstance(number, int) and isinstance(amount, int) and amount >= 0):
             raise ValueError("no number")
         if state == "reserved":
             self.open[number] = amount, int(record["bound"]), str(record["key"])
             return
-        _, bound, key = self.open.pop(number)
+        _, bound, key = self.open.pop(number, (0, 0, ""))  # what was billed counts, though its reservation cannot be read
         if state == "settled":
             self.settled += amount
-            if amount:
+            if amount and key:
                 self.keys.add(key)
             if bound > 0:
                 self.ratio = max(self.ratio, amount / bound)
-        elif state == "unknown":
-            self.unknown += amount
         else:
-            raise ValueError("no state")
+            self.unknown += amount
 
 
 class Account:
@@ -129,13 +134,17 @@ class Account:
         self._about: dict[str, Any] = {}
         self._name = ""
         self._file: int | None = None
+        self._torn = False
         self._lock: int | None = None
         self._waiting: list[asyncio.Future[None]] = []
 
     def keep_in(self, root: Path, tier: str, model: str, experiment: str, part: str) -> None:
         """Keeps the account in ledger files below `root` from now on, and takes in those that earlier and other jobs have left.
 
-        What other divisions into shards have left unsettled is shared by the parts of this one.
+        What other divisions into shards have spent is shared by the parts of this one.
+
+        Raises:
+            StoreError: if a ledger cannot be read.
         """
         if self._folder is not None:
             return
@@ -145,7 +154,14 @@ class Account:
         self._name = f"{_HOST}-{os.getpid()}-{time.time_ns()}.jsonl"
         self._read_others()
         if division := re.fullmatch(r"(\d+)-of-(\d+)", part):
-            self._elsewhere = -(-_left_by_other_divisions(scope, int(division[2])) // max(1, int(division[2])))
+            elsewhere = Entries()
+            for folder in scope.glob("*-of-*"):
+                if not folder.name.endswith(f"-of-{division[2]}"):
+                    for path, _ in _ledgers(folder):
+                        _take_in(elsewhere, path)
+                        elsewhere.end()
+            self._elsewhere = -(-elsewhere.charged // max(1, int(division[2])))
+            self._keys |= elsewhere.keys
 
     @property
     def unknown(self) -> int:
@@ -243,9 +259,10 @@ class Account:
                 Path(self._folder).mkdir(parents=True, exist_ok=True)
                 self._file = os.open(f"{self._folder}/{self._name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
                 line = json.dumps({**self._about, "host": _HOST, "pid": os.getpid(), "since": time.time()}) + "\n" + line
-            content = line.encode()
-            if os.write(self._file, content) != len(content):
-                raise OSError(28, "No space left on device")
+            content = (b"\n" if self._torn else b"") + line.encode()  # so that half a line spoils no other
+            self._torn = os.write(self._file, content) != len(content)
+            if self._torn:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise StoreError(
                 f"the ledger {self._folder} does not take a line: {error.strerror or error}. Free space or permissions (or set "
@@ -277,42 +294,41 @@ class Account:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def _read_others(self) -> None:
-        try:
-            with os.scandir(self._folder) as found:
-                paths = [(entry.path, entry.stat().st_size) for entry in found if _is_ledger(entry) and entry.name != self._name]
-        except (FileNotFoundError, NotADirectoryError):
-            return  # nothing was written, or writing will say why it cannot be
-        for path, size in paths:
+        for path, size in _ledgers(self._folder):
+            if path.endswith(f"/{self._name}"):
+                continue
             entries = self._others.setdefault(path, Entries())
             if size > entries.read_bytes:
-                try:
-                    entries.read(path)
-                except FileNotFoundError:
-                    continue
-                except (OSError, ValueError) as error:
-                    raise StoreError(
-                        f"the ledger {path} cannot be read: {error}. What it says counts against budget_usd: mend it, or delete it."
-                    ) from error
+                _take_in(entries, path)
                 self._answered -= sum(self._answers.pop(key, 0) for key in entries.keys - self._keys)
                 self._keys |= entries.keys
                 self.ratio = max(self.ratio, entries.ratio)
 
 
-def _is_ledger(entry: os.DirEntry) -> bool:
-    return entry.name.endswith(".jsonl") and entry.is_file(follow_symlinks=False)
+def _ledgers(folder: str | Path) -> list[tuple[str, int]]:
+    """Paths and sizes of a folder's ledgers."""
+    try:
+        with os.scandir(folder) as found:
+            return [(entry.path, entry.stat().st_size) for entry in found if entry.name.endswith(".jsonl") and entry.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []  # nothing was written there, or writing will say why it cannot be
+    except OSError as error:
+        raise _unreadable(folder, error) from error
 
 
-def _left_by_other_divisions(scope: Path, shards: int) -> int:
-    """What jobs of other numbers of shards have reserved or lost and never settled; what they settled counts with its stored answers."""
-    left = 0
-    for folder in scope.glob("*-of-*"):
-        if not folder.name.endswith(f"-of-{shards}"):
-            with os.scandir(folder) as found:
-                for entry in filter(_is_ledger, found):
-                    entries = Entries()
-                    entries.read(entry.path)
-                    left += entries.charged - entries.settled
-    return left
+def _take_in(entries: Entries, path: str) -> None:
+    try:
+        entries.read(path)
+    except FileNotFoundError:
+        return  # deleted meanwhile, to forget it
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"the ledger {path} cannot be read: {error}. What it says counts against budget_usd: mend it, or delete it."
+    )
 
 
 def _safe(name: str) -> str:
