@@ -137,7 +137,8 @@ def _item(p: DatasetParameters, row: Row, number: int) -> Item | None:
                 "`question` column, or leave the last answer out."
             )
         question, history = history[-1]["content"], history[:-1]
-    answers = as_texts(_parsed(_column(row, p.references, "references")), f"{row.where}, {p.references}")
+    found = _parsed(_column(row, p.references, "references"))
+    answers = as_texts(found, f"{row.where}, {p.references}", strip=p.scorer != "code")  # a line of code keeps its indent
     if not answers:
         return None
     values = {"question": question or ""}
