@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contextrot.judging.contract import JudgingContext, Pair
@@ -231,6 +231,7 @@ def test_it_agrees_with_200_labelled_answers_or_more_in_99_of_100(language):
         ("conversation_sixth", 0.9),
         ("conversation_seventh", 0.9),
         ("languages_second", 0.95),
+        ("other_scripts", 0.95),
     ],
 )
 def test_it_agrees_with_labelled_answers_about_conversations(name, kappa):
@@ -269,6 +270,33 @@ def test_gold_answers_of_the_generated_conversations_are_found_in_other_wording(
     assert match(gold, question, question) is None
 
 
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [("dứa", "Đó là dừa."), ("má", "Tôi mua mạ."), ("किताब", "कातिब"), ("มะลิ", "มะละ"), ("나비", "나방입니다")],
+)
+def test_a_mark_or_letter_that_makes_another_word_is_kept(gold, answer):
+    assert match(gold, answer) is None
+    assert match(gold, gold) is not None
+
+
+def test_an_accent_that_a_language_may_leave_out_is_none():
+    assert match("Café Müller", "im Cafe Mueller", "Wo?") and match("Νεφέλη", "Τη λένε Νεφελη.")
+    assert match("Phở Hòa", "It is called Pho Hoa.", "What is the name of the restaurant that we visited?")
+
+
+@pytest.mark.parametrize(
+    ("question", "gold", "right", "wrong"),
+    [
+        ("Which address?", "https://example.org/a", "See https://example.org/a.", "See https://example.org/ab."),
+        ("Which file?", "config/app.yaml", "It is `config/app.yaml`.", "It is not config/app.yaml."),
+        ("Which version?", "1.10", "It was v1.10.", "It was 1.1."),
+        ("Which language?", "C#", "C#, of course", "C"),
+    ],
+)
+def test_names_of_letters_and_signs_count_as_they_are_written(question, gold, right, wrong):
+    assert match(gold, right, question) and not match(gold, wrong, question)
+
+
 TEXTS = st.text(st.sampled_from("a1 0.,:/-=$%()\n?三十一か는ض٣नौपाँ½²ß'\u2028\ud800") | st.characters(), max_size=60)
 SPOKEN = st.lists(
     st.sampled_from(
@@ -280,6 +308,7 @@ SPOKEN = st.lists(
 
 
 @settings(max_examples=300, deadline=None)
+@example("three", "three \U00011f50", "\U00011f50")
 @given(SPOKEN, SPOKEN, SPOKEN)
 def test_any_text_is_judged_without_a_fault(reference, answer, question):
     assert match(reference, answer, question) is None or reference.strip()

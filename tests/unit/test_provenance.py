@@ -104,6 +104,7 @@ def test_responses_are_summed_with_unknown_prices_counted_and_not_as_zero(tmp_pa
             cached_tokens=8,
             completion_tokens=2,
             attempts=1,
+            server_fingerprint="f1",
         ),
         Response("b", 0, "failed", error_type="Timeout", attempts=5),
         Response("c", 0, "over_window"),
@@ -115,6 +116,7 @@ def test_responses_are_summed_with_unknown_prices_counted_and_not_as_zero(tmp_pa
     assert summary["answers_without_price"] == 1
     assert (summary["attempts"], summary["prompt_tokens"], summary["server_models"]) == (6, 10.0, ["m"])
     assert summary["prompt_tokens_from_prefix_cache"] == 8.0
+    assert summary["server_fingerprints"] == ["f1"]
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,31 @@
 """Engine `llama_cpp`: llama.cpp's own server, `llama-server`, for a GGUF file, on the CPU or a GPU.
 
 Strict: where the server is missing the run stops with how to get it. Prompts that do not fit are refused by the server (context shift
-is off), sliding-window caches are kept whole, and nothing is kept outside the slots, so that `reset` empties all there is.
+is off), sliding-window caches are kept whole, and nothing is kept outside the slots, so that `reset` empties all there is. Builds
+differ in what they know: an option of OPTIONAL is left out where the server's own help does not name it.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from contextrot.checked import validate
 from contextrot.engines import Endpoint, Engine
 from contextrot.engines.process import Server
 from contextrot.errors import ConfigError, EngineError
+from contextrot.samples.chat_templates import read_template
+from contextrot.samples.gguf_metadata import read_metadata
 from contextrot.settings import ModelSettings, Section
 
 BUILT_HERE = Path("~/.cache/contextrot/llama.cpp/build/bin/llama-server")
@@ -29,6 +34,17 @@ HOW_TO_GET_IT = (
     "Install llama.cpp (its releases, a package manager, or `make llama-server`), or set engine_options.server to its path."
 )
 OPERATIONAL_OPTIONS = frozenset({"server", "port", "startup_seconds", "threads"})
+OPTIONAL = (
+    ("--no-context-shift",), ("--swa-full",), ("--cache-ram", "0"), ("--no-webui",), ("--jinja",), ("--offline",),
+)  # fmt: skip
+"""Set where the server knows them; a build without one of the first three does not do what it turns off, but for a very old one."""
+NOT_ARGUMENTS = {
+    "name": ("-m", "--model"), "window": ("-c", "--ctx-size"), "engine_options.port": ("--port",), "engine_options.parallel": ("-np", "--parallel"),
+    "engine_options.chat_template_file": ("--chat-template-file", "--chat-template"),
+    "nothing: the server is for this machine alone, and without keys": ("--host", "--api-key", "--api-key-file"),
+    "nothing: a prompt is never cut": ("--context-shift",), "nothing: requests name it": ("-a", "--alias"),
+}  # fmt: skip
+"""Setting -> arguments that it stands for."""
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
 
 
@@ -54,11 +70,21 @@ class Options(Section):
     kv_type_v: KvType | None = None
     """Type of the cached values; f16 without it."""
     chat_template_file: str | None = None
-    """Jinja file in place of the template in the GGUF file. Name a `tokenizer` with the same template beside it."""
+    """Jinja file in place of the template in the GGUF file; prompts are counted with it too."""
     chat_template_kwargs: dict[str, Any] | None = None
     """Values for the chat template, such as enable_thinking."""
     arguments: list[str] = Field(default_factory=list)
     """More arguments of llama-server, as on its command line."""
+
+    @field_validator("arguments")
+    @classmethod
+    def _not_of_a_setting(cls, arguments: list[str]) -> list[str]:
+        for argument in arguments:
+            for setting, names in NOT_ARGUMENTS.items():
+                if argument.split("=")[0] in names:
+                    raise ValueError(f"{argument!r} is not accepted here; use {setting}")
+        return arguments
+
     port: int | None = Field(None, gt=0, lt=65536)
     """A fixed port; a free one without it."""
     startup_seconds: float = Field(600, gt=0)
@@ -75,6 +101,7 @@ def serve(model: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
     """
     options = options_of(model)
     check_file(model.name)
+    check_template(model.name, template_of(model, options))
     alias = Path(model.name).stem
     with tempfile.TemporaryDirectory(prefix="contextrot-slots-") as slots:
         server = Server(
@@ -114,26 +141,18 @@ def command(model: ModelSettings, options: Options, alias: str, slots: str, port
     """The command line of llama-server."""
     words = [executable(options), "--model", model.name, "--alias", alias, "--host", "127.0.0.1", "--port", str(port)]
     words += ["--ctx-size", str(model.window * options.parallel), "--parallel", str(options.parallel)]
-    words += [
-        "--no-context-shift",
-        "--swa-full",
-        "--cache-ram",
-        "0",
-        "--slot-save-path",
-        slots,
-        "--no-webui",
-        "--jinja",
-        "--offline",
-    ]
-    words += ["--flash-attn", options.flash_attention]
+    words += ["--slot-save-path", slots]
+    known = help_of(words[0])
+    words += [word for option in OPTIONAL if not known or option[0] in known for word in option]
     given = {
+        "--flash-attn": None if options.flash_attention == "auto" else options.flash_attention,
         "--threads": options.threads,
         "--gpu-layers": options.gpu_layers,
         "--batch-size": options.batch_size,
         "--ubatch-size": options.micro_batch_size,
         "--cache-type-k": options.kv_type_k,
         "--cache-type-v": options.kv_type_v,
-        "--chat-template-file": options.chat_template_file,
+        "--chat-template-file": template_of(model, options),
         "--chat-template-kwargs": json.dumps(options.chat_template_kwargs) if options.chat_template_kwargs else None,
     }
     for name, value in given.items():
@@ -150,6 +169,32 @@ def executable(options: Options) -> str:
     """llama-server: the named one, the one on PATH, or the one that was built here."""
     built = BUILT_HERE.expanduser()
     return options.server or shutil.which("llama-server") or (str(built) if built.exists() else "llama-server")
+
+
+@cache
+def help_of(server: str) -> str:
+    """What llama-server says of its options; empty if it says nothing."""
+    try:
+        done = subprocess.run([server, "--help"], capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout + done.stderr).decode(errors="replace")
+
+
+def template_of(model: ModelSettings, options: Options) -> str | None:
+    """The file of the template in place of the GGUF file's own, if there is one."""
+    return options.chat_template_file or model.chat_template
+
+
+def check_template(name: str, template: str | None) -> None:
+    """Raises ConfigError without a chat template: the server would put its own in place of the one that the model was trained with."""
+    if template:
+        read_template(template)
+    elif not read_metadata(name).get("tokenizer.chat_template"):
+        raise ConfigError(
+            f"{name} has no chat template, and llama-server would take ChatML for it: a base model, or a file that lost its template. Name "
+            "the model's own in engine_options.chat_template_file."
+        )
 
 
 def check_file(name: str) -> None:

@@ -30,6 +30,25 @@ _ABSTAINING_GOLD = regex.compile(
 )
 
 
+_EXACT = regex.compile(
+    r"\S+://\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[\w-]+\.)+\p{L}{2,}/\S*|[\w.-]+(?:/[\w.-]+)+\.\p{L}\w*|(?:[\w-]+\.)+\p{Ll}{2,5}|~?/[\w.-]+(?:/[\w.-]*)*|\p{L}:\\\S+|\w+(?:(?:::|_|\\)\w+)+|\p{L}+#|[@#]\w+"
+)
+_VERSION = regex.compile(r"v?\d+(?:\.\d+)+(?:[-.]?\p{L}+\d*)?", regex.I)
+
+
+def is_exact(gold: str, question: str) -> bool:
+    """Whether a gold answer is an address, a path or a name in which every sign counts: C#, example.org/a; or a version, if one is asked for."""
+    gold = gold.strip(" .\"'`")
+    return bool(_EXACT.fullmatch(gold) or (_VERSION.fullmatch(gold) and regex.search(r"version|release", question, regex.I)))
+
+
+def exact_places(gold: str, answer: str) -> list[tuple[int, int]]:
+    """Where such a name stands in an answer and is not only the part of a longer one; both folded."""
+    name = regex.escape(gold.strip(" .\"'`").rstrip("/"))
+    before = r"(?<![\w@#])(?<!\d\.)v?" if gold[:1].isdigit() else r"(?<![\w@#])"
+    return [found.span() for found in regex.finditer(rf"{before}{name}/?(?![\w#@/]|[-.:?&=+]\w)", answer)]
+
+
 def alternatives(gold: str, question: str = "") -> list[str]:
     """The forms that a gold answer accepts: "5 days. 6 days (including the last day) is also acceptable." accepts two.
 

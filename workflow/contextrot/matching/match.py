@@ -17,6 +17,8 @@ What is found counts only if the answer says so (`stance`): not "not X", "X or Y
 does not count either if the answer names a planted distractor's answer as well without saying whose it is, or if it copies the prompt:
 if at least half of the answer, beside the sentences that hold what was found, stands word for word in the prompt.
 
+An address, a path, a version or another name of letters and signs counts only where it stands as it is written.
+
 It knows no synonyms, and little of what a long answer is about: where that matters, use an LLM judge beside it.
 """
 
@@ -46,7 +48,7 @@ _ARTICLES = ("a", "an", "the")
 
 def normalize(text: str) -> list[str]:
     """Words of a text in the form in which they are compared, articles left out."""
-    tokens = words_of(text, language_of(fold(text))).tokens
+    tokens = words_of(text, language_of(text)).tokens
     return [f"{token.value.amount}" if token.value else token.text for token in tokens if token.text not in _ARTICLES]
 
 
@@ -73,7 +75,13 @@ def match(
     if forms.is_abstention(reference, abstention):
         return "abstained" if stance.abstains(said.text, [token.text for token in asked.content]) else None
     for form in forms.alternatives(reference, question):
-        rule, spans = _found(form, said, asked, question)
+        text = said.text
+        if forms.is_exact(form, question):
+            text = fold(answer)
+            spans = [span for span in forms.exact_places(fold(form), text) if not stance.denied(text, *span)]
+            rule = "contained" if spans else None
+        else:
+            rule, spans = _found(form, said, asked, question)
         if rule in ("contained", "in order") and stance.bare_list(answer, form):
             continue
         if (
@@ -82,7 +90,7 @@ def match(
             or _names_distractor(words_of(form, language), said, asked, distractors)
         ):
             continue
-        sentences = [said.text[slice(*stance.sentence_bounds(said.text, *span))] for span in spans]
+        sentences = [text[slice(*stance.sentence_bounds(text, *span))] for span in spans]
         if prompt is None or not copied(answer, sentences, plain(prompt)):
             return rule
     return None
@@ -90,14 +98,14 @@ def match(
 
 @lru_cache(4_096)
 def _language_of_gold(reference: str, question: str) -> str:
-    return language_of(fold(f"{reference} {question}"))
+    return language_of(f"{reference} {question}")
 
 
 def _language(reference: str, question: str, answer: str) -> str:
     """The language of gold answer and question; of the answer too, if those are too short to tell."""
     if question:
         return _language_of_gold(reference, question)
-    return language_of(fold(f"{reference} {answer[:400]}"))
+    return language_of(f"{reference} {answer[:400]}")
 
 
 def _found(form: str, said: Words, asked: Words, question: str) -> tuple[str | None, list[Span]]:

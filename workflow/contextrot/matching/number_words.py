@@ -44,6 +44,33 @@ _HINDI = {
     )
 } | {"छः": 6, "छ": 6}
 
+_OTHERS = {
+    language: {word: number for number, words in enumerate(names.split(), first) for word in fold(words, language).split("|")}
+    for language, first, names in (
+        ("es", 2, "dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete dieciocho diecinueve veinte"),
+        ("fr", 2, "deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize"),
+        ("it", 2, "due tre quattro cinque . sette otto nove dieci undici dodici tredici quattordici quindici sedici"),
+        ("pt", 2, "dois|duas três quatro cinco seis sete oito nove dez onze doze treze catorze quinze dezesseis dezessete dezoito dezenove vinte"),
+        ("nl", 2, "twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien zeventien achttien negentien twintig"),
+        ("ru", 2, "два|две|двух три|трёх четыре|четырёх пять|пяти шесть|шести семь|семи восемь|восьми девять|девяти десять|десяти"),
+        ("he", 2, "שניים|שתיים|שני|שתי שלושה|שלוש ארבעה|ארבע חמישה|חמש שישה|שש שבעה|שבע שמונה תשעה|תשע עשרה|עשר"),
+        ("vi", 2, "hai ba bốn . sáu bảy tám chín mười"),
+        ("ko", 1, "하나|한 둘|두 셋|세 넷|네 다섯 여섯 일곱 여덟 아홉 열"),
+        ("th", 1, "หนึ่ง สอง สาม สี่ ห้า หก เจ็ด แปด เก้า สิบ"),
+    )
+}  # fmt: skip
+"""Words for small numbers that mean nothing else; in Korean and Thai only before what is counted."""
+_COUNTERS = {
+    "ko": r"(?=\ ?(?:마리|명|개|권|시|살|번|잔|대|병|장|사람|달|가지|분|송이|채|켤레|그릇|주|해))",
+    "th": r"(?=\ ?(?:ตัว|คน|วัน|ปี|เดือน|สัปดาห์|ชั่วโมง|นาที|บาท|เล่ม|ใบ|ครั้ง|โมง|อัน|ชิ้น|คัน|หลัง|แก้ว))",
+}
+
+
+@cache
+def _before_counters(language: str) -> regex.Pattern:
+    start = r"(?<!\p{L})" if language == "ko" else ""
+    return regex.compile(rf"{start}(?:{'|'.join(_OTHERS[language])}){_COUNTERS[language]}")
+
 
 @cache
 def _german() -> dict[str, int]:
@@ -147,6 +174,10 @@ def with_digits(text: str, language: str) -> str:
         for pattern, replacement in _GERMAN_REWRITTEN:
             text = pattern.sub(replacement, text)
         return text
+    if language in _COUNTERS:
+        return _before_counters(language).sub(lambda m: str(_OTHERS[language][m[0]]), text)
+    if language in _OTHERS:
+        return _by_words(text, _OTHERS[language])
     text = _SPOKEN.sub(_english, text)
     text = _ORDINAL.sub(lambda m: m[0] if m[0] == "second" and _is_unit(text, m) else _suffixed(_ORDINALS[m[0]]), text)
     for pattern, replacement in _REWRITTEN:

@@ -1,7 +1,8 @@
 """Numbers, durations, times, dates, money and shares as answers write them, read as values.
 
 First every number that is written in words becomes digits (`with_digits`), then `VALUE` finds values in the text and `read` gives what
-each one is worth. Words are known in English, German, Chinese, Japanese, Arabic and Hindi; digits are read in every script.
+each one is worth. Words are known in English, German, Chinese, Japanese, Arabic and Hindi, and for small numbers in ten more
+languages; digits are read in every script.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ VALUE = regex.compile(
     rf"""
     (?<date>
         (?<!\d)\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}(?!\d) | (?<!\d)\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}}(?!\d)
+      | \d{{4}}년\ ?\d{{1,2}}월\ ?\d{{1,2}}일 | (?<!\d)\d{{1,2}}월\ ?\d{{1,2}}일
       | (?<!\d)(?:19|20)\d{{2}}-(?:0[1-9]|1[0-2])(?![-\d])
       | \d{{4}}年\d{{1,2}}月\d{{1,2}}[日号] | (?<!\d)\d{{1,2}}月\d{{1,2}}[日号]
       | (?<![\d.,])\d{{1,2}}(?:st|nd|rd|th|\.)?\ (?:of\ )?(?:{_MONTH})(?!\p{{L}})\.?(?:,?\ (?:of\ |in\ |عام\ |سنه\ )?\d{{4}}(?!\d))?
@@ -61,7 +63,8 @@ VALUE = regex.compile(
       | (?<!\p{{L}})(?:{_MONTH}),?\ (?:of\ )?\d{{4}}(?!\d)
     )
   | (?<time>
-        (?:{_BEFORE})?(?<![\d.])\d{{1,2}}[点點時时](?![間间])(?:\d{{1,2}}分?|半|钟)?
+        (?:(?:오전|오후|새벽|아침|저녁|밤)\ ?)?(?<![\d.])\d{{1,2}}시(?!간)(?:\ ?\d{{1,2}}분|\ ?반(?!\p{{L}}))?
+      | (?:{_BEFORE})?(?<![\d.])\d{{1,2}}[点點時时](?![間间])(?:\d{{1,2}}分?|半|钟)?
       | (?:{_BEFORE})(?<!\d)\d{{1,2}}:\d{{2}}
       | (?<![\d.:])\d{{1,2}}[:.]\d{{2}}\ ?(?:{_PM}|uhr\b) | (?<![\d.:])\d{{1,3}}:\d{{2}}(?::\d{{2}})?(?!\d)(?:\ {_DAYTIME})?
       | (?<![\d.:])\d{{1,2}}\ [0-5]\d\ ?(?:{_PM}|{_DAYTIME})
@@ -176,11 +179,11 @@ def _time(text: str) -> Value:
     elif len(numbers) == 3:
         return Value("time", tuple(numbers), "clock")
     else:
-        hour, minute = numbers[0], numbers[1] if len(numbers) > 1 else 30 * ("半" in text)
+        hour, minute = numbers[0], numbers[1] if len(numbers) > 1 else 30 * ("半" in text or "반" in text)
     half = ""
-    if regex.search(r"p\.?\ ?m|afternoon|evening|night|abends|nachmittags|下午|晚上|傍晚|午後|夜|中午", text):
+    if regex.search(r"p\.?\ ?m|afternoon|evening|night|abends|nachmittags|下午|晚上|傍晚|午後|夜|中午|오후|저녁|밤", text):
         half = "pm"
-    elif regex.search(r"a\.?\ ?m|morning|morgens|上午|早上|凌晨|清晨|午前|朝", text):
+    elif regex.search(r"a\.?\ ?m|morning|morgens|上午|早上|凌晨|清晨|午前|朝|오전|아침|새벽", text):
         half = "am"
     if 12 < hour < 24 or "uhr" in text or regex.match(r"0\d|0:", text):
         half = "pm" if hour >= 12 else "am"
@@ -199,7 +202,7 @@ def _date(text: str) -> Value:
     if len(rest) < 2:
         return Value("date", (year, rest[0] if rest else None, None))
     first, second = rest[:2]
-    if numbers[0] == year or "月" in text:
+    if numbers[0] == year or "月" in text or "월" in text:
         return Value("date", (year, first, second))
     if first > 12 or "." in text:
         return Value("date", (year, second, first))

@@ -13,18 +13,22 @@ _SENTENCE_END = regex.compile(_SENTENCE)
 _CLAUSE = regex.compile(
     rf"{_SENTENCE}|[;；:：،؛]|,(?!\d)(?!\s*(?:that|dass|daß)\b)|[，—–…]|\s-\s|[()（）]"
     r"|\b(?:but|while|whereas|however|though|although|then|sondern|aber|because|since|so)\b|而是|应该是|但是?|(?<!\p{L})(?:بل|لكن|बल्कि|लेकिन)(?!\p{L})"
-    r"|(?<=ではな)く|(?<=じゃな)くて"
+    r"|(?<=ではな)く|(?<=じゃな)くて|\b(?:mais|maar)\b|(?<!\p{L})(?:mà(?=\s+là)|אלא|но)(?!\p{L})|แต่|(?<=아니)(?:라|고)"
 )
 _NOT_BEFORE = regex.compile(
     r"\b(?:not(?!\s+(?:only|just|merely|far|sure))|no|never|neither|nor|rather than|instead of|unlike|except|other than|no longer|used to|wrong"
     r"|nicht|kein\w*|nie|niemals|weder|statt|anstatt|no es|pas|не|нет)\b"
     r"|不[是在叫会應应能]|并非|並非|不认为|不觉得|而非|绝非|没有"
     r"|(?<!\p{L})(?:و?ليس(?:ت)?|و?لم|و?لن|و?لا(?!\s+شك)|بدلا|وغير)(?!\p{L})|(?<![\p{L}\p{M}])(?:नहीं|न\s+कि|मत)(?![\p{L}\p{M}])"
+    r"|\b(?:niet|geen|nao|não|inte|ikke|nie|non (?:e|si|era|sono|ha|sta)|δεν|không|khong|chẳng|chưa)\b"
+    r"|(?<!\p{L})(?:לא|אינו|אינה|איננו|איננה|אין)(?!\p{L})|ไม่ใช่|ไม่ได้|ไม่อยู่|มิใช่"
 )
 _NOT_AFTER = regex.compile(
     r"^\W*(?:\w+\s+){0,1}(?:is|was|are|were|does|did|do|has|had|would)\s+(?:\w+\s+)?(?:not|wrong|incorrect|never)\b|^\W*(?:not|nicht)\s*$|^\W*(?:is|was) (?:wrong|false)"
     r"|^\W*(?:\w+\s+){0,3}nicht\b"
     r"|^[」』”\"]?(?:では|じゃ|で)(?:あり|な|は)|^[」』”\"]?(?:だ|である)?とは(?:思|言|限)|^[」』”\"]?ではな"
+    r"|^\p{Hangul}{0,3}\s*(?:아니|아닌|아닙)|^(?:\p{Hangul}{0,4}\s+){0,2}(?:없|\p{Hangul}{1,3}지\s+않)"
+    r"|^\W*(?:\p{L}+\s+){0,1}(?:degil|نيست|نیست|نہیں)"
     r"|^\W*(?:[\p{L}\p{M}]+\s+){0,2}नहीं|^[》”」]?(?:并|也|都)?(?:不是|并非|不对|不正确|错误)"
 )
 _OR = r"(?:(?<![\p{L}\p{M}])(?:or|oder|ou|या|او|ام|или)(?![\p{L}\p{M}])|或者|或是|或|还是|還是|または|もしくは|あるいは)"

@@ -30,6 +30,8 @@ _CONTRACTED = [
         (r"'(?:s|re|ve|ll|d|m)\b", " "),
         (r"(?<=s)'(?=\s|$)", ""),
         (r"(?<=\p{L})\+(?=\W|$)", " plus"),
+        (r"(?<=\b(?:[a-fo]|ab))[-−](?=[\s.,;)]|$)", " minus"),
+        (r"\bv\.?\ ?(?=\d+\.\d)", ""),
         (r"\*\*|__|`", ""),
         (r"(?<=\d)\s?(?:°|º|degrees?)\s?(?:c|celsius|centigrade)\b", " celsius"),
         (r"(?<=\d)\s?(?:°|º|degrees?)\s?(?:f|fahrenheit)\b", " fahrenheit"),
@@ -126,8 +128,8 @@ def words_of(text: str, language: str) -> Words:
     Args:
         language: by which its words are stemmed; see `answer_language.language_of`.
     """
-    text = fold(text)
-    for pattern, replacement in _CONTRACTED if language == "en" else _CONTRACTED[-3:]:
+    text = fold(text, language)
+    for pattern, replacement in _CONTRACTED if language == "en" else _CONTRACTED[-5:]:
         text = pattern.sub(replacement, text)
     text = _without_list_numbers(with_digits(text, language))
     if language == "en":

@@ -98,7 +98,7 @@ def responses_summary(path: str | Path) -> dict[str, Any]:
     """Outcomes, engines and models as the servers named them, tokens, cost and time of an experiment's responses."""
     import pandas as pd
 
-    columns = "outcome engine model attempts cached prompt_tokens cached_tokens completion_tokens total_seconds cost_usd".split()
+    columns = "outcome engine model attempts cached prompt_tokens cached_tokens completion_tokens total_seconds cost_usd server_fingerprint".split()
     table = pd.read_parquet(path, columns=columns)
 
     def total(column: str) -> float | None:
@@ -111,6 +111,7 @@ def responses_summary(path: str | Path) -> dict[str, Any]:
         "outcomes": {name: int(count) for name, count in table["outcome"].value_counts().sort_index().items()},
         "engines": sorted(answered["engine"].dropna().unique()),
         "server_models": sorted(public(name) for name in answered["model"].dropna().unique()),
+        "server_fingerprints": sorted(answered["server_fingerprint"].dropna().unique()),
         "from_request_store": int(table["cached"].sum()),
         "attempts": int(table["attempts"].sum()),
         "prompt_tokens": total("prompt_tokens"),

@@ -20,7 +20,10 @@ ANSWERING = ["engine", "name", "revision", "base_url", "provider", "sampling", "
 def answering(model: ModelSettings) -> str:
     """What of a model's settings changes its answers, as text without secrets: Snakemake keeps it in its own records."""
     asked = {name: value for name, value in model.request.items() if name not in ON_THE_WIRE}
-    settings = model.model_dump(mode="json", include={*ANSWERING, "engine_options"}) | ({"request": asked} if asked else {})
+    template = ["chat_template"] if model.chat_template and not engines.of(model).elsewhere else []
+    settings = model.model_dump(mode="json", include={*ANSWERING, "engine_options", *template}) | (
+        {"request": asked} if asked else {}
+    )
     return json.dumps(public(settings), ensure_ascii=False, separators=(",", ":"))
 
 

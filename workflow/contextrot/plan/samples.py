@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from contextrot.plan.stage import Stage
+from contextrot.samples.tokenizers import template_file
 
 
 class Samples(Stage):
@@ -15,14 +16,14 @@ class Samples(Stage):
         """The task's data, the tokenizer's files and the chat template."""
         model = self.model(wildcards)
         tokenizer = self.files_of_folder(model.tokenizer or model.name, "tokenizer*.json", "chat_template*")
-        template = [model.chat_template] if model.chat_template and Path(model.chat_template).is_file() else []
+        template = [file] if (file := template_file(model)) and Path(file).is_file() else []
         return [*self.here(self.task(wildcards).data_files(self.project.data)), *tokenizer, *self.here(template)]
 
     def tokenizer(self, wildcards: Any) -> list[str | None]:
         """What of a model's settings names its tokenizer and template."""
         model = self.model(wildcards)
         served = [model.base_url, model.name] if model.tokenizer == "server" else []
-        return [model.tokenizer or model.name, model.revision, *filter(None, [model.chat_template]), *served]
+        return [model.tokenizer or model.name, model.revision, *filter(None, [template_file(model)]), *served]
 
     def limits(self, wildcards: Any) -> list[int]:
         """The model's window and its longest answer, tokens."""

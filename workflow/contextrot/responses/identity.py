@@ -49,6 +49,8 @@ def model_identity(model: ModelSettings) -> dict[str, Any]:
     engine = engines.of(model)
     local = not engine.elsewhere and Path(model.name).exists()
     options = {name: value for name, value in model.engine_options.items() if name not in engine.operational_options}
+    if model.chat_template and not engine.elsewhere:
+        options["chat_template"] = model.chat_template
     for name, value in options.items():
         if name.startswith("chat_template") and isinstance(value, str) and Path(value).is_file():
             options[name] = f"sha256:{hashlib.sha256(Path(value).read_bytes()).hexdigest()}"

@@ -228,6 +228,12 @@ def load_tokenizer(
     return folder or HuggingFaceTokenizer(name, revision, template_arguments, chat_template)
 
 
+def template_file(model: ModelSettings) -> str | None:
+    """The file of a chat template that takes the place of the tokenizer's own: the model's, or the one that its engine is given."""
+    options = model.engine_options
+    return model.chat_template or options.get("chat_template") or options.get("chat_template_file")
+
+
 def tokenizer_of(model: ModelSettings) -> Tokenizer:
     """The model's tokenizer, with the template and template arguments that its engine will be given.
 
@@ -237,7 +243,7 @@ def tokenizer_of(model: ModelSettings) -> Tokenizer:
     options = model.engine_options
     body = options.get("extra_body")
     arguments = options.get("chat_template_kwargs") or (body.get("chat_template_kwargs") if isinstance(body, dict) else None)
-    template = model.chat_template or options.get("chat_template")
+    template = template_file(model)
     if model.tokenizer == "server":
         from contextrot.samples.server_tokenizer import ServerTokenizer
 
