@@ -154,6 +154,16 @@ STORY_LENGTH = """\
 
 Write about {words} words."""
 
+SERVING_CODE = """\
+Text {code}:
+
+"""
+
+SERVING_LATER = """\
+{text}
+
+Go on with this text."""
+
 SERVING = """\
 Text {code}:
 
