@@ -51,7 +51,8 @@ class DatasetParameters(Parameters):
     may_be_empty = frozenset({"lengths", "conditions"})
 
     file: str | None = None
-    """A CSV, TSV, JSON, JSONL or parquet file, from the data folder or the working folder; SQuAD's own nested form is read too."""
+    """A CSV, TSV, JSON, JSONL or parquet file, from the data folder or the working folder; the forms of SQuAD,
+    lm-evaluation-harness and evalscope are known."""
     hub: str | None = None
     """Instead of `file`: a data set of the Hugging Face Hub, or a local folder that `datasets` can load."""
     subset: str | None = None
@@ -152,7 +153,7 @@ class Dataset(Task):
     """Does a longer context hurt on these documents?"""
 
     Parameters = DatasetParameters
-    version = 1
+    version = 2
     judged = False
     length_column = "length"
     pair_columns = ["item", "length", "depth"]
