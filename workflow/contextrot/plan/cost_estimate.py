@@ -39,7 +39,8 @@ def estimate_cost(project: Project, tier: str, samples_paths: Sequence[str], out
         estimates.append(
             estimate_experiment(model_name, experiment, model, samples, expected=expected, shared=shared, by_batch=by_batch)
         )
-        mean = expected and sum(expected.of(sample.max_output_tokens) for sample in samples) / max(len(samples), 1)
+        limits = [sample.max_output_tokens for sample in samples]
+        mean = sum(map(expected.of, limits)) / len(limits) if expected and limits else None
         for name in project.judges_of(experiment):
             block = project.settings.judges[name]
             questions = judges.load(block.kind).asks

@@ -144,8 +144,23 @@ def estimate_calls(
         amount / limit for amount, limit in ((prompt + output, tokens_per_minute), (len(calls), requests_per_minute)) if limit
     ]
     hours = max(minutes) / 60 if minutes else None
+    basis = expected.basis if expected else "the limits of the answers" if mean is None else "the mean of earlier answers"
     return CostEstimate(
-        model_name, experiment, judge, len(calls), prompt, output, most, usd, at_most, hours,
-        *(map(round, interval) if interval else (None, None)), low, high, in_batches, saved,
-        *([expected.basis] if expected else ["the mean of earlier answers"] if mean is not None else []),
-    )  # fmt: skip
+        model_name,
+        experiment,
+        judge,
+        len(calls),
+        prompt,
+        output,
+        most,
+        usd,
+        at_most,
+        hours,
+        output_tokens_low=round(interval[0]) if interval else None,
+        output_tokens_high=round(interval[1]) if interval else None,
+        usd_low=low,
+        usd_high=high,
+        usd_in_batches=in_batches,
+        usd_saved_by_cache=saved,
+        basis=basis,
+    )
