@@ -23,10 +23,11 @@ def prices(given: str | None) -> Price | None:
 def main(folder: str, url: str, concurrency: str) -> None:
     """Asks all samples of FOLDER/test/m/e/samples.parquet; the key comes from MY_TEST_KEY if that is set.
 
-    TEST_SHARD is such as "2-of-8".  With OPENAI_API_KEY it goes through litellm as to OpenAI, at OPENAI_BASE_URL.
+    TEST_SHARD is such as "2-of-8". TEST_ASK is how the model is asked.  With OPENAI_API_KEY it goes through litellm as to OpenAI, at OPENAI_BASE_URL.
     """
     budget = os.environ.get("TEST_BUDGET")
     hosted = "OPENAI_API_KEY" in os.environ
+    ask = os.environ.get("TEST_ASK")
     experiment = Path(folder) / "test" / "m" / "e"
     shard, shards = map(int, os.environ.get("TEST_SHARD", "1-of-1").split("-of-"))
     model = ModelSettings(
@@ -41,6 +42,7 @@ def main(folder: str, url: str, concurrency: str) -> None:
         timeout_seconds=float(os.environ.get("TEST_TIMEOUT", 600)),
         price=prices(os.environ.get("TEST_PRICE")),
         tokenizer="tiktoken:o200k_base",
+        ask=ask,
         api_key_env="MY_TEST_KEY" if "MY_TEST_KEY" in os.environ else None,
     )
     with reporting_errors(Path(folder) / f"log-{shard}" if shards > 1 else Path(folder) / "log"):
@@ -55,6 +57,7 @@ def main(folder: str, url: str, concurrency: str) -> None:
                 max_attempts=3,
                 retry_deadline_seconds=float(os.environ.get("TEST_DEADLINE", 60)),
                 allow_failed="TEST_ALLOW_FAILED" in os.environ,
+                batch={"look_seconds": 0.1},
                 budget_usd=None if budget is None else float(budget),
             ),
             experiment="e",

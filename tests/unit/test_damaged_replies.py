@@ -8,7 +8,7 @@ import math
 import random
 
 from contextrot.records import Response, read_responses, write_responses
-from contextrot.responses.client import classify
+from contextrot.responses.outcomes import classify
 from contextrot.wire import faults
 from contextrot.wire.event_stream import EventReader, whole_object
 from contextrot.wire.reply import Reply

@@ -9,14 +9,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from contextrot.errors import DataError
-from contextrot.files.shapes import flat, read_records
-from contextrot.files.values import Row
+from contextrot.files import as_texts, question_rows, read_rows
+from contextrot.files.shapes import records_of
 
 
 def jsonl(folder, *rows):
     path = folder / "r.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     return path
+
+
+def records_in(path):
+    return records_of(read_rows(path))
 
 
 QAS = [
@@ -29,32 +33,21 @@ def test_squad_nested(tmp_path):
     (tmp_path / "s.json").write_text(
         json.dumps({"version": "1.1", "data": [{"title": "t", "paragraphs": [{"context": "In Oslo.", "qas": QAS}]}]})
     )
-    first, second = read_records(tmp_path / "s.json")
+    first, second = records_in(tmp_path / "s.json")
     assert (first.references, first.context, first.record_id) == (("Oslo", "in Oslo"), "In Oslo.", "1")
     assert second.references == ()
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet", "json"])
 def test_squad_flat_as_the_hub_has_it(tmp_path, ending):
-    row = {
-        "id": "a",
-        "title": "t",
-        "context": "In Oslo.",
-        "question": "Where?",
-        "answers": {"text": ["Oslo", "0042"], "answer_start": [3, 9]},
-    }
+    row = {"id": "a", "context": "In Oslo.", "question": "Where?", "answers": {"text": ["Oslo", "0042"], "answer_start": [3, 9]}}
     path = tmp_path / f"r.{ending}"
     if ending == "parquet":
         pq.write_table(pa.Table.from_pylist([row]), path)
     else:
         path.write_text(json.dumps([row] if ending == "json" else row))
-    (record,) = read_records(path)
-    assert record.references == ("Oslo", "0042")
-
-
-def test_csv_answers_are_text_as_written(tmp_path):
-    (tmp_path / "r.csv").write_text("question,answer\nWhen?,12:30\nWhich?,0042\nHow?,1.50\n")
-    assert [record.references for record in read_records(tmp_path / "r.csv")] == [("12:30",), ("0042",), ("1.50",)]
+    (read,) = question_rows(read_rows(path))
+    assert as_texts(read["answers"], "t") == ("Oslo", "0042")
 
 
 def test_evalscope_predictions(tmp_path):
@@ -65,7 +58,7 @@ def test_evalscope_predictions(tmp_path):
         {"index": 1, "model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "How?"}]}],
          "model_output": {"choices": [{"message": {"content": ""}}], "error": "400: too long"}},
     )  # fmt: skip
-    first, second = read_records(path)
+    first, second = records_in(path)
     assert (first.record_id, first.question, first.prediction, first.references) == ("0", "Why?", "42", ())
     assert (second.question, second.prediction, second.error) == ("How?", None, "400: too long")
 
@@ -73,7 +66,7 @@ def test_evalscope_predictions(tmp_path):
 def test_evalscope_reviews(tmp_path):
     score = {"value": {"acc": 1.0}, "extracted_prediction": "B", "prediction": "ANSWER: B", "main_score_name": "acc"}
     path = jsonl(tmp_path, {"index": 7, "input": "Which?", "target": "B", "sample_score": {"score": score, "sample_id": 7}})
-    (record,) = read_records(path)
+    (record,) = records_in(path)
     assert (record.record_id, record.references, record.prediction, record.scores) == ("7", ("B",), "ANSWER: B", {"acc": 1.0})
 
 
@@ -93,7 +86,7 @@ def test_lm_eval_samples(tmp_path, arguments):
     path = jsonl(
         tmp_path, row | {"filtered_resps": ["42"], "filter": "strict"}, row | {"filtered_resps": [["so 42"]], "filter": "none"}
     )
-    first, second = read_records(path)
+    first, second = records_in(path)
     assert (first.record_id, first.question, first.prediction, first.references) == ("0-strict", "Q: 6*7?", "42", ("0042",))
     assert (second.prediction, second.scores) == ("so 42", {"exact_match": 0.0})
 
@@ -106,28 +99,37 @@ def test_likelihoods_are_no_answers(tmp_path):
         "resps": [[[-1.5, False]], [[-0.5, True]]],
         "filtered_resps": [[-1.5, False], [-0.5, True]],
     }
-    (record,) = read_records(jsonl(tmp_path, row))
+    (record,) = records_in(jsonl(tmp_path, row))
     assert (record.question, record.prediction, record.references) == ("Q", None, ("1",))
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"question": "q", "answer": {"value": "x"}}], r"r\.jsonl, line 1, answer: .*must have `text`, as in SQuAD"),
-        ([{"question": "q"}], r"line 1: no column for the answer"),
-        ([{"question": "", "answer": "x"}], r"line 1: 'question' is missing or empty"),
-        ([{"id": 1, "question": "q", "answer": "x"}, {"id": 1, "question": "r", "answer": "y"}], r"line 2: the id '1' stands already at .*line 1"),
-        ([{"question": "q", "answer": [["x"]]}], r"line 1, answer: must be one text or number, but is a list"),
+        ([{"paragraphs": [{"context": "c", "qas": [{"question": "q", "answers": {"value": "x"}}]}]}], r"line 1, paragraph 1, question 1, answers: .*must have `text`"),
+        ([{"paragraphs": [{"context": "c", "qas": [{"id": 1, "question": "q"}, {"id": 1, "question": "r"}]}]}], r"the id '1' stands already at .*question 1"),
+        ([{"paragraphs": [{"context": "c", "qas": [{"question": "", "answers": []}]}]}], r"question 1: 'question' is missing or empty"),
         ([{"index": 1, "sample_score": 3}], r"line 1: `sample_score` must hold a `score`"),
         ([{"doc_id": 1, "resps": [], "arguments": []}], r"line 1: `arguments` must hold the prompt"),
-        ([], "holds no row"),
     ],
 )  # fmt: skip
 def test_what_is_not_in_its_shape_is_named_by_line(tmp_path, rows, message):
     with pytest.raises(DataError, match=message):
-        read_records(jsonl(tmp_path, *rows))
+        records_in(jsonl(tmp_path, *rows))
 
 
-def test_columns_may_have_other_names():
-    (record,) = flat([Row({"frage": "Wo?", "antwort": 7}, "here")], {"question": "frage", "answers": "antwort"})
-    assert (record.question, record.references) == ("Wo?", ("7",))
+def test_other_tools_rows_are_questions_with_answers(tmp_path):
+    row = {
+        "doc_id": 3,
+        "doc": {"context": "In Oslo."},
+        "target": "0042",
+        "arguments": [["Q?", {}]],
+        "resps": [["42"]],
+        "metrics": ["em"],
+        "em": 0.0,
+    }
+    (read,) = question_rows(read_rows(jsonl(tmp_path, row)))
+    assert (read["id"], read["context"], read["question"], read["answers"]) == ("3", "In Oslo.", "Q?", ["0042"])
+    assert (read["prediction"], read["score_em"]) == ("42", 0.0)
+    plain = read_rows(jsonl(tmp_path, {"a": 1}))
+    assert question_rows(plain) is plain

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from contextrot.errors import DataError
@@ -58,6 +60,7 @@ def test_what_spreadsheets_write_is_read(tmp_path, name, sign, encoding):
         ("t.jsonl", '{"a": "\\u0000"}\n', r"t\.jsonl, line 1: .*NUL"),
         ("t.jsonl", '{"a": ' + "[" * 100_000, r"t\.jsonl, line 1: brackets are nested too deep"),
         ("t.jsonl", '{"a": ' + "1" * 5000 + "}", r"t\.jsonl, line 1: a number has too many digits"),
+        ("t.jsonl", '{\n  "a": 1\n}\n', r"t\.jsonl, line 1: the file is one JSON value.*rename it to \.json"),
         ("t.json", '[\n{"a": 1},\n]', r"t\.json, line \d, column \d+: not JSON"),
         ("t.json", '{"a": 1}', r"t\.json must hold a list of objects, but holds an object"),
         ("t.json", '[{"a": 1}, 2]', r"t\.json, row 2: must be an object"),
@@ -102,6 +105,11 @@ def test_every_reader_says_that_a_file_is_missing(tmp_path):
 )
 def test_answers_are_texts_each_once(value, texts):
     assert as_texts(value, "here") == texts
+
+
+def test_a_number_that_is_none_in_a_parquet_file_is_no_answer(tmp_path):
+    pyarrow.parquet.write_table(pa.table({"answer": [float("nan"), 2.5]}), tmp_path / "t.parquet")
+    assert [as_text(row["answer"], "t") for row in read_rows(tmp_path / "t.parquet")] == [None, "2.5"]
 
 
 def test_a_number_of_32_bits_has_the_digits_it_was_written_with(tmp_path):

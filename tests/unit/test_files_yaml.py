@@ -30,7 +30,8 @@ def test_times_dates_and_words_are_text():
 def test_numbers_are_numbers_and_print_as_written():
     read = parse_yaml("[0042, 1.50, 1e3, 7, 0x1F, -3, .5]", "t")
     assert read == [42, 1.5, 1000.0, 7, 31, -3, 0.5]
-    assert [as_text(value, "t") for value in read[:4]] == ["0042", "1.50", "1e3", "7"]
+    assert [as_text(value, "t") for value in read] == ["0042", "1.50", "1e3", "7", "0x1F", "-3", ".5"]
+    assert [as_text(value, "t") for value in parse_yaml("[0o17, .inf, -.Inf, .NaN]", "t")] == ["0o17", ".inf", "-.Inf", ".NaN"]
     assert copy.deepcopy(read) == read and str(copy.deepcopy(read)[0]) == "0042"
 
 
@@ -62,6 +63,8 @@ def test_anchors_and_merges_give_what_they_always_gave(root):
         ('a: "\\ud83d"', "half of a surrogate pair"),
         ("a: " + "1" * 5000, "too many digits"),
         ("a: 1\n<<: [2]", "`<<` takes a mapping"),
+        ("a: 1\nb: x\x07y", "t.yaml, line 2: the character U\\+0007 cannot stand"),
+        ("a: one\x85two", "t.yaml, line 1: the character U\\+0085 cannot stand"),
     ],
 )
 def test_a_fault_is_named_by_line(text, message):

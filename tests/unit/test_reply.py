@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from contextrot.responses.client import classify
+from contextrot.responses.outcomes import classify
 from contextrot.wire import faults
 from contextrot.wire.reply import Reply
 from contextrot.wire.reply_form import count_of

@@ -248,6 +248,39 @@ def test_contexts_of_many_forms_are_read():
         context_text([{"score": 1}], "w")
 
 
+def csv_of(folder, **row):
+    with (folder / "t.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, row)
+        writer.writeheader()
+        writer.writerow(row)
+    return {"file": "t.csv"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "answers"),
+    [
+        ("21:15", ["21:15"]), ("0042", ["0042"]), ("1e5", ["1e5"]), ("NULL", ["NULL"]), ("true", ["true"]), ("+49 30 12", ["+49 30 12"]),
+        ("2024-01-31", ["2024-01-31"]), ("1.10", ["1.10"]), ("[3, 4]", ["[3, 4]"]), ("[1]", ["[1]"]), ("{x}", ["{x}"]), ("[12:30]", ["[12:30]"]),
+        ('["a", "1.10"]', ["a", "1.10"]), ('{"text": ["Oslo"], "answer_start": [3]}', ["Oslo"]),
+    ],
+)  # fmt: skip
+def test_an_answer_in_a_csv_file_is_text_or_a_list_of_texts_in_json(tmp_path, build, cell, answers):
+    _, samples = build(**csv_of(tmp_path, context="A text.", question="?", answers=cell))
+    assert samples[0].condition["answers"] == answers
+
+
+@pytest.mark.parametrize("cell", ["['Oslo', 'Bergen']", "{'text': array(['Oslo'], dtype=object), 'answer_start': array([3])}"])
+def test_the_python_text_of_a_list_is_refused(tmp_path, build, cell):
+    with pytest.raises(DataError, match=r"t\.csv, line 2, answers: .*Python text.*as JSON"):
+        build(**csv_of(tmp_path, context="A text.", question="?", answers=cell))
+
+
+@pytest.mark.parametrize("text", ['{"a": [1, 2]}', "[1, 2]", "[[1, 2], [3, 4]]", "[a link](b)", "{% if x %}"])
+def test_a_context_that_only_looks_like_a_list_is_text(tmp_path, build, text):
+    _, samples = build(**csv_of(tmp_path, context=text, question="?", answers="x"))
+    assert text in samples[0].messages[-1]["content"]
+
+
 def test_a_role_that_nobody_knows_is_refused():
     with pytest.raises(DataError, match="wizard"):
         conversation([{"role": "wizard", "content": "x"}], "w")

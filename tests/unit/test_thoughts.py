@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contextrot.checked import validate
 from contextrot.errors import ConfigError
 from contextrot.records import Response
-from contextrot.responses.client import classify
+from contextrot.responses.outcomes import classify
 from contextrot.settings import ModelSettings
 from contextrot.wire.reply import Reply
 from contextrot.wire.thoughts import FAMILIES, Thoughts, template_opens_thought

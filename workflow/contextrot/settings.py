@@ -100,6 +100,9 @@ class ModelSettings(Section):
     """Parts of every request, which win over all others: a value changes one, null removes it, "{limit}" is the answer's limit. So
     `{max_tokens: null, max_completion_tokens: "{limit}"}` renames it, `{stream: false}` asks for whole answers, `{stream_options: null}`
     is for servers that refuse them, `{provider: {order: [...]}}` pins OpenRouter's upstream."""
+    ask: Literal["direct", "batch"] | None = None
+    """Whether requests go out one by one or in batches, at half the price and within a day (openai, anthropic, gemini, and any `base_url`
+    with /v1/batches); the run's `ask` without it."""
     prompt_caching: Literal["auto", "breakpoints", "order", "off"] = "auto"
     """How the provider's prompt cache is used: samples that share a beginning one after the other (order), which caches that work by
     themselves need, and marked where it ends (breakpoints), as Anthropic wants. auto: breakpoints for Claude, order for other providers,
@@ -135,6 +138,11 @@ class ModelSettings(Section):
                 raise ValueError("stream is true or false")
             request = {**request, "stream": str(request["stream"]).lower() == "true"}
         return request
+
+    @model_validator(mode="after")
+    def _learn_secrets(self) -> Self:
+        secrets.learn_options([self.base_url, self.engine_options, self.request])
+        return self
 
     @property
     def hosted(self) -> bool:
@@ -205,6 +213,17 @@ class TrustSettings(Section):
     """Share of the requests of a length that must stay within `seconds` and `cents`: 0.5 is the typical request, 0.9 nine in ten."""
 
 
+class BatchSettings(Section):
+    """How batches are waited for, where `ask` is batch."""
+
+    look_seconds: float = Field(60, gt=0)
+    """Longest pause between two looks at a batch, seconds."""
+    wait_hours: float = Field(26, ge=0)
+    """A job that has waited so long ends; the same command finds its batches again. 0 submits and ends at once, as suits a cluster."""
+    failed: Literal["batch", "direct"] = "batch"
+    """How requests are asked again that expired, failed or were missing in a batch: in the next one, or directly at the full price."""
+
+
 class EffectiveLengthSettings(Section):
     """The adaptive search for one experiment's effective length: an entry of `effective_length`."""
 
@@ -256,6 +275,10 @@ class Settings(Section):
     """Answers of each experiment that `snakemake label` writes for people to label."""
     request_store: str = ".cache/responses"
     """Folder of the request store."""
+    ask: Literal["direct", "batch"] = "direct"
+    """How hosted models are asked whose block does not say it: one by one, or in batches at half the price."""
+    batch: BatchSettings = BatchSettings()
+    """How batches are waited for."""
     budget_usd: float | None = Field(None, ge=0)
     """Requests stop, cleanly and resumably, before a model's experiment has cost more than this, over all runs; what brought no answer but may have been billed counts at its worst."""
     max_attempts: int = Field(5, ge=1)

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from contextrot.errors import DataError
-from contextrot.files.tables import read_json, read_rows
 from contextrot.files.values import Row, as_text, as_texts
 
-QUESTION_COLUMNS = ("question", "query", "input", "prompt")
-ANSWER_COLUMNS = ("answers", "answer", "target", "references", "reference", "label", "output")
 CONTEXT_COLUMNS = ("context", "passage", "document", "article", "story")
-ID_COLUMNS = ("id", "_id", "question_id", "qid", "sample_id")
 
 
 @dataclass(frozen=True)
@@ -34,6 +29,7 @@ class Record:
         error: why there is no answer, where the file says so.
         scores: by the names of the tool that gave them.
         where: file and line, for messages.
+        title: of the text, where it has one.
     """
 
     record_id: str
@@ -44,82 +40,64 @@ class Record:
     prediction: str | None = None
     error: str | None = None
     scores: Mapping[str, float] | None = None
+    title: str | None = None
 
 
-def read_records(path: str | Path, what: str = "") -> list[Record]:
-    """The records of a file, by the shape that it has.
+def question_rows(rows: list[Row]) -> list[Row]:
+    """Rows of one of the known shapes as plain rows with `context` (None where the question holds all), `question`, `answers`, `id` and
+    whatever else the shape has: SQuAD's title, another tool's prediction, error and scores. Rows of another shape as they are.
 
     Raises:
-        DataError: if it has none of the known shapes, is not right in one of them, or two records share an id.
+        DataError: for what is not right in its shape, or ids that stand twice; names file and line.
     """
-    path = Path(path)
-    if path.suffix.lower() == ".json":
-        value = read_json(path, what)
-        if isinstance(value, Mapping) and _is_squad(value):
-            return squad(value, f"{what} {path}".strip())
-    rows = read_rows(path, what)
-    if not rows:
-        raise DataError(f"{what} {path} holds no row.".lstrip())
-    first = rows[0]
+    records = records_of(rows)
+    if records is None:
+        return rows
+    return [
+        Row(
+            {
+                "id": record.record_id, "title": record.title, "context": record.context, "question": record.question,
+                "answers": list(record.references), "prediction": record.prediction, "error": record.error,
+                **{f"score_{name}": value for name, value in (record.scores or {}).items()},
+            },
+            record.where,
+        )
+        for record in records
+    ]  # fmt: skip
+
+
+def records_of(rows: list[Row]) -> list[Record] | None:
+    """The records of rows that have one of the known shapes; None for others."""
+    first = rows[0] if rows else {}
+    if rows and all(isinstance(row.get("paragraphs"), list) for row in rows):
+        return squad(rows)
     if "resps" in first or "filtered_resps" in first:
         return lm_eval_samples(rows)
     if "sample_score" in first:
         return evalscope_reviews(rows)
     if "model_output" in first and "index" in first:
         return evalscope_predictions(rows)
-    return flat(rows)
+    return None
 
 
-def _is_squad(value: Mapping[str, Any]) -> bool:
-    articles = value.get("data")
-    return isinstance(articles, list) and bool(articles) and isinstance(articles[0], Mapping) and "paragraphs" in articles[0]
-
-
-def squad(value: Mapping[str, Any], where: str) -> list[Record]:
+def squad(articles: Iterable[Row]) -> list[Record]:
     """The questions of SQuAD's own JSON: data -> paragraphs -> qas. Impossible ones have no references.
 
     Raises:
         DataError: names article, paragraph and question.
     """
     found = []
-    for a, article in enumerate(_list(value, "data", where), 1):
-        for p, paragraph in enumerate(_list(article, "paragraphs", f"{where}, article {a}"), 1):
-            place = f"{where}, article {a}, paragraph {p}"
+    for a, article in enumerate(articles, 1):
+        for p, paragraph in enumerate(_list(article, "paragraphs", article.where), 1):
+            place = f"{article.where}, paragraph {p}"
             context = _needed(paragraph, "context", place)
             for q, asked in enumerate(_list(paragraph, "qas", place), 1):
                 at = f"{place}, question {q}"
                 answers = [] if asked.get("is_impossible") is True else asked.get("answers")
                 record_id = as_text(asked.get("id"), at) or f"{a}.{p}.{q}"
-                found.append(Record(record_id, _needed(asked, "question", at), as_texts(answers, f"{at}, answers"), at, context))
-    return unique(found)
-
-
-def flat(rows: Iterable[Row], columns: Mapping[str, str] | None = None) -> list[Record]:
-    """Rows with a question and its answer, as most data sets of the Hub have them.
-
-    Args:
-        columns: `question`, `answers`, `context`, `id` -> the file's column, where it has another name than the usual ones.
-
-    Raises:
-        DataError: for a row without a question or an answer's column.
-    """
-    columns, found = columns or {}, []
-    for number, row in enumerate(rows, 1):
-        asked = _column(row, columns.get("question"), QUESTION_COLUMNS)
-        answers = _column(row, columns.get("answers"), ANSWER_COLUMNS)
-        if asked is None or answers is None:
-            lacking, usual = ("question", QUESTION_COLUMNS) if asked is None else ("answer", ANSWER_COLUMNS)
-            raise DataError(f"{row.where}: no column for the {lacking} ({' or '.join(usual)}); its columns: {', '.join(row)}.")
-        context, name = _column(row, columns.get("context"), CONTEXT_COLUMNS), _column(row, columns.get("id"), ID_COLUMNS)
-        found.append(
-            Record(
-                record_id=(as_text(row[name], f"{row.where}, {name}") if name else None) or f"{number - 1:06d}",
-                question=_needed(row, asked, row.where),
-                references=as_texts(row[answers], f"{row.where}, {answers}"),
-                where=row.where,
-                context=as_text(row[context], f"{row.where}, {context}") if context else None,
-            )
-        )
+                title = as_text(article.get("title"), f"{article.where}, title")
+                texts = as_texts(answers, f"{at}, answers")
+                found.append(Record(record_id, _needed(asked, "question", at), texts, at, context, title=title))
     return unique(found)
 
 
@@ -196,7 +174,7 @@ def lm_eval_samples(rows: Iterable[Row]) -> list[Record]:
         named = metrics if isinstance(metrics, list) else []
         held = row.get("doc")
         document: Mapping[str, Any] = held if isinstance(held, Mapping) else {}
-        context = _column(document, None, CONTEXT_COLUMNS)
+        context = next((name for name in CONTEXT_COLUMNS if name in document), None)
         found.append(
             Record(
                 record_id=name,
@@ -261,10 +239,6 @@ def _content(value: Any, where: str) -> str | None:
 def _numbers(values: Any) -> dict[str, float]:
     given = values if isinstance(values, Mapping) else {}
     return {str(name): float(value) for name, value in given.items() if isinstance(value, int | float)}
-
-
-def _column(row: Mapping[str, Any], named: str | None, usual: Iterable[str]) -> str | None:
-    return next((name for name in ([named] if named else usual) if name in row), None)
 
 
 def _list(value: Any, key: str, where: str) -> list[Mapping[str, Any]]:

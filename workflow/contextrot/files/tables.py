@@ -100,12 +100,17 @@ def read_jsonl(path: str | Path, what: str = "") -> list[Row]:
     """
     named = f"{what} {path}".strip()
     text = read_text(path, what, newlines=False)
-    rows = []
+    rows: list[Row] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip(" \t\r"):
             continue
         where = f"{named}, line {number}"
-        value = parse_json(line, where)
+        try:
+            value = parse_json(line, where)
+        except DataError as error:
+            if not rows and line.strip() != text.strip() and _is_json(text):
+                raise DataError(f"{where}: the file is one JSON value, not one object a line; rename it to .json.") from error
+            raise
         if not isinstance(value, dict):
             raise DataError(f"{where}: must be an object {{...}}, but is {_kind(value)}.")
         rows.append(Row(value, where))
@@ -215,6 +220,14 @@ def _check_texts(value: Any, where: str) -> None:
     elif isinstance(value, list):
         for part in value:
             _check_texts(part, where)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _delimiter(text: str) -> str:

@@ -12,7 +12,7 @@ from contextrot.files.text import check_text
 
 
 class WrittenInt(int):
-    """A whole number that prints as it was written: 0042, +1."""
+    """A whole number that prints as it was written: 0042, +1, 0x1F."""
 
     text: str
 
@@ -32,12 +32,12 @@ class WrittenInt(int):
 
 
 class WrittenFloat(float):
-    """A number that prints as it was written: 1.50, 1e3."""
+    """A number that prints as it was written: 1.50, 1e3, .inf."""
 
     text: str
 
-    def __new__(cls, text: str) -> WrittenFloat:
-        made = super().__new__(cls, text)
+    def __new__(cls, text: str, value: float | None = None) -> WrittenFloat:
+        made = super().__new__(cls, text if value is None else value)
         made.text = text
         return made
 
@@ -45,7 +45,7 @@ class WrittenFloat(float):
         return self.text
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return WrittenFloat, (self.text,)
+        return WrittenFloat, (self.text, float(self))
 
     def __format__(self, spec: str) -> str:
         return format(float(self), spec) if spec else self.text
@@ -87,7 +87,7 @@ class Row(dict[str, Any]):
 
 
 def as_text(value: Any, where: str) -> str | None:
-    """A single value as it was written; None for none.
+    """A single value as it was written; None for none, which a table's NaN is too.
 
     Raises:
         DataError: for a list, a mapping or bytes that are no text, which have no text of their own.
@@ -98,6 +98,8 @@ def as_text(value: Any, where: str) -> str | None:
         return check_text(value, where)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and value != value and not isinstance(value, WrittenFloat):
+        return None
     if isinstance(value, int | float | decimal.Decimal):
         return str(value)
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):

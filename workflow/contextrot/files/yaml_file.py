@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from pathlib import Path
@@ -13,11 +12,13 @@ from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
 
 from contextrot.errors import ContextRotError, DataError
 from contextrot.files.text import check_text, read_text
-from contextrot.files.values import real, whole
+from contextrot.files.values import WrittenFloat, WrittenInt, real, whole
 
 LARGEST = 1_000_000
 """Values of one file, with all that aliases repeat."""
 DEEPEST = 60
+_REFUSED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+"""Control characters: YAML takes none, but for U+0085, of which its reader would make a line's end."""
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _BOOLEAN = {word: truth for truth, name in ((True, "true"), (False, "false")) for word in (name, name.title(), name.upper())}
 _WHOLE = re.compile(r"[-+]?[0-9]+")
@@ -47,6 +48,13 @@ def read_yaml(path: str | Path, what: str = "", error: type[ContextRotError] = D
 
 def parse_yaml(text: str, where: str) -> Any:
     """The value of YAML text; see `read_yaml`."""
+    refused = _REFUSED.search(text)
+    if refused:
+        line = text.count("\n", 0, refused.start()) + 1
+        raise DataError(
+            f"{where}, line {line}: the character U+{ord(refused[0]):04X} cannot stand in YAML as it is; take it out, or write it in double "
+            f'quotes as "\\x{ord(refused[0]):02x}".'
+        )
     yaml = YAML(typ="safe", pure=True)
     try:
         with warnings.catch_warnings():
@@ -120,13 +128,13 @@ class _Builder:
             if _WHOLE.fullmatch(text):
                 return whole(text)
             if _BASED.fullmatch(text):
-                return int(text, 0)
+                return WrittenInt(text, int(text, 0))
         except ValueError as error:
             raise self.problem(node, "a number has too many digits; write it in quotes") from error
         if _REAL.fullmatch(text):
             return real(text)
         if _NOT_FINITE.fullmatch(text):
-            return math.nan if text[-1] in "nN" else math.inf * (-1 if text[0] == "-" else 1)
+            return WrittenFloat(text, float(text.replace(".", "")))
         return text
 
     def untagged(self, node: Node, *kinds: str) -> None:

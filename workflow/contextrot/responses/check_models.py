@@ -20,8 +20,8 @@ from contextrot.printable import printable
 from contextrot.records import write_text
 from contextrot.responses.admitted_window import admitted_window, listed_price
 from contextrot.responses.chat_request import ChatRequests, as_config, in_its_place, refused_part
-from contextrot.responses.client import classify
 from contextrot.responses.model_names import same_model
+from contextrot.responses.outcomes import classify
 from contextrot.responses.prices import pricing_of
 from contextrot.responses.transport import Reply, transport_for
 from contextrot.samples.tokenizers import tokenizer_of

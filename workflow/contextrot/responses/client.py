@@ -21,28 +21,30 @@ from contextrot.engines import Endpoint
 from contextrot.errors import ContextRotError, RequestError
 from contextrot.records import Response
 from contextrot.responses.asked_once import AskedOnce
+from contextrot.responses.asking_by_batch import AskingByBatch, asks_by_batch
 from contextrot.responses.chat_request import ChatRequests, as_config, in_its_place, output_limit, refused_part
 from contextrot.responses.clock import Clock, Stop
 from contextrot.responses.identity import ServerIdentity, model_identity
 from contextrot.responses.limits import bucket_of
 from contextrot.responses.model_names import same_model
 from contextrot.responses.money import bill, bills, picos, worst_case
+from contextrot.responses.outcomes import classify
 from contextrot.responses.prefix_sharing import Marks
-from contextrot.responses.prices import Pricing, pricing_of
+from contextrot.responses.prices import Pricing, batch_pricing, pricing_of
 from contextrot.responses.ratelimit import AdaptiveConcurrency
 from contextrot.responses.retrying import Retrying
 from contextrot.responses.store import RequestStore, StoreWriter, request_key
 from contextrot.responses.transport import Transport, transport_for
 from contextrot.settings import ModelSettings, Settings
-from contextrot.wire import ends, faults
+from contextrot.wire import faults
 from contextrot.wire.faults import Failure
 from contextrot.wire.meaning import Sent
 from contextrot.wire.reply import Reply
-from contextrot.wire.reply_form import whole_characters
 from contextrot.wire.stop_strings import end_at_stop
 from contextrot.wire.thoughts import Thoughts
 
 MOST_FAILURES_IN_A_ROW = 20
+FROM_THE_SERVER = ("text", "reasoning", "refusal", "model", "upstream", "finish_reason")
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +99,7 @@ class Client:
             for change in self.requests.changes:
                 log.warning("%s: %s", model.name, change)
         self._upstreams, self._failures_in_a_row = set[str](), 0
+        self.batches: AskingByBatch | None = None
         if endpoint:  # without one there is nothing to send by
             self._server, self._transport = endpoint, transport or transport_for(endpoint)
             self._bucket = bucket_of(model, Path(settings.request_store), self._stop)
@@ -104,6 +107,10 @@ class Client:
                 endpoint, settings, self._send, self._refused,
                 self._bucket, self.concurrency, usage.account, self._clock, self._stop, pause_seconds,
             )  # fmt: skip
+            if asks_by_batch(model, settings):
+                self.batches = AskingByBatch(
+                    endpoint, model, settings, store, self._stop, usage.account, self._retrying, self._not_accepted
+                )
 
     async def __aenter__(self) -> Client:
         return self
@@ -111,6 +118,8 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         if self.endpoint:
             await self._transport.close()
+            if self.batches:
+                await self.batches.close()
             self._bucket.close()
         self._writer.close()
         self._once.close()
@@ -167,7 +176,7 @@ class Client:
                 raise NotInStore(key)
             return await self._recorded(key, stored)
         if not use_store:
-            return await self._ask_server(body, key, repeat, prompt_tokens, marks)
+            return await self._ask_server(body, key, repeat, prompt_tokens, marks, by_batch=False)
         response = await self._once.answer(key, partial(self._ask_server, body, key, repeat, prompt_tokens, marks))
         return await self._recorded(key, response) if response.cached else response
 
@@ -183,7 +192,7 @@ class Client:
         return stored
 
     async def _ask_server(
-        self, body: dict[str, Any], key: str, repeat: int, prompt_tokens: int | None, marks: Marks | None = None
+        self, body: dict[str, Any], key: str, repeat: int, prompt_tokens: int | None, marks: Marks | None, by_batch: bool = True
     ) -> Response:
         """A new answer, stored and counted."""
         self._stop.check()
@@ -193,10 +202,14 @@ class Client:
         limit = output_limit(body, self.model)
         bound = worst_case(self.pricing, prompt_tokens, limit) if self.pricing and self._bills else 0
         try:
-            outcome = await self._retrying.send(marks.on(body) if marks else body, key, prompt_tokens, bound)
+            if self.batches and by_batch:
+                sent, half = Sent(prompt_tokens, limit, self.model.window), -(-bound // 2)
+                outcome = await self.batches.send(body, key, sent, half, bound)
+            else:
+                outcome = await self._retrying.send(marks.on(body) if marks else body, key, prompt_tokens, bound)
             response = self._response(outcome.result, outcome.attempts)
             if outcome.reservation is not None:
-                cost = self._charge(response, prompt_tokens, counted, limit)
+                cost = self._charge(response, prompt_tokens, counted, limit, outcome.by_batch)
                 self.usage.account.settle(outcome.reservation, cost)
             if response.completion_tokens is not None:  # what no request can have used holds no other back
                 read = min(response.prompt_tokens or prompt_tokens, max(prompt_tokens, self.model.window))
@@ -218,12 +231,13 @@ class Client:
             raise
         return response
 
-    def _charge(self, response: Response, prompt_tokens: int, counted: bool, limit: int) -> int:
+    def _charge(self, response: Response, prompt_tokens: int, counted: bool, limit: int, by_batch: bool) -> int:
         """Sets the cost of an answer, and gives it in pico-USD."""
-        if self.pricing is None:
+        pricing = batch_pricing(self.pricing) if by_batch else self.pricing
+        if pricing is None:
             return 0
         result = bill(
-            self.pricing,
+            pricing,
             prompt_tokens=response.prompt_tokens,
             completion_tokens=response.completion_tokens,
             cached_tokens=response.cached_tokens,
@@ -257,13 +271,20 @@ class Client:
                     f" (perhaps mended by {as_config(in_its_place(part))} of the model; `snakemake check_models` tries)"
                 )
             return failure, Reply()
+        return self._not_accepted(reply, body), reply
+
+    def _not_accepted(self, reply: Reply, body: dict[str, Any]) -> Failure | None:
+        """Why a whole reply is no answer; else it ends at its stop string."""
         if reply.model and self._answers_as_another(reply.model):
             return faults.WrongModel(
                 f"asked for model {self._server.model!r}, the server answers as {secrets.clean(reply.model)!r}; correct `name`, or set "
                 "engine_options.answers_as to that name if it is the same model",
-            ), reply
+            )
+        for name in FROM_THE_SERVER:  # a server may repeat a key anywhere; an answer is written to many files
+            if value := getattr(reply, name):
+                setattr(reply, name, secrets.clean(value, partly=False))
         end_at_stop(reply, body)
-        return None, reply
+        return None
 
     def _response(self, result: Reply | Failure, attempts: int) -> Response:
         response = Response("", 0, "failed", attempts=attempts, engine=self._server.engine, model=self._server.model)
@@ -325,16 +346,3 @@ class Client:
         """What the store keeps of a request: all but the messages, which stand in the samples' file."""
         shown = {"body": secrets.public({name: value for name, value in body.items() if name != "messages"}), "repeat": repeat}
         return {**self._shown_identity, **(self.whose.key_part if self.whose else {}), **shown}
-
-
-def classify(reply: Reply, thoughts: Thoughts = Thoughts()) -> tuple[str, str | None, str | None]:  # noqa: B008 (immutable)
-    """Outcome, answer and reasoning of a reply; thoughts that a server leaves in the text are taken out of it."""
-    outcome = ends.outcome_of_end(reply.finish_reason)
-    cut = outcome == "truncated" and not reply.reasoning_tokens
-    text, reasoning = thoughts.split(whole_characters(reply.text), whole_characters(reply.reasoning), cut)
-    text, thought = text if text.strip() else "", reasoning or None
-    if reply.refusal or outcome == "refused":
-        return "refused", reply.refusal or text or None, thought
-    if outcome != "answered":
-        return outcome, text or None, thought
-    return ("answered", text, thought) if text else ("empty", None, thought)

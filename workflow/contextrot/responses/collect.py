@@ -19,6 +19,7 @@ from contextrot.errors import ContextRotError, RequestError, StoreError
 from contextrot.records import Response, Sample, over_window, write_responses
 from contextrot.responses import kept_servers
 from contextrot.responses.announced import announce_cost, announce_default_limit
+from contextrot.responses.asking_by_batch import asks_by_batch
 from contextrot.responses.canaries import LengthGuard, choose_canaries, stale_answers
 from contextrot.responses.client import Client, NotInStore
 from contextrot.responses.identity import identity_of
@@ -241,8 +242,9 @@ def ask_samples(
             with kept_servers.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)
                 most = endpoint.most_at_once or model.concurrency
-                sharing = share_prefixes(samples, missing, model, min(model.concurrency, most))
-                first = choose_canaries(samples, sharing.order) if canaries and engine.elsewhere else []
+                batch = asks_by_batch(model, settings)
+                sharing = Sharing(missing) if batch else share_prefixes(samples, missing, model, min(model.concurrency, most))
+                first = choose_canaries(samples, sharing.order) if canaries and engine.elsewhere and not batch else []
                 guard = _guard(name, model, settings, column(samples, "sample_id"), first, whole, stale) if canaries else None
                 ordered = [*first, *(index for index in sharing.order if index not in first)]
                 rest = (task, selected(samples, ordered), tokenizer, answers, progress, Asking(again, guard, sharing))
@@ -326,7 +328,10 @@ async def _converse_all(
             progress.advance(len(responses), sum(response.outcome == "failed" for response in responses))
 
     # more workers than places, so that a place is not idle while an answer is flushed to the disk
-    workers = [asyncio.create_task(work()) for _ in range(client.concurrency.most + STORE_THREADS if client.endpoint else 1)]
+    at_once = client.concurrency.most + STORE_THREADS if client.endpoint else 1
+    if client.batches and asking:  # all that there is goes into the next batch
+        at_once = len(asking.sharing.order)
+    workers = [asyncio.create_task(work()) for _ in range(at_once)]
     try:
         results = await asyncio.gather(*workers, return_exceptions=True)
     finally:

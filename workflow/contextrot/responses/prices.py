@@ -89,6 +89,26 @@ def pricing_of(model: ModelSettings) -> Pricing | None:
     return _from_table(entry) if entry else None
 
 
+BATCH_SHARE = 0.5
+"""What a request in a batch costs of its price: OpenAI, Anthropic and Google all take half."""
+
+
+def batch_pricing(pricing: Pricing | None) -> Pricing | None:
+    """The prices of the same tokens in a batch."""
+    if pricing is None:
+        return None
+    halves = [
+        (
+            above,
+            Rate(
+                *(None if usd is None else usd * BATCH_SHARE for usd in (rate.prompt, rate.cached, rate.completion, rate.written))
+            ),
+        )
+        for above, rate in pricing.tiers
+    ]
+    return Pricing(tuple(halves))
+
+
 def on_this_machine(base_url: str | None) -> bool:
     """Whether an address is this machine's own."""
     host = (secrets.address_parts(base_url).hostname or "") if base_url else ""

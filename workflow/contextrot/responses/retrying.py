@@ -40,11 +40,13 @@ class Outcome:
         attempts: requests that were sent for it.
         result: the reply, or the last failure.
         reservation: the money set aside for the reply, for the caller to settle; None for a failure.
+        by_batch: whether it came in a batch, at a batch's price.
     """
 
     attempts: int
     result: Reply | Failure
     reservation: Reservation | None = None
+    by_batch: bool = False
 
 
 class Retrying:
@@ -74,7 +76,7 @@ class Retrying:
         stop: Stop,
         first_pause: float,
     ) -> None:
-        self._endpoint, self._settings, self._send, self._refuse = endpoint, settings, send, refuse
+        self._endpoint, self._settings, self._send, self.refuse = endpoint, settings, send, refuse
         self._bucket, self._concurrency, self._account = bucket, concurrency, account
         self._clock, self._stop, self._first_pause = clock, stop, first_pause
         name = endpoint.base_url or endpoint.provider
@@ -161,7 +163,7 @@ class Retrying:
         """What a failed attempt means for all others."""
         log.warning("attempt failed: %s (status %s): %s", failure.kind, failure.status, failure.message[:300])
         if failure.stops:
-            raise self._refuse(failure)
+            raise self.refuse(failure)
         if isinstance(failure, faults.RateLimited):
             self._concurrency.rejected(sent_at)
         if not failure.retried:

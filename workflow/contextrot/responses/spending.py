@@ -28,12 +28,10 @@ from pathlib import Path
 from typing import Any
 
 from contextrot.errors import RequestError, StoreError
-from contextrot.files.regular_files import read_regular
+from contextrot.responses.ledger_entries import KEY_CHARACTERS, Entries
 from contextrot.responses.money import usd
 
 FORMAT = "contextrot ledger 1"
-LARGEST_LEDGER = 1 << 30
-_KEY_CHARACTERS = 16
 _HOST = os.uname().nodename.split(".")[0]
 
 log = logging.getLogger(__name__)
@@ -41,71 +39,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Reservation:
-    """Money set aside for one request that is about to be sent."""
+    """Money set aside for one request that is about to be sent.
+
+    Attributes:
+        recorded: whether something else than the ledger says that it is set aside, so that a line about it comes only with the bill.
+    """
 
     number: int
     key: str
     amount: int
     bound: int
-
-
-class Entries:
-    """The records of one ledger file, added up as they are read.
-
-    Attributes:
-        open: reserved and not yet settled, by number.
-        settled, unknown: sums.
-        keys: of settled requests, the beginning of each.
-        ratio: the largest settled amount over the bound it was expected not to exceed, at least 1.
-    """
-
-    def __init__(self) -> None:
-        self.open: dict[int, tuple[int, int, str]] = {}
-        self.settled = self.unknown = 0
-        self.keys: set[str] = set()
-        self.ratio = 1.0
-        self.read_bytes = 0
-
-    @property
-    def charged(self) -> int:
-        """What all requests may have cost."""
-        return self.settled + self.unknown + sum(amount for amount, _, _ in self.open.values())
-
-    def read(self, path: str) -> None:
-        """Takes in what was appended since the last call; a line that cannot be read is left out with a warning."""
-        data = read_regular(path, LARGEST_LEDGER, self.read_bytes)
-        end = data.rfind(b"\n") + 1
-        self.read_bytes += end
-        for line in data[:end].splitlines():
-            try:
-                record = json.loads(line)
-                if "format" not in record:
-                    self._add(record)
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                log.warning("ledger: a line of %s cannot be read and is left out (%s)", path, type(error).__name__)
-
-    def end(self) -> None:
-        """What is open stays so for ever; another file may follow, with numbers of its own."""
-        self.unknown, self.open, self.read_bytes = self.charged - self.settled, {}, 0
-
-    def _add(self, record: dict[str, Any]) -> None:
-        number, state, amount = record["id"], record["state"], record["pico_usd"]
-        if state not in ("reserved", "settled", "unknown"):
-            raise ValueError("no state")
-        if not (isinstance(number, int) and isinstance(amount, int) and amount >= 0):
-            raise ValueError("no number")
-        if state == "reserved":
-            self.open[number] = amount, int(record["bound"]), str(record["key"])
-            return
-        _, bound, key = self.open.pop(number, (0, 0, ""))  # what was billed counts, though its reservation cannot be read
-        if state == "settled":
-            self.settled += amount
-            if amount and key:
-                self.keys.add(key)
-            if bound > 0:
-                self.ratio = max(self.ratio, amount / bound)
-        else:
-            self.unknown += amount
+    recorded: bool = False
 
 
 class Account:
@@ -177,17 +121,18 @@ class Account:
 
     def stored(self, key: str, amount: int) -> None:
         """Counts an answer from the request store, unless this account has paid for it."""
-        short = key[:_KEY_CHARACTERS]
+        short = key[:KEY_CHARACTERS]
         if amount and short not in self._keys and short not in self._answers:
             self._answers[short] = amount
             self._answered += amount
 
-    async def reserve(self, key: str, bound: int) -> Reservation:
+    async def reserve(self, key: str, bound: int, recorded: bool = False) -> Reservation:
         """Sets aside what a request may cost at most, and writes it down; waits for requests under way if only they stand in the way.
 
         Args:
             key: of the request.
             bound: what it is expected not to exceed.
+            recorded: whether it is written down elsewhere, as the requests of a batch are.
 
         Raises:
             RequestError: if the request might exceed the budget.
@@ -198,8 +143,9 @@ class Account:
             with self._alone():
                 if self.budget is None or self.charged + self._reserved + amount <= self.budget:
                     self._numbers += 1
-                    reservation = Reservation(self._numbers, key, amount, bound)
-                    self._write(reservation, "reserved", amount, {"key": key[:_KEY_CHARACTERS], "bound": bound})
+                    reservation = Reservation(self._numbers, key, amount, bound, recorded)
+                    if not recorded:
+                        self._write_reserved(reservation)
                     self._open[reservation.number] = reservation
                     self._reserved += amount
                     return reservation
@@ -221,7 +167,7 @@ class Account:
         """Replaces what was set aside by what was billed; 0 if nothing was."""
         self._settled += amount
         if amount:
-            self._keys.add(reservation.key[:_KEY_CHARACTERS])
+            self._keys.add(reservation.key[:KEY_CHARACTERS])
         if reservation.bound > 0:
             self.ratio = max(self.ratio, amount / reservation.bound)
         self._close(reservation, "settled", amount)
@@ -231,14 +177,28 @@ class Account:
         self._unknown += reservation.amount
         self._close(reservation, "unknown", reservation.amount)
 
+    def give_back(self, reservation: Reservation) -> None:
+        """Sets nothing aside any more for a request that is written down elsewhere and still under way."""
+        self._release(reservation)
+
     def _close(self, reservation: Reservation, state: str, amount: int) -> None:
+        self._release(reservation)
+        if reservation.recorded:
+            self._write_reserved(reservation)
+        self._write(reservation, state, amount, {})
+
+    def _write_reserved(self, reservation: Reservation) -> None:
+        self._write(
+            reservation, "reserved", reservation.amount, {"key": reservation.key[:KEY_CHARACTERS], "bound": reservation.bound}
+        )
+
+    def _release(self, reservation: Reservation) -> None:
         del self._open[reservation.number]
         self._reserved -= reservation.amount
         waiting, self._waiting = self._waiting, []
         for released in waiting:
             if not released.done():
                 released.set_result(None)
-        self._write(reservation, state, amount, {})
 
     def close(self) -> None:
         """Flushes the ledger to the disk and closes it."""

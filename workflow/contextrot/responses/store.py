@@ -113,6 +113,10 @@ class RequestStore:
                 log.warning("request store: %s cannot be read and is asked again (%s)", path, error)
             return None
 
+    def has(self, key: str) -> bool:
+        """Whether there is an answer, readable or not."""
+        return self.path(key).exists()
+
     def put(self, key: str, request: Mapping[str, Any], response: Response) -> None:
         """Keeps an answer.
 

@@ -99,6 +99,18 @@ Read the text and answer the question. The text may only imply the answer: use i
 Question: {question}
 Answer with the name alone."""
 
+NOTES = """\
+Take notes from the text below on what bears on the question, in a few short sentences. Write "nothing" if nothing does.
+
+<text>
+{text}
+</text>
+
+Question: {question}"""
+
+PART_NOTES = """\
+From part {number}: {text}"""
+
 REPEATED_WORDS = """\
 Repeat the following text exactly, and write nothing else:
 
@@ -153,6 +165,16 @@ STORY_LENGTH = """\
 {prompt}
 
 Write about {words} words."""
+
+SERVING_CODE = """\
+Text {code}:
+
+"""
+
+SERVING_LATER = """\
+{text}
+
+Go on with this text."""
 
 SERVING = """\
 Text {code}:

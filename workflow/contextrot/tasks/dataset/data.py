@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import ConfigError, DataError, unknown
-from contextrot.files import Row, as_text, as_texts, read_rows
+from contextrot.files import Row, as_text, as_texts, question_rows, read_rows
+from contextrot.files.tables import parse_json
 from contextrot.samples import hub
-from contextrot.samples.squad import flattened, paragraph_of
+from contextrot.samples.passages import paragraph_of
 
 if TYPE_CHECKING:
     from contextrot.tasks.dataset.task import DatasetParameters
@@ -24,6 +25,8 @@ ROLES = {
 }  # fmt: skip
 """A chat's word for who speaks -> the role that is sent."""
 LETTERS = string.ascii_uppercase
+_PYTHON_TEXT = re.compile(r"\s*(?:\[\s*'|\{\s*'\w+':)")
+_CARRY_TEXT = frozenset({"text", "content", "page_content", "passage", "body", "messages", "conversations"})
 
 
 @dataclass(frozen=True)
@@ -88,14 +91,14 @@ def _source(p: DatasetParameters) -> str:
 def _rows(p: DatasetParameters, data: Path) -> list[Row]:
     path = file_of(p, data)
     if path is not None:
-        return flattened(read_rows(path, "data set"))
+        return question_rows(read_rows(path, "data set"))
     try:
         rows = hub.load_rows(str(p.hub), p.subset, p.split, p.revision)
     except DataError:
         raise
     except Exception as error:
         raise hub.explain("data set", _source(p), error) from error
-    return flattened([Row(row, f"{_source(p)}, row {number}") for number, row in enumerate(rows, 1)])
+    return question_rows([Row(row, f"{_source(p)}, row {number}") for number, row in enumerate(rows, 1)])
 
 
 def _column(row: Mapping[str, Any], name: str, key: str) -> Any:
@@ -114,15 +117,26 @@ def _column(row: Mapping[str, Any], name: str, key: str) -> Any:
     return value
 
 
-def _parsed(value: Any) -> Any:
-    """A list or object that a CSV file holds as JSON; every other value as it is."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            found = json.loads(value)
-        except ValueError:
-            return value
-        return found if isinstance(found, list | dict) else value
-    return value
+def _parsed(value: Any, where: str) -> Any:
+    """A list of texts or objects, or an object with a `text`, that a CSV file holds as JSON; every other value as it is: [3, 4] is text.
+
+    Raises:
+        DataError: for the Python text of such a list or object, which pandas writes into CSV files.
+    """
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
+        return value
+    try:
+        found = parse_json(value, where)
+    except DataError:
+        if _PYTHON_TEXT.match(value):
+            raise DataError(
+                f"{where}: {value[:60]!r} is the Python text of a list or object; write the column as JSON (json.dumps), or the file as "
+                "parquet or JSONL."
+            ) from None
+        return value
+    if isinstance(found, dict):
+        return found if _CARRY_TEXT.intersection(found) else value
+    return found if found and all(isinstance(part, str | dict) or paragraph_of(part) for part in found) else value
 
 
 def _item(p: DatasetParameters, row: Row, number: int) -> Item | None:
@@ -137,8 +151,13 @@ def _item(p: DatasetParameters, row: Row, number: int) -> Item | None:
                 "`question` column, or leave the last answer out."
             )
         question, history = history[-1]["content"], history[:-1]
+<<<<<<< HEAD
     found = _parsed(_column(row, p.references, "references"))
     answers = as_texts(found, f"{row.where}, {p.references}", strip=p.scorer != "code")  # a line of code keeps its indent
+=======
+    at = f"{row.where}, {p.references}"
+    answers = as_texts(_parsed(_column(row, p.references, "references"), at), at)
+>>>>>>> main
     if not answers:
         return None
     values = {"question": question or ""}
@@ -162,7 +181,7 @@ def _item(p: DatasetParameters, row: Row, number: int) -> Item | None:
 
 def context_text(value: Any, where: str) -> str:
     """A context as one text: a text, or a list of passages (texts, objects with a text, HotpotQA's pairs) under each other."""
-    value = _parsed(value)
+    value = _parsed(value, where)
     if isinstance(value, list | tuple):
         passages = [paragraph_of(passage) for passage in value]
     elif isinstance(value, dict):
@@ -183,7 +202,7 @@ def conversation(value: Any, where: str) -> tuple[Message, ...]:
     Raises:
         DataError: if it is no such list, or a role is unknown.
     """
-    value = _parsed(value)
+    value = _parsed(value, where)
     if isinstance(value, dict):
         value = value.get("messages", value.get("conversations"))
     if not isinstance(value, list | tuple) or not value or not all(isinstance(one, Mapping) for one in value):
@@ -199,7 +218,8 @@ def conversation(value: Any, where: str) -> tuple[Message, ...]:
 
 
 def _options(value: Any, where: str) -> list[str]:
-    value = _parsed(value)
+    if isinstance(value, str):
+        value = parse_json(value, where) if value.lstrip()[:1] == "[" else _parsed(value, where)
     if isinstance(value, Mapping):
         value = value.get("text", list(value.values()))
     if isinstance(value, str):

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contextrot.errors import DataError
-from contextrot.files import as_texts, read_rows
+from contextrot.files import as_texts, question_rows, read_rows
 from contextrot.samples.composed import Messages, largest, longest_beginning, too_short
 from contextrot.samples.haystack import LENGTH_TOLERANCE
-from contextrot.samples.squad import flattened, paragraph_of
+from contextrot.samples.passages import paragraph_of
 from contextrot.tasks.ruler import wording
 from contextrot.tasks.ruler.plans import Plan, one_message
 
@@ -37,9 +37,7 @@ def read_questions(path: Path) -> tuple[list[Question], list[str]]:
     """
     places: dict[str, int] = {}
     questions = []
-    for row in flattened(read_rows(path, "question set")):
-        if row.get("is_impossible"):
-            continue
+    for row in question_rows(read_rows(path, "question set")):
         passages, answer = row.get("context"), row.get("answers", row.get("answer"))
         if isinstance(passages, dict):  # the Hub's form of HotpotQA
             passages = [[t, list(s)] for t, s in zip(passages.get("title", ()), passages.get("sentences", ()), strict=True)]

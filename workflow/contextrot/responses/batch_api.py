@@ -1,0 +1,217 @@
+"""A batch API: submit, find again, look at, take the results; and that of OpenAI, which every server with `/v1/batches` speaks.
+
+Source: OpenAI "Batch API" (files, batches, output and error file).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from contextrot.engines import Endpoint
+from contextrot.responses import outgoing
+from contextrot.wire import faults, http_reading, meaning
+from contextrot.wire.faults import Failure
+
+MOST_RESULT_BYTES = 1 << 31
+TIMEOUT_SECONDS = 300
+_OPENAI_ENDED = ("completed", "failed", "expired", "cancelled")
+Items = Mapping[str, dict[str, Any]]
+"""Bodies of requests by their keys."""
+Results = dict[str, dict[str, Any] | Failure]
+"""A whole answer in OpenAI's form, or why there is none."""
+
+
+@dataclass
+class Look:
+    """What a batch is now.
+
+    Attributes:
+        ended: whether nothing more comes.
+        results: what came; of a batch that has not ended, nothing.
+        refused: why the provider took none of it, if so.
+    """
+
+    ended: bool
+    results: Results = field(default_factory=dict)
+    refused: Failure | None = None
+
+
+class Expired(Failure):
+    """The provider did not come to it in time, and has not billed it."""
+
+    kind = "expired"
+    retried = True
+
+
+class BatchApi:
+    """One provider's batches.
+
+    Attributes:
+        most_items, most_bytes: of one batch.
+        takes_names: whether a batch carries its name, so that it can be found by it.
+    """
+
+    most_items = 50_000
+    most_bytes = 100_000_000
+    takes_names = True
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._session: Any = None
+
+    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A request as it stands in a batch."""
+        raise NotImplementedError
+
+    async def submit(self, name: str, items: Items) -> str:
+        """Submits a batch, and gives its id. Raises Failure."""
+        raise NotImplementedError
+
+    async def find(self, name: str, keys: list[str], since: float, known: Collection[str]) -> str | None:
+        """The id of a batch of this name that was submitted after `since` (seconds since the epoch), and not `known` as another."""
+        raise NotImplementedError
+
+    async def look(self, batch: str, keys: list[str]) -> Look:
+        """What has become of a batch whose requests have these keys, in this order. Raises Failure."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _headers(self) -> dict[str, str]:
+        return self.endpoint.request_headers
+
+    async def call(self, method: str, url: str, **sent: Any) -> bytes:
+        """The body of an answer.
+
+        Raises:
+            Failure: what another answer, or none, means.
+        """
+        import aiohttp
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS), headers=self._headers(), trust_env=False
+            )
+        try:
+            async with self._session.request(method, url, proxy=outgoing.proxy_for(url), allow_redirects=False, **sent) as answer:
+                if not 200 <= answer.status < 300:
+                    text = (await answer.content.read(http_reading.LARGEST_ERROR_BYTES)).decode("utf-8", "replace")
+                    raise meaning.failure_of(answer.status, meaning.error_of_body(text), answer.headers)
+                parts, size = [], 0
+                async for part in answer.content.iter_any():
+                    size += len(part)
+                    if size > MOST_RESULT_BYTES:
+                        raise faults.Malformed(f"the results are longer than {MOST_RESULT_BYTES} bytes", answer.status)
+                    parts.append(part)
+                return b"".join(parts)
+        except TimeoutError as error:
+            raise faults.TimedOut(f"no answer within {TIMEOUT_SECONDS} s") from error
+        except aiohttp.ClientConnectorError as error:
+            raise faults.Unreachable(f"{type(error).__name__}: {error}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise faults.Broken(f"{type(error).__name__}: {error}") from error
+
+    async def json(self, method: str, url: str, **sent: Any) -> dict[str, Any]:
+        """As `call`, of an answer that is a JSON object."""
+        content = await self.call(method, url, **sent)
+        try:
+            values = json.loads(content)
+        except (ValueError, RecursionError):
+            values = None
+        if not isinstance(values, dict):
+            raise faults.Malformed("the answer is no JSON object", 200)
+        return values
+
+
+class OpenAIBatches(BatchApi):
+    """Files of requests, at most 50,000 requests and 200 MB; a name in the batch's metadata."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(endpoint)
+        own = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or "https://api.openai.com/v1"
+        self._url = (endpoint.base_url or own).rstrip("/")
+
+    def wire(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {"model": self.endpoint.model, **body, **self.endpoint.extra_body}
+
+    async def submit(self, name: str, items: Items) -> str:
+        import aiohttp
+
+        lines = [
+            {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": self.wire(body)}
+            for key, body in items.items()
+        ]
+        form = aiohttp.FormData()
+        form.add_field("purpose", "batch")
+        content = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines).encode("utf-8", "surrogatepass")
+        form.add_field("file", content, filename=f"{name}.jsonl", content_type="application/jsonl")
+        file = await self.json("POST", f"{self._url}/files", data=form)
+        asked = {
+            "input_file_id": text_of(file, "id"), "endpoint": "/v1/chat/completions", "completion_window": "24h",
+            "metadata": {"contextrot": name},
+        }  # fmt: skip
+        return text_of(await self.json("POST", f"{self._url}/batches", json=asked), "id")
+
+    async def find(self, name: str, keys: list[str], since: float, known: Collection[str]) -> str | None:
+        after = ""
+        while True:
+            page = await self.json("GET", f"{self._url}/batches?limit=100{after}")
+            found = [batch for batch in page.get("data") or [] if isinstance(batch, dict)]
+            for batch in found:
+                if (batch.get("metadata") or {}).get("contextrot") == name and batch.get("status") not in ("failed", "cancelled"):
+                    return text_of(batch, "id")
+            if not page.get("has_more") or not found or (found[-1].get("created_at") or 0) < since:
+                return None
+            after = f"&after={text_of(found[-1], 'id')}"
+
+    async def look(self, batch: str, keys: list[str]) -> Look:
+        state = await self.json("GET", f"{self._url}/batches/{batch}")
+        if state.get("status") not in _OPENAI_ENDED:
+            return Look(False)
+        files = [state.get("output_file_id"), state.get("error_file_id")]
+        results: Results = {}
+        for file in filter(None, files):
+            for line in json_lines(await self.call("GET", f"{self._url}/files/{file}/content")):
+                key, answer = line.get("custom_id"), line.get("response") or {}
+                if line.get("error") or not 200 <= (answer.get("status_code") or 200) < 300:
+                    error = line.get("error") or meaning.error_of_body(json.dumps(answer.get("body")))
+                    expired = isinstance(error, dict) and error.get("code") == "batch_expired"
+                    failure = (
+                        meaning.failure_of(answer.get("status_code"), error) if not expired else Expired("the batch expired")
+                    )
+                    results.setdefault(key, failure)
+                elif isinstance(answer.get("body"), dict):
+                    results.setdefault(key, answer["body"])
+        refused = None
+        if state["status"] == "failed" and not results:
+            errors = (state.get("errors") or {}).get("data") or [{"message": "the batch failed"}]
+            refused = meaning.failure_of(400, errors[0])
+            if "token_limit" in str(errors[0].get("code")):
+                refused = faults.RateLimited(refused.message)
+        return Look(True, results, refused)
+
+
+def json_lines(content: bytes) -> list[dict[str, Any]]:
+    """The objects of JSON lines; lines that are none are left out, as if they had not come."""
+    found = []
+    for line in content.splitlines():
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
+
+
+def text_of(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    if not isinstance(value, str) or not value:
+        raise faults.Malformed(f"the answer has no {name}", 200)
+    return value
