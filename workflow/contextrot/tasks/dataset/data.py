@@ -151,13 +151,9 @@ def _item(p: DatasetParameters, row: Row, number: int) -> Item | None:
                 "`question` column, or leave the last answer out."
             )
         question, history = history[-1]["content"], history[:-1]
-<<<<<<< HEAD
-    found = _parsed(_column(row, p.references, "references"))
-    answers = as_texts(found, f"{row.where}, {p.references}", strip=p.scorer != "code")  # a line of code keeps its indent
-=======
     at = f"{row.where}, {p.references}"
-    answers = as_texts(_parsed(_column(row, p.references, "references"), at), at)
->>>>>>> main
+    # a line of code keeps its indent
+    answers = as_texts(_parsed(_column(row, p.references, "references"), at), at, strip=p.scorer != "code")
     if not answers:
         return None
     values = {"question": question or ""}
