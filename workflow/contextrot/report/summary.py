@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +72,12 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], conditi
         responses = responses_summary(files["responses.parquet"])
         row |= {name: responses[name] for name in ("answers", "cost_usd", "request_seconds")}
         row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
+<<<<<<< HEAD
     if condition is not None and "scores.parquet" in files:
         row |= _of_condition(pd.read_parquet(files["scores.parquet"]), task.apart, condition)
+=======
+    row |= _estimated(Path(files["metrics.csv"]), run.model, run.experiment)
+>>>>>>> main
     row |= _lengths(run.settings, files.get("scores.parquet"))
     if "samples.parquet" in files:
         import pyarrow.parquet as pq
@@ -112,6 +118,28 @@ def _of_condition(scores: pd.DataFrame, apart: str, condition: str) -> dict[str,
     return {"samples": int(mine["sample_id"].nunique()), "answers": len(mine), **totals, **counts}
 
 
+def _estimated(metrics: Path, model: str, experiment: str) -> dict[str, Any]:
+    """What the tier's cost estimate, if one was made, said of an experiment, and what it came to."""
+    found: dict[str, Any] = dict.fromkeys(("estimated_tokens", "estimated_usd", "tokens"))
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        estimates = json.loads((metrics.parents[2] / "cost_estimate.json").read_text(encoding="utf-8"))["estimates"]
+        [estimate] = [e for e in estimates if (e["model"], e["experiment"], e["judge"]) == (model, experiment, None)]
+        found["estimated_tokens"] = estimate["prompt_tokens"] + estimate["output_tokens"]
+        found["estimated_usd"] = estimate["usd"]
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        actual = json.loads(metrics.with_name("token_summary.json").read_text(encoding="utf-8"))["models"][model]
+        found["tokens"] = actual["input_tokens"] + actual["output_tokens"]
+    return found
+
+
+def _against_estimate(row: Mapping[str, Any]) -> str:
+    if _missing(row["tokens"]):
+        return ""
+    if _missing(row["estimated_tokens"]) or not row["estimated_tokens"]:
+        return f"{int(row['tokens']):,}"
+    return f"{int(row['tokens']):,} ({row['tokens'] / row['estimated_tokens'] - 1:+.0%} of the estimate)"
+
+
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary for people: titles, means with their intervals and n, failures in words."""
     import pandas as pd
@@ -131,6 +159,7 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
                 "Not answered": _failures(row),
                 "Lengths": _verified(row),
                 "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown" if row["hosted"] else "not billed"),
+                "Tokens (estimate)": _against_estimate(row),
                 "Time of requests": _known(row["request_seconds"], "{}", "unknown", duration),
             }
         )
