@@ -16,7 +16,7 @@ def table(mode, ids=("a", "b")):
     n = len(ids)
     return pd.DataFrame(
         {
-            "sample_id": ids, "mode": mode, "length": 100, "concurrency": 1, "repeat": 0, "index": range(n), "outcome": "answered",
+            "turn": 0, "sample_id": ids, "mode": mode, "length": 100, "concurrency": 1, "repeat": 0, "index": range(n), "outcome": "answered",
             "unjudged": False, "target_tokens": 100, "prompt_tokens": 100, "server_prompt_tokens": 100, "completion_tokens": 3,
             "cached_tokens": 0, "ttft_seconds": [1.0 + i for i in range(n)], "tpot_seconds": 0.5, "itl_seconds": [[0.5, 0.5]] * n,
             "end_to_end_seconds": 2.0, "text": "t", "finish_reason": "length", "group_seconds": 4.0,

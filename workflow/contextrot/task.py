@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from contextrot.samples.published import Recorded
+    from contextrot.samples.reading import Reading
     from contextrot.samples.tokenizers import Tokenizer
 
 
@@ -276,6 +277,20 @@ class Task:
             data: the project's data folder.
         """
         return [("answer", reference) for reference in sample.references] if self.judged else []
+
+    def reading(self, sample: Sample, data: Path, passage_words: int) -> Reading | None:
+        """A sample's prompt taken apart, so that it can be asked with another context; None, the default, where the task cannot tell.
+
+        Args:
+            data: the project's data folder.
+            passage_words: about the length of a passage where the context has no parts of its own.
+        """
+        return None
+
+    @property
+    def borrowed(self) -> list[type[Task]]:
+        """Other tasks whose members this one calls, so that its results are as fresh as theirs."""
+        return []
 
     def state_requests(self, samples: list[Sample], responses: dict[str, Response]) -> list[StateRequest]:
         """Which prompts are looked at inside a local model: by default all that fit, those of one `prefix_group` together.

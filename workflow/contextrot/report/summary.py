@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +67,7 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path]) -> dict
         responses = responses_summary(files["responses.parquet"])
         row |= {name: responses[name] for name in ("answers", "cost_usd", "request_seconds")}
         row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
+    row |= _estimated(Path(files["metrics.csv"]), run.model, run.experiment)
     row |= _lengths(run.settings, files.get("scores.parquet"))
     if "samples.parquet" in files:
         import pyarrow.parquet as pq
@@ -81,6 +84,28 @@ def summarize_tier(runs: Sequence[Run], seed: int, files: Sequence[str | Path]) 
 
     found = by_experiment(files)
     return pd.DataFrame([summarize_experiment(run, seed, found[run.model, run.experiment]) for run in runs])
+
+
+def _estimated(metrics: Path, model: str, experiment: str) -> dict[str, Any]:
+    """What the tier's cost estimate, if one was made, said of an experiment, and what it came to."""
+    found: dict[str, Any] = dict.fromkeys(("estimated_tokens", "estimated_usd", "tokens"))
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        estimates = json.loads((metrics.parents[2] / "cost_estimate.json").read_text(encoding="utf-8"))["estimates"]
+        [estimate] = [e for e in estimates if (e["model"], e["experiment"], e["judge"]) == (model, experiment, None)]
+        found["estimated_tokens"] = estimate["prompt_tokens"] + estimate["output_tokens"]
+        found["estimated_usd"] = estimate["usd"]
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        actual = json.loads(metrics.with_name("token_summary.json").read_text(encoding="utf-8"))["models"][model]
+        found["tokens"] = actual["input_tokens"] + actual["output_tokens"]
+    return found
+
+
+def _against_estimate(row: Mapping[str, Any]) -> str:
+    if _missing(row["tokens"]):
+        return ""
+    if _missing(row["estimated_tokens"]) or not row["estimated_tokens"]:
+        return f"{int(row['tokens']):,}"
+    return f"{int(row['tokens']):,} ({row['tokens'] / row['estimated_tokens'] - 1:+.0%} of the estimate)"
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
@@ -101,6 +126,7 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
                 "Not answered": _failures(row),
                 "Lengths": _verified(row),
                 "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown" if row["hosted"] else "not billed"),
+                "Tokens (estimate)": _against_estimate(row),
                 "Time of requests": _known(row["request_seconds"], "{}", "unknown", duration),
             }
         )

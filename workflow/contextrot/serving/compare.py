@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-LOADS = {"concurrency": "at once", "rate": "a second"}
+LOADS = {"concurrency": "at once", "rate": "a second", "speed": "times as fast"}
 LIMITED = {"ttft_seconds": "TTFT", "tpot_seconds": "TPOT", "end_to_end_seconds": "end to end"}
 
 
@@ -40,7 +40,6 @@ def join_modes(folders: Sequence[Path], engine: str, model: str, scores: Path, r
                 f"the modes in {folders[0].parent} were not asked the same prompts; delete their folders and run again."
             )
     joined = pd.concat(tables, ignore_index=True)
-    joined.insert(1, "turn", 0)
     write_table(scores, joined)
     write_responses(responses, [_response(row, engine, model) for row in joined.to_dict("records")])
     answers = pd.concat([pd.read_parquet(folder / "parity.parquet") for folder in folders], ignore_index=True)
@@ -67,6 +66,7 @@ def _response(row: dict[str, Any], engine: str, model: str) -> Response:
         cached_tokens=count("cached_tokens"),
         first_token_seconds=known("ttft_seconds"),
         total_seconds=known("end_to_end_seconds"),
+        cost_usd=known("cost_usd"),
         attempts=int(row["outcome"] == "answered"),
         engine=engine,
         model=model,
@@ -182,6 +182,7 @@ def mode_lines(summary: dict[str, Any]) -> list[str]:
         lines.append(
             f"- Our medians against vLLM's own benchmark: {', '.join(parts)}; {verdict} {check['tolerance_percent']:.0f} %."
         )
+    lines += keeping_lines(summary.get("open_loop") or [])
     lines += rate_lines(summary.get("highest_rates") or [])
     for entry in summary["memory"] or []:
         parts = [
@@ -194,7 +195,20 @@ def mode_lines(summary: dict[str, Any]) -> list[str]:
 
 def load_of(entry: dict[str, Any]) -> str:
     """How the engine was loaded, for people."""
-    return f"{entry['rate']:g} a second" if "rate" in entry else f"{entry['concurrency']} at once"
+    return next(f"{entry[name]:g} {words}" for name, words in LOADS.items() if name in entry)
+
+
+def keeping_lines(found: Sequence[dict[str, Any]]) -> list[str]:
+    """Loads with which the engine did not keep up, and how late our own sender was."""
+    lines = []
+    for entry in found:
+        if entry["saturated"]:
+            lines.append(
+                f"- **Saturated** at {entry['length']} tokens, {load_of(entry)}, repeat {entry['repeat']}: {entry['under_way_half']} requests under way "
+                f"in the middle of the arrivals, {entry['under_way_end']} at their end; latencies grow with the time that is measured."
+            )
+    late = [entry["late_seconds_max"] for entry in found if entry["late_seconds_max"] is not None]
+    return [*lines, f"- Requests were sent at most {1000 * max(late):.1f} ms after they were due."] if late else lines
 
 
 def rate_lines(found: Sequence[dict[str, Any]]) -> list[str]:

@@ -20,10 +20,11 @@ from contextrot.records import read_samples, write_table, write_text
 from contextrot.responses import kept_servers
 from contextrot.samples.tokenizers import tokenizer_of
 from contextrot.serving.benchmark import cross_check
-from contextrot.serving.cold import salted, shared_tokens
+from contextrot.serving.cold import shared_tokens
 from contextrot.serving.run import Run
 from contextrot.serving.yarn import stretched
-from contextrot.tasks.serving.summary import SIMULATED, as_json, load_column, summarize_requests
+from contextrot.tasks.serving.codes import salted
+from contextrot.tasks.serving.summary import SIMULATED, as_json, kept_up, load_column, summarize_requests
 
 if TYPE_CHECKING:
     from contextrot.engines import Endpoint
@@ -67,8 +68,9 @@ def measure_mode(
         salt = task.parameters.salt or token_hex(8)
         seed = about["seed"] if task.parameters.seed is None else task.parameters.seed
         tokenizer = tokenizer_of(settings)
-        fresh = partial(salted, salt=salt, count=lambda text: len(tokenizer.encode(text)))
-        with Run(endpoint, task, settings, mode, seed, fresh, shared_tokens(tokenizer)) as run:
+        count = lambda text: len(tokenizer.encode(text))  # noqa: E731
+        fresh = partial(salted, salt=salt, count=count)
+        with Run(endpoint, task, settings, mode, seed, fresh, shared_tokens(tokenizer), count) as run:
             run.warm_up([s for s in samples if s.condition["phase"] == "warmup" and s.fits_window])
             run.measure([s for s in samples if s.condition["phase"] == "measured"])
             highest_rates = (
@@ -96,7 +98,10 @@ def measure_mode(
         "warmup_requests": run.warmups,
         "failed_requests": sum(row["outcome"] == "failed" for row in run.rows),
         "groups": nested(metrics),
+        "open_loop": kept_up(requests),
         "highest_rates": highest_rates,
+        "left_out_of_requests": run.load.bodies.changes,
+        "energy": run.energy or None,
         "cache": run.cache_state(),
         "kv_transfer": run.transfers(),
         "memory": run.memory or None,

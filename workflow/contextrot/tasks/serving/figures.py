@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NEEDS = {
     "latency_by_rate": ["several_rates"],
     "throughput_by_concurrency": ["several_concurrencies"],
+    "quality_by_load": ["asks_a_task"],
     "delta_table": ["both_modes"],
     "memory_by_length": ["memory_files"],
 }
@@ -53,6 +54,19 @@ def draw_latency_by_rate(context: FigureContext) -> Figure:
     return _panels(context, shown, "rate", "length", "requests due a second (log scale)", "{:g}".format)
 
 
+def draw_quality_by_load(context: FigureContext) -> Figure:
+    """Mean score of the task's answers, and TTFT, against how the engine was loaded; one line for each mode and length."""
+    shown = {
+        "score": "mean score (95 % interval)",
+        "ttft_seconds_median": "time to first token (s, median, 95 % interval)",
+    }
+    column = load_column(context.metrics)
+    labels = {"rate": "requests due a second (log scale)", "concurrency": "requests under way at once (log scale)"}
+    figure = _panels(context, shown, column, "length", labels[column], "{:g}".format)
+    figure.axes[0].set_ylim(0, 1.02)
+    return figure
+
+
 def _panels(
     context: FigureContext, shown: dict[str, str], x: str, other: str, label: str, tick_label: Callable[[int], str]
 ) -> Figure:
@@ -82,7 +96,7 @@ def draw_delta_table(context: FigureContext) -> Figure:
     groups = list(table.groupby(["length", load_column(table)], sort=True))
     header = [
         "prompt\ntokens",
-        "a\nsecond" if "rate" in table else "at\nonce",
+        {"rate": "a\nsecond", "speed": "times\nas fast"}.get(load_column(table), "at\nonce"),
         *("\n".join(label.replace(" (s)", "").rsplit(" ", 1)) for _, label in SHOWN),
     ]
     cells, shades = [], []
@@ -157,4 +171,5 @@ def _lines(ax: Axes, rows: pd.DataFrame, x: str, by: list[str]) -> None:
 def _part(name: str, value: Any) -> str:
     if name == "length":
         return f"{token_label(value)} tokens"
-    return f"{value} at once" if name == "concurrency" else f"{value:g} a second" if name == "rate" else str(value)
+    loads = {"concurrency": "at once", "rate": "a second", "speed": "times as fast"}
+    return f"{value:g} {loads[name]}" if name in loads else str(value)
