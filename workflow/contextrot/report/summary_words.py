@@ -123,4 +123,5 @@ def _known(value: Any, form: str, otherwise: str, convert: Any = lambda value: v
 
 
 def missing(value: Any) -> bool:
+    """Whether a value is not known: None or NaN."""
     return value is None or value != value
