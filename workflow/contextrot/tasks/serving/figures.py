@@ -91,22 +91,23 @@ def _panels(
 
 
 def draw_delta_table(context: FigureContext) -> Figure:
-    """Disaggregated against aggregated, in percent; darker where the intervals do not overlap."""
+    """Every server against the first one, in percent; darker where the intervals do not overlap."""
     table = deltas(context.metrics)
-    groups = list(table.groupby(["length", load_column(table)], sort=True))
+    groups = list(table.groupby(["mode", "length", load_column(table)], sort=False))
     header = [
+        "server",
         "prompt\ntokens",
         {"rate": "a\nsecond", "speed": "times\nas fast"}.get(load_column(table), "at\nonce"),
         *("\n".join(label.replace(" (s)", "").rsplit(" ", 1)) for _, label in SHOWN),
     ]
     cells, shades = [], []
-    for (length, load), rows in groups:
+    for (mode, length, load), rows in groups:
         by_measure = rows.set_index("measure")
         texts = [change(by_measure, measure).replace("*", "") for measure, _ in SHOWN]
         separate = [measure in by_measure.index and bool(by_measure.loc[measure, "separate"]) for measure, _ in SHOWN]
-        cells.append([str(length), f"{load:g}", *texts])
-        shades.append(["white", "white", *("#F7D9C4" if s else "white" for s in separate)])
-    figure, ax = new_figure(context, panel_width=6.4, panel_height=0.75 + 0.24 * max(len(cells), 1))
+        cells.append([mode.replace("+", "\n", 1), str(length), f"{load:g}", *texts])
+        shades.append(["white", "white", "white", *("#F7D9C4" if s else "white" for s in separate)])
+    figure, ax = new_figure(context, panel_width=7.4, panel_height=0.75 + 0.24 * max(len(cells), 1))
     ax.axis("off")
     if not cells:
         ax.text(0.5, 0.5, "only one mode was measured", ha="center", va="center")
@@ -119,7 +120,7 @@ def draw_delta_table(context: FigureContext) -> Figure:
         cell.set_height((0.42 if row == 0 else 0.2) / (0.75 + 0.24 * len(cells)))
     n = sorted({int(count) for count in table["n"]})
     ax.set_title(
-        f"disaggregated against aggregated, change in %; shaded: 95 % intervals apart (n = {n[0]} to {n[-1]})", loc="left"
+        f"against {table['against'].iloc[0]}, change in %; shaded: 95 % intervals apart (n = {n[0]} to {n[-1]})", loc="left"
     )
     return figure
 
