@@ -296,7 +296,7 @@ def pair_lines(pairs: pd.DataFrame) -> list[str]:
     for row in pairs.to_dict("records"):
         unit = "" if row["measure"] == "score" else " %"
         bounds = [row["low"], row["high"]]
-        known = "" if any(bound != bound for bound in bounds) else f" [{bounds[0]:+.3g}, {bounds[1]:+.3g}]"
+        known = "" if any(bound is None or bound != bound for bound in bounds) else f" [{bounds[0]:+.3g}, {bounds[1]:+.3g}]"
         what = LIMITED.get(row["measure"], row["measure"])
         lines.append(
             f"| {row['mode']} | {row['against']} | {row['length']} | {row[load_column(pairs)]:g} | {what} | {row['n']} | {row['change']:+.3g}{unit}{known} |"
