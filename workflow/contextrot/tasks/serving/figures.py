@@ -105,14 +105,16 @@ def draw_delta_table(context: FigureContext) -> Figure:
         by_measure = rows.set_index("measure")
         texts = [change(by_measure, measure).replace("*", "") for measure, _ in SHOWN]
         separate = [measure in by_measure.index and bool(by_measure.loc[measure, "separate"]) for measure, _ in SHOWN]
-        cells.append([mode.replace("+", "\n", 1), str(length), f"{load:g}", *texts])
+        cells.append([mode, str(length), f"{load:g}", *texts])
         shades.append(["white", "white", "white", *("#F7D9C4" if s else "white" for s in separate)])
     figure, ax = new_figure(context, panel_width=7.4, panel_height=0.75 + 0.24 * max(len(cells), 1))
     ax.axis("off")
     if not cells:
         ax.text(0.5, 0.5, "only one mode was measured", ha="center", va="center")
         return figure
-    drawn = ax.table(cells, colLabels=header, cellColours=shades, loc="upper center", cellLoc="right")
+    first = min(0.02 + 0.0085 * max(len(row[0]) for row in cells), 0.45)  # of the width, for the longest name
+    widths = [first, *[(1 - first) / (len(header) - 1)] * (len(header) - 1)]
+    drawn = ax.table(cells, colLabels=header, cellColours=shades, colWidths=widths, loc="upper center", cellLoc="right")
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(7)
     for (row, _), cell in drawn.get_celld().items():

@@ -142,7 +142,7 @@ def kept_up(requests: pd.DataFrame) -> list[dict[str, Any]]:
 
     Each entry has `answered_share`, the share of the requests that were answered when the last one was due; `under_way_half` and
     `under_way_end`, how many were under way in the middle of the arrivals and at their end; `saturated`, whether the queue grew all the
-    while; and `late_seconds_max`. Where the arrivals last less than three answers take, nothing tells (None).
+    while; and `late_seconds_max`. Where the arrivals last less than the quickest answer three times over, nothing tells (None).
     """
     if load_column(requests) == "concurrency" or "start_seconds" not in requests:
         return []
@@ -154,7 +154,8 @@ def kept_up(requests: pd.DataFrame) -> list[dict[str, Any]]:
         last, half = float(due.max()), float(due.max()) / 2
         under_way = [int(((due <= at) & (ends > at)).sum()) for at in (half, last)]
         share = float((ends <= last).mean())
-        typical = float(np.median(ends - due))
+        answered = (ends - due)[(group["outcome"] == "answered").to_numpy()]
+        quickest = float(answered.min()) if len(answered) else 0.0
         grows = share < KEPT_UP and under_way[1] >= 1.5 * max(under_way[0], 1) and under_way[1] >= LEAST_QUEUE
         found.append(
             {
@@ -162,7 +163,7 @@ def kept_up(requests: pd.DataFrame) -> list[dict[str, Any]]:
                 "answered_share": share,
                 "under_way_half": under_way[0],
                 "under_way_end": under_way[1],
-                "saturated": bool(grows) if grows or last >= 3 * typical else None,
+                "saturated": bool(grows) if last >= 3 * quickest else None,
                 "late_seconds_max": float(group["late_seconds"].max()) if group["late_seconds"].notna().any() else None,
             }
         )
