@@ -39,7 +39,7 @@ def draw_throughput_by_concurrency(context: FigureContext) -> Figure:
     """Output tokens and good requests a second against concurrency, one line for each mode and length."""
     shown = {
         "output_token_throughput": "output tokens a second (mean, 95 % interval)",
-        "goodput": "requests within both limits a second (mean, 95 % interval)",
+        "goodput": "requests within all limits a second (mean, 95 % interval)",
     }
     return _panels(context, shown, "concurrency", "length", "requests under way at once (log scale)", str)
 
@@ -49,7 +49,7 @@ def draw_latency_by_rate(context: FigureContext) -> Figure:
     shown = {
         "ttft_seconds_median": "time to first token (s, median, 95 % interval)",
         "ttft_seconds_p99": "time to first token (s, 99th percentile, 95 % interval)",
-        "goodput": "requests within both limits a second (mean, 95 % interval)",
+        "goodput": "requests within all limits a second (mean, 95 % interval)",
     }
     return _panels(context, shown, "rate", "length", "requests due a second (log scale)", "{:g}".format)
 
