@@ -86,8 +86,8 @@ class Stage:
 
     def members(self, wildcards: Any, *members: str) -> list[str]:
         """Members of an experiment's task, for `code_hash`: no import names a plug-in."""
-        kind = self.project.task_class(wildcards.experiment)
-        return [f"{kind.__module__.removeprefix('contextrot.')}:{kind.__name__}.{member}" for member in members]
+        kinds = [self.project.task_class(wildcards.experiment), *self.task(wildcards).borrowed]
+        return [f"{kind.__module__.removeprefix('contextrot.')}:{kind.__name__}.{member}" for kind in kinds for member in members]
 
     @property
     def selection(self) -> list[tuple[str, str]]:
