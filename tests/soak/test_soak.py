@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from contextrot.records import Sample, read_responses, write_samples
-from contextrot.responses.spending import Entries
+from contextrot.responses.ledger_entries import Entries
 from tests.faults.test_requests import start
 from tests.scripted_server import Act, ScriptedServer, error
 from tests.servers import errors

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from contextrot import secrets
 from contextrot.engines import Endpoint
 from contextrot.errors import EngineError, RequestError
 from contextrot.records import Response, read_responses, write_responses
@@ -373,3 +374,15 @@ def test_a_repeated_request_keeps_its_turn_before_all_that_wait(session):
     s = session(script, {"concurrency": 1})
     assert [r.outcome for r in s.ask("long", "middle", "short", "shorter")] == ["answered"] * 4
     assert s.server.prompts == ["long", "middle", "long", "short", "shorter"]
+
+
+def test_a_key_that_a_server_repeats_anywhere_in_its_answer_is_not_kept(session):
+    key = "sk-Test-5f2c91b7-do-not-leak"
+    secrets.learn(key)
+    try:
+        s = session(lambda *_: Act(text=f"It is {key}.", reasoning=f"Is it {key}?", stream=False), key=key)
+        [response] = s.ask("q")
+    finally:
+        secrets.forget()
+    assert (response.text, response.reasoning) == ("It is [key].", "Is it [key]?")
+    assert not [path for path in s.store.folder.rglob("*.json") if key in path.read_text()]

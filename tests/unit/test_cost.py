@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from contextrot.plan.cost_estimate import cost_table, earlier_mean_output
-from contextrot.records import Sample
+from contextrot.plan.cost_estimate import cost_table
+from contextrot.records import Response, Sample, write_responses, write_samples
 from contextrot.responses.cost import estimate_experiment
+from contextrot.responses.expected_output import gold_output, measured_output
 from contextrot.responses.prices import FREE, pricing_of
 from contextrot.settings import ModelSettings, Price
 
@@ -122,11 +121,42 @@ def test_unknown_stays_unknown_in_the_sum_and_the_table_says_so():
     assert "known part is 2.00 USD" in table
 
 
-def test_the_mean_output_of_earlier_tiers_is_used(tmp_path):
-    for tier, calls, tokens in (("test", 10, 100), ("full", 30, 900)):
-        folder = tmp_path / tier / "gpt" / "niah"
-        folder.mkdir(parents=True)
-        summary = {"models": {"gpt": {"calls": calls, "output_tokens": tokens}, "judge": {"calls": 99, "output_tokens": 0}}}
-        (folder / "token_summary.json").write_text(json.dumps(summary))
-    assert earlier_mean_output(tmp_path, "gpt", "niah") == 25
-    assert earlier_mean_output(tmp_path, "gpt", "other") is None
+def measured(folder, lengths, limit=100):
+    folder.mkdir(parents=True)
+    samples = [Sample(f"s{i}", [], ["x"], limit, 100) for i in range(len(lengths))]
+    write_samples(folder / "samples.parquet", samples)
+    rows = [Response(s.sample_id, 0, "answered", "a", completion_tokens=n) for s, n in zip(samples, lengths, strict=True)]
+    write_responses(folder / "responses.parquet", rows)
+
+
+def test_output_is_expected_from_what_the_model_answered_before_else_the_task_else_others(tmp_path):
+    assert measured_output(tmp_path, "gpt", "niah") is None
+    measured(tmp_path / "test" / "other" / "niah", [90] * 4)
+    assert measured_output(tmp_path, "gpt", "niah").share == pytest.approx(0.9)
+    measured(tmp_path / "test" / "gpt" / "niah_more", [50] * 4)
+    assert measured_output(tmp_path, "gpt", "niah", ["niah", "niah_more"]).share == pytest.approx(0.5)
+    measured(tmp_path / "test" / "gpt" / "niah", [20, 30, 40])
+    expected = measured_output(tmp_path, "gpt", "niah", ["niah", "niah_more"])
+    assert (expected.share, expected.spread, expected.basis) == (pytest.approx(0.3), pytest.approx(10), "3 of gpt's answers")
+    # 12 answers of 30 +- 10: sqrt(12 * 100 + 12^2 / 3 * 100), times 1.96
+    low, high = expected.interval([100] * 12)
+    assert (high - low) / 2 == pytest.approx(1.96 * 10 * (12 + 12**2 / 3) ** 0.5)
+
+
+def test_what_batches_and_a_cache_would_save_is_told():
+    shared = {"a": (0, 600), "b": (600, 0)}
+    samples = [sample("a", 1000), sample("b", 1000)]
+    claude = model(provider="anthropic", name="claude-sonnet-4-5")
+    e = estimate_experiment("c", "niah", claude, samples, 0.0, shared=shared)
+    # 3 USD a million, 3.75 written, 0.3 read
+    assert e.usd == pytest.approx((400 * 3 + 600 * 3.75 + 400 * 3 + 600 * 0.3) / 1e6)
+    assert e.usd_saved_by_cache == pytest.approx(2000 * 3 / 1e6 - e.usd)
+    assert e.usd_in_batches == pytest.approx(2000 * 1.5 / 1e6)
+    by_batch = estimate_experiment("c", "niah", claude, samples, 0.0, shared=shared, by_batch=True)
+    assert by_batch.usd == pytest.approx(e.usd_in_batches) and by_batch.usd_saved_by_cache is None
+    assert "in batches" in cost_table("test", [e])
+
+
+def test_without_any_answer_the_gold_answers_tell_how_long_answers_are(o200k):
+    expected = gold_output([sample("a", 1000), sample("b", 1000)], o200k)
+    assert expected.of(100) == 3 and expected.interval([100, 100]) == (3, 200)  # "gold answer" and its end

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contextrot.records import Response
-from contextrot.responses.input_cut import mark_cut, tell_audit
+from contextrot.responses.input_cut import mark_cut, tell_audit, what_to_set
 from contextrot.responses.length_audit import Count, audit_counts
 
 LENGTHS = (500, 1_000, 2_000, 4_000, 5_000, 8_000, 16_000, 32_000)
@@ -176,6 +176,10 @@ def test_marked_responses_keep_their_text_and_say_why(capsys):
     tell_audit("m e", audit, "http://127.0.0.1:11434/v1")
     message = capsys.readouterr().err
     assert "num_ctx" in message and "`window`" in message and "64,000" in message and "4,032" in message
+
+
+def test_a_count_that_is_of_no_window_asks_for_no_window():
+    assert "stream_options: null" in what_to_set("http://h/v1", 7) and "window: 7" not in what_to_set("http://h/v1", 7)
 
 
 @pytest.mark.parametrize("window", [10**9, 4_096])

@@ -109,6 +109,21 @@ def test_headers_and_options_named_like_keys_are_not_shown():
     assert "abc" not in str(shown) and shown["extra_body"]["max_tokens"] == 5
 
 
+def test_what_config_gives_by_a_key_s_name_is_a_secret_wherever_it_stands():
+    values = {
+        "engine": "external",
+        "name": "m",
+        "window": 1000,
+        "max_output_tokens": 20,
+        "base_url": "http://me:canary%2Fpw1@h/v1",
+    }
+    body = {"auth": {"accessToken": "canary-body-1"}, "metadata": [{"client_secret": {"value": "canary-deep-2"}}]}
+    ModelSettings(**values, engine_options={"extra_body": body}, request={"user_token": "canary-req-3", "seed": 1})
+    for secret in ("canary-body-1", "canary-deep-2", "canary-req-3", "canary/pw1"):
+        assert secrets.clean(f"no: {secret}") == "no: [key]"
+        assert secrets.clean(f"no: {secret}", partly=False) == "no: [key]"
+
+
 def test_a_secret_that_is_an_ordinary_word_stays_in_results():
     secrets.learn("default", "hunter2x")
     secrets.learn_headers({"X-Title": "contextrot 2", "X-Api-Key": "abcdef123456", "Authorization": "Token zyxwvu987654"})

@@ -10,7 +10,7 @@ from contextrot.errors import ConfigError, EngineError
 from contextrot.records import Sample
 from contextrot.serving import benchmark
 from contextrot.serving.benchmark import compare, cross_check, vllm_client
-from contextrot.serving.load import Timing
+from contextrot.serving.timings import Timing
 from contextrot.settings import ModelSettings
 
 

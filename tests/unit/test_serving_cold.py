@@ -1,7 +1,8 @@
 import pytest
 
 from contextrot.records import Sample
-from contextrot.serving.cold import coldness, salted, shared_tokens
+from contextrot.serving.cold import coldness, shared_tokens
+from contextrot.tasks.serving.codes import salted
 
 
 def sample(code="0123abcd", text="Once upon a time."):

@@ -10,7 +10,8 @@ from werkzeug import Response as HttpResponse
 from contextrot.engines import Endpoint
 from contextrot.errors import EngineError, RequestError
 from contextrot.records import Sample
-from contextrot.serving.load import FailedRequest, LoadGenerator, Timing, run_load
+from contextrot.serving.load import LoadGenerator, run_load
+from contextrot.serving.timings import FailedRequest, Timing
 
 
 def samples(n=1):
@@ -108,10 +109,18 @@ def test_a_cut_stream_fails_the_measurement(threaded):
         run_load(endpoint(threaded), samples(), 1, {})
 
 
-def test_a_stream_without_counts_fails_the_measurement(threaded):
+def test_a_stream_without_counts_is_timed_and_has_no_counts(threaded):
     serve(threaded, events(usage=False))
-    with pytest.raises(RequestError, match="token counts"):
-        run_load(endpoint(threaded), samples(), 1, {})
+    [timing], _ = run_load(endpoint(threaded), samples(), 1, {})
+    assert (timing.prompt_tokens, timing.completion_tokens, timing.cached_tokens, timing.tpot_seconds) == (None,) * 4
+    assert timing.ttft_seconds > 0
+
+
+def test_a_stream_that_ends_without_a_done_is_whole_where_it_says_why_it_ended(threaded):
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    serve(threaded, events(done=False) + f"data: {json.dumps(end)}\n\n")
+    [timing], _ = run_load(endpoint(threaded), samples(), 1, {})
+    assert timing.finish_reason == "stop"
 
 
 def test_an_error_is_shown_with_what_the_server_said(threaded):

@@ -97,6 +97,33 @@ def test_warm_up_counts_nowhere_and_every_group_is_measured(project, tmp_path, m
     assert [(g["length"], g["concurrency"]) for g in summary["groups"]] == [(256, 1), (256, 2), (512, 1), (512, 2)]
 
 
+NIAH = {"task": "niah", "task_parameters": {"needles": ["restaurant_high"], "answer_tokens": 8}, "rates": [5], "lengths": [300]}
+
+
+@pytest.mark.parametrize(
+    ("load", "column", "rows"),
+    [
+        ({"trace": "traces/example.csv", "trace_seconds": 100, "trace_speeds": [60], "repeats": 1}, "speed", 9),
+        ({"turns": 3, "rates": [5], "lengths": [256], "requests": 2, "repeats": 1}, "rate", 6),
+        (NIAH | {"requests": 4, "repeats": 2}, "rate", 8),
+    ],
+    ids=["trace", "sessions", "quality"],
+)
+def test_every_kind_of_load_goes_the_whole_way(project, tmp_path, monkeypatch, load, column, rows):
+    monkeypatch.setenv(VARIABLE, "1")
+    project.experiments["e0"].parameters.clear()
+    project.experiments["e0"].parameters.update(load)
+    out = measured(project, tmp_path)
+    requests = pd.read_parquet(out / "requests.parquet")
+    assert len(requests) == rows and set(requests["outcome"]) == {"answered"}
+    summary = json.loads((out / "summary.json").read_text())
+    assert column in summary["groups"][0]
+    assert summary["open_loop"][0][column] == load.get("trace_speeds", load.get("rates"))[0]
+    measures = set(summary["groups"][0]["measures"])
+    assert ("score" in measures) == ("task" in load)
+    assert summary["energy"] is None and summary["left_out_of_requests"] == []
+
+
 def test_simulated_requests_queue_for_prefill(monkeypatch):
     from contextrot.records import Sample
 

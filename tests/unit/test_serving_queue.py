@@ -13,8 +13,9 @@ from contextrot.engines import Endpoint
 from contextrot.records import Sample
 from contextrot.serving import load
 from contextrot.serving.arrivals import due_seconds
-from contextrot.serving.load import LoadGenerator, Timing
+from contextrot.serving.load import LoadGenerator
 from contextrot.serving.rate_search import Trial, highest_rate
+from contextrot.serving.timings import Timing
 from contextrot.tasks.serving.tails import quantile_interval
 from tests.virtual_loop import VirtualLoop
 
@@ -28,13 +29,13 @@ class Queue:
         self.rng, self.exponential = rng, exponential
         self.free = 0.0
 
-    async def send(self, _session, _endpoint, sample, _options):
+    async def send(self, _session, _url, _body, sample_id):
         start = load.now()
         begin = max(self.free, start)
         self.free = begin + (self.rng.exponential(SERVICE_SECONDS) if self.exponential else SERVICE_SECONDS)
         await asyncio.sleep(self.free - start)
         end = load.now()
-        return Timing(sample.sample_id, start, end - start, end - start, 1, 1, None, "")
+        return Timing(sample_id, start, end - start, end - start, 1, 1, None, "")
 
 
 async def _connected(self, _):
@@ -44,7 +45,7 @@ async def _connected(self, _):
 def sojourns(monkeypatch, rate, count, exponential, seed=0):
     """Seconds from due to answered of `count` requests."""
     rng = np.random.default_rng(seed)
-    monkeypatch.setattr(load, "_send", Queue(rng, exponential).send)
+    monkeypatch.setattr(load, "send", Queue(rng, exponential).send)
     monkeypatch.setattr(LoadGenerator, "_connect", _connected)
     samples = [Sample(f"s{i}", [], [], 1, 1, condition={}) for i in range(count)]
     with LoadGenerator(Endpoint("vllm", "m", "hosted_vllm"), loop=VirtualLoop) as generator:

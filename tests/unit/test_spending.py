@@ -13,9 +13,10 @@ from contextlib import suppress
 import pytest
 
 from contextrot.errors import RequestError, StoreError
+from contextrot.responses.ledger_entries import Entries
 from contextrot.responses.money import PICOS_A_USD, bill, bills, picos, usd, worst_case
 from contextrot.responses.prices import FREE, Pricing, Rate
-from contextrot.responses.spending import Account, Entries
+from contextrot.responses.spending import Account
 
 GPT_41 = Pricing(((0, Rate(2e-6, 0.5e-6, 8e-6)),))
 

@@ -138,7 +138,14 @@ def test_names_of_pairs_are_file_names():
         ("The correct answer is B.", "B"),
         ("B\nUser: next", "B"),
         ("A good question", None),
-        ("b", None),
+        ("b", "B"),
+        ("answer: (c)", "C"),
+        ("A. London\nB. Paris\nC. Rome\nD. Oslo\nAnswer: C", "C"),
+        ("The answer is A because B, C and D are wrong.", "A"),
+        ("I think D is right.", "D"),
+        ("Not A, but B", "B"),
+        ("It is a big city", None),
+        ("Answer with one letter: A, B, C or D?", None),
         ("E", None),
         ("Between A and B", None),
         ("", None),
@@ -146,6 +153,21 @@ def test_names_of_pairs_are_file_names():
 )
 def test_a_letter_must_stand_alone(text, label):
     assert read_label(text, ["A", "B", "C", "D"]) == label
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("The film review is negative, but it has positive elements.", "negative"),
+        ("I would say it is positive overall, although the ending has negative aspects.", "positive"),
+        ("Is it positive or negative? It is negative.", "negative"),
+        ("It's hard to say whether this is positive or negative.", None),
+        ("The review is positive. The review is negative.", None),
+        ("The review is not positive", None),
+    ],
+)
+def test_what_an_answer_concludes_counts_whatever_else_it_names(text, label):
+    assert read_label(text, ["positive", "negative"]) == label
 
 
 @pytest.mark.parametrize(

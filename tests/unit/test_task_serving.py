@@ -113,7 +113,9 @@ def test_only_figures_that_have_something_to_show_are_drawn():
     both = Serving(ServingParameters(modes=["aggregated", "disaggregated"], concurrency=[1, 2], memory=True))
     rates = Serving(ServingParameters(rates=[1, 2.5]))
     assert figures_of(rates) == ["latency_by_length", "latency_by_rate"]
-    assert {*figures_of(both), *figures_of(rates)} == set(tasks.figures("serving"))
+    quality = Serving(ServingParameters(task="niah"))
+    assert figures_of(quality) == ["latency_by_length", "quality_by_load"]
+    assert {*figures_of(both), *figures_of(rates), *figures_of(quality)} == set(tasks.figures("serving"))
     assert tasks.figures("serving")["memory_by_length"].files(both) == ["aggregated/summary.json", "disaggregated/summary.json"]
 
 
@@ -137,7 +139,7 @@ def measured(tmp_path):
                 "mode": mode, "length": length, "concurrency": concurrency, "repeat": repeat, "outcome": "answered",
                 "ttft_seconds": ttft, "tpot_seconds": 0.02 + 0.01 * rng.random(), "itl_seconds": [0.02, 0.03],
                 "end_to_end_seconds": ttft + 1, "completion_tokens": 64, "server_prompt_tokens": length,
-                "group_seconds": 4 / concurrency + ttft,
+                "group_seconds": 4 / concurrency + ttft, "score": float(rng.random() < 0.7), "asked": f"needle {len(rows) % 12}",
             }
         )  # fmt: skip
     for mode, roles in (("aggregated", ["server"]), ("disaggregated", ["prefill", "decode"])):

@@ -23,7 +23,8 @@ from contextrot.printable import printable
 
 HIDDEN = "[key]"
 SECRET_NAME = re.compile(
-    r"((api|access|private|account|master|subscription)[_-]?key|secret|passw(or)?d|passwd|authorization|bearer|[_-]token|credentials?)$",
+    r"((api|access|private|account|master|subscription)[_-]?key|secret|passw(or)?d|passwd|pwd|authorization|bearer|cookie|jwt"
+    r"|(^|[_-]|access|auth|session|refresh)token|credentials?)$",
     re.IGNORECASE,
 )
 SECRET_VARIABLE = re.compile(
@@ -64,6 +65,24 @@ def learn_headers(headers: Mapping[str, str]) -> None:
                 learn(part)
             elif len(part) >= SHORTEST:
                 _add(part, _ordinary)
+
+
+def learn_options(options: Any, named: bool = False) -> None:
+    """Adds what options of config hold as secrets: values of fields that are named like keys, at any depth, and credentials of addresses.
+
+    Args:
+        named: whether a field above is named so.
+    """
+    if isinstance(options, Mapping):
+        for name, value in options.items():
+            learn_options(value, named or bool(SECRET_NAME.search(str(name))))
+    elif isinstance(options, list | tuple):
+        for before, value in zip((None, *options), options, strict=False):  # ["--api-key", "..."]
+            learn_options(value, named or (isinstance(before, str) and bool(SECRET_NAME.search(before))))
+    elif isinstance(options, str):
+        learn_address(options)
+        if named:
+            learn(options, options.partition(" ")[2])
 
 
 def forget() -> None:

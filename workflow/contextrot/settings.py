@@ -139,6 +139,11 @@ class ModelSettings(Section):
             request = {**request, "stream": str(request["stream"]).lower() == "true"}
         return request
 
+    @model_validator(mode="after")
+    def _learn_secrets(self) -> Self:
+        secrets.learn_options([self.base_url, self.engine_options, self.request])
+        return self
+
     @property
     def hosted(self) -> bool:
         """Whether a provider elsewhere answers, and bills."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from contextrot.samples.published import Recorded
+    from contextrot.samples.reading import Reading
     from contextrot.samples.tokenizers import Tokenizer
 
 
@@ -170,6 +171,7 @@ class Task:
         length_column: the condition column that is the context's length (or count, or history), for rot curves.
         length_parameter: the parameter that lists the lengths, for the adaptive search of the effective length.
         cluster_column: the condition column of what answers about are alike (a needle's question, an item), which intervals speak for.
+        apart: the condition column whose values are never averaged together: each is a line of the summary.
         pair_columns: condition columns that say what is asked apart from the experiment's condition: by them the experiments of a
             task are compared on the same questions; by sample_id if empty.
         score_inputs: parquet files of the experiment's folder whose columns, by sample_id, are added to the scores; only for
@@ -187,6 +189,7 @@ class Task:
     length_column: ClassVar[str | None] = None
     length_parameter: ClassVar[str | None] = None
     cluster_column: ClassVar[str | None] = None
+    apart: ClassVar[str | None] = None
     pair_columns: ClassVar[list[str]] = []
     score_inputs: ClassVar[list[str]] = []
     state_inputs: ClassVar[list[str]] = []
@@ -276,6 +279,20 @@ class Task:
             data: the project's data folder.
         """
         return [("answer", reference) for reference in sample.references] if self.judged else []
+
+    def reading(self, sample: Sample, data: Path, passage_words: int) -> Reading | None:
+        """A sample's prompt taken apart, so that it can be asked with another context; None, the default, where the task cannot tell.
+
+        Args:
+            data: the project's data folder.
+            passage_words: about the length of a passage where the context has no parts of its own.
+        """
+        return None
+
+    @property
+    def borrowed(self) -> list[type[Task]]:
+        """Other tasks whose members this one calls, so that its results are as fresh as theirs."""
+        return []
 
     def state_requests(self, samples: list[Sample], responses: dict[str, Response]) -> list[StateRequest]:
         """Which prompts are looked at inside a local model: by default all that fit, those of one `prefix_group` together.

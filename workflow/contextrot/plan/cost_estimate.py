@@ -14,8 +14,12 @@ from contextrot.judging import judges
 from contextrot.judging.contract import JudgingContext
 from contextrot.judging.cost import estimate_judge
 from contextrot.project import Project
-from contextrot.records import read_samples, write_text
+from contextrot.records import Sample, read_samples, write_text
+from contextrot.responses.asking_by_batch import asks_by_batch
 from contextrot.responses.cost import CostEstimate, estimate_experiment
+from contextrot.responses.expected_output import ExpectedOutput, gold_output, measured_output
+from contextrot.responses.prefix_sharing import shared_tokens
+from contextrot.samples.sample_table import SampleTable
 from contextrot.samples.tokenizers import tokenizer_of
 
 
@@ -28,9 +32,15 @@ def estimate_cost(project: Project, tier: str, samples_paths: Sequence[str], out
     estimates = []
     for path in map(Path, samples_paths):
         model_name, experiment = path.parts[-3:-1]
-        samples = read_samples(path, columns=["later_prompts"])
-        mean = earlier_mean_output(path.parents[3], model_name, experiment)
-        estimates.append(estimate_experiment(model_name, experiment, project.models[model_name], samples, mean))
+        samples, model = read_samples(path, columns=["later_prompts"]), project.models[model_name]
+        expected = expected_output(project, path, model_name, experiment, samples)
+        shared = shared_tokens(SampleTable.read(path), model)
+        by_batch = asks_by_batch(model, project.settings)
+        estimates.append(
+            estimate_experiment(model_name, experiment, model, samples, expected=expected, shared=shared, by_batch=by_batch)
+        )
+        limits = [sample.max_output_tokens for sample in samples]
+        mean = sum(map(expected.of, limits)) / len(limits) if expected and limits else None
         for name in project.judges_of(experiment):
             block = project.settings.judges[name]
             questions = judges.load(block.kind).asks
@@ -49,16 +59,16 @@ def estimate_cost(project: Project, tier: str, samples_paths: Sequence[str], out
     write_text(output_md, cost_table(tier, estimates))
 
 
-def earlier_mean_output(results: Path, model: str, experiment: str) -> float | None:
-    """Mean completion tokens of what any tier has already answered for the same model and experiment."""
-    calls = tokens = 0
-    for path in sorted(results.glob(f"*/{model}/{experiment}/token_summary.json")):
-        try:
-            summary = json.loads(path.read_text(encoding="utf-8"))["models"][model]
-            calls, tokens = calls + summary["calls"], tokens + summary["output_tokens"]
-        except (ValueError, KeyError, TypeError):
-            continue
-    return tokens / calls if calls else None
+def expected_output(
+    project: Project, path: Path, model_name: str, experiment: str, samples: Sequence[Sample]
+) -> ExpectedOutput | None:
+    """How long the answers to a samples file are expected to be; None where not even a gold answer tells it."""
+    model, task = project.models[model_name], project.experiments[experiment].task
+    same_task = [name for name, block in project.experiments.items() if block.task == task]
+    measured = measured_output(path.parents[3], model_name, experiment, same_task, model.reasoning_tokens)
+    if measured or model.reasoning_tokens or model.reasoning_effort:
+        return measured  # nothing tells how long a model will think
+    return gold_output(samples, tokenizer_of(model))
 
 
 def _total(estimates: Sequence[CostEstimate]) -> dict[str, int | float | None]:
@@ -73,41 +83,64 @@ def _total(estimates: Sequence[CostEstimate]) -> dict[str, int | float | None]:
         "output_tokens_at_most": sum(e.output_tokens_at_most for e in estimates),
         "usd": total([e.usd for e in estimates]),
         "usd_at_most": total([e.usd_at_most for e in estimates]),
+        "usd_in_batches": total([e.usd_in_batches for e in estimates]),
+        "usd_saved_by_cache": sum(e.usd_saved_by_cache or 0.0 for e in estimates),
         "usd_of_known_prices": sum(e.usd for e in estimates if e.usd is not None),
     }
 
 
 def cost_table(tier: str, estimates: Sequence[CostEstimate]) -> str:
     """The estimates as a Markdown table."""
-    header = ["model", "experiment", "calls", "prompt tokens", "output tokens", "at most", "USD", "at most", "hours"]
+    header = [
+        "model",
+        "experiment",
+        "calls",
+        "prompt tokens",
+        "output tokens",
+        "at most",
+        "USD",
+        "at most",
+        "in batches",
+        "saved by cache",
+        "hours",
+        "output expected from",
+    ]
     rows = [
         [
             e.model,
             e.experiment + (f", judge {e.judge}" if e.judge else ""),
             f"{e.calls:,}",
             f"{e.prompt_tokens:,}",
-            f"{e.output_tokens:,}",
+            f"{e.output_tokens:,}" + _interval(e.output_tokens_low, e.output_tokens_high, ","),
             f"{e.output_tokens_at_most:,}",
-            _usd(e.usd),
+            _usd(e.usd) + _interval(e.usd_low, e.usd_high, ".2f") * bool(e.usd),
             _usd(e.usd_at_most),
+            "" if e.usd_in_batches is None else _usd(e.usd_in_batches),
+            "" if e.usd_saved_by_cache is None else _usd(e.usd_saved_by_cache),
             "no limit" if e.hours is None else f"{e.hours:.1f}",
+            e.basis,
         ]
         for e in estimates
     ]
     total = _total(estimates)
     counts = [f"{total[name]:,}" for name in ("calls", "prompt_tokens", "output_tokens", "output_tokens_at_most")]
-    rows.append(["all", "", *counts, _usd(total["usd"]), _usd(total["usd_at_most"]), ""])
+    rows.append(["all", "", *counts, _usd(total["usd"]), _usd(total["usd_at_most"]), "", "", "", ""])
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
     rule = "-|-".join("-" * width for width in widths)
     table = "\n".join(f"| {line} |" for line in [lines[0], rule, *lines[1:]])
     notes = (
-        "Answers from the request store cost nothing again. Hours: what the rate limits allow at best, one model after the other."
+        "Answers from the request store cost nothing again. In brackets: 95 % intervals. In batches: the same by `ask: batch`. Saved by cache: "
+        "what the provider's prompt cache takes off the USD beside it, if it works as the provider says. Hours: what the rate limits allow at best, one model after the other."
     )
     if total["usd"] is None:
         known = total["usd_of_known_prices"]
         notes += f" The price of some models is unknown (set `price` in the models file); the known part is {known:.2f} USD."
     return f"# Cost estimate, tier {tier}\n\n{table}\n\n{notes}\n"
+
+
+def _interval(low: float | None, high: float | None, form: str) -> str:
+    return "" if low is None or high is None else f" [{low:{form}}, {high:{form}}]"
 
 
 def _usd(value: float | None) -> str:

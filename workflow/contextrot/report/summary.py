@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,8 @@ from contextrot.plan.provenance import by_experiment, responses_summary
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
 from contextrot.report.html_table import html_table
-from contextrot.responses.input_cut import counts_exactly, what_to_set
+from contextrot.report.summary_words import NO_ANSWER, cut_note, format_note, missing, readable
+from contextrot.responses.input_cut import counts_exactly
 from contextrot.responses.length_audit import Count, audit_counts
 from contextrot.scores.rot_curves import DEFINITIONS, effective_length
 from contextrot.scores.score import read_scores, select
@@ -24,20 +27,24 @@ if TYPE_CHECKING:
 
 MOST_FORMAT_ERRORS = 0.1
 """Share of answers in no readable form above which a result is warned of."""
-NO_ANSWER = ("truncated", "refused", "empty", "over_window", "input_cut", "ended_otherwise", "failed")
+ESTIMATED = ("estimated_tokens", "estimated_usd", "tokens")
+TOTALS = (("cost_usd", "cost_usd"), ("request_seconds", "total_seconds"))
 
 
-def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path]) -> dict[str, Any]:
+def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], condition: str | None = None) -> dict[str, Any]:
     """One row of the summary; what is not known is None.
 
     Args:
         seed: of the bootstrap.
         files: the experiment's metrics.csv, and its scores, responses and samples where they are there.
+        condition: the value of the task's `apart` that the row is about.
     """
     import pandas as pd
 
     task = run.task
-    metrics = pd.read_csv(files["metrics.csv"])
+    metrics, apart = pd.read_csv(files["metrics.csv"]), []
+    if condition is not None:
+        apart, metrics = [task.apart], metrics[metrics[task.apart].astype(str) == condition]
     row: dict[str, Any] = {
         "model": run.model,
         "experiment": run.experiment,
@@ -47,24 +54,30 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path]) -> dict
         "hosted": run.settings.hosted,
         "judge": ", ".join(run.judges) or None,
         "length": task.length_column,
-        **_mean("overall", select(metrics, "score")),
+        "condition": condition,
+        **_mean("overall", select(metrics, "score", *apart)),
     }
     by_length = pd.DataFrame()
     if task.length_column:
         by_length = (
-            select(metrics, "score", task.length_column)
+            select(metrics, "score", *apart, task.length_column)
             .dropna(subset=["value", task.length_column])
             .sort_values(task.length_column)
         )
     for name, rows in (("shortest", by_length.head(1)), ("longest", by_length.tail(1))):
         row[f"{name}_length"] = rows[task.length_column].iloc[0] if len(rows) else None
         row |= _mean(name, rows)
-    row |= _effective_lengths(seed, run.model, run.experiment, files.get("scores.parquet"), task.length_column)
+    row |= _effective_lengths(seed, run, files.get("scores.parquet"), condition)
     row |= {"samples": None, "answers": None, **dict.fromkeys(NO_ANSWER), "cost_usd": None, "request_seconds": None}
     if "responses.parquet" in files:
         responses = responses_summary(files["responses.parquet"])
         row |= {name: responses[name] for name in ("answers", "cost_usd", "request_seconds")}
         row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
+    if condition is not None and "scores.parquet" in files:
+        row |= _of_condition(pd.read_parquet(files["scores.parquet"]), task.apart, condition)
+    row |= dict.fromkeys(ESTIMATED)
+    if condition is None:
+        row |= _estimated(Path(files["metrics.csv"]), run.model, run.experiment)
     row |= _lengths(run.settings, files.get("scores.parquet"))
     if "samples.parquet" in files:
         import pyarrow.parquet as pq
@@ -79,32 +92,44 @@ def summarize_tier(runs: Sequence[Run], seed: int, files: Sequence[str | Path]) 
     """One row for each model's experiment, from their files."""
     import pandas as pd
 
-    found = by_experiment(files)
-    return pd.DataFrame([summarize_experiment(run, seed, found[run.model, run.experiment]) for run in runs])
+    found, rows = by_experiment(files), []
+    for run in runs:
+        of_run = found[run.model, run.experiment]
+        rows += [summarize_experiment(run, seed, of_run, condition) for condition in _conditions(run, of_run)]
+    return pd.DataFrame(rows)
 
 
-def readable(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary for people: titles, means with their intervals and n, failures in words."""
+def _conditions(run: Run, files: Mapping[str, Path]) -> list[str | None]:
+    """What an experiment has a row for each of: the values of the task's `apart`, or the whole."""
     import pandas as pd
 
-    rows = []
-    for row in summary.to_dict("records"):
-        rows.append(
-            {
-                "Model": row["model_title"],
-                "Experiment": row["experiment_title"],
-                "Score": _interval(row, "overall"),
-                "At the shortest": _at(row, "shortest"),
-                "At the longest": _at(row, "longest"),
-                "Effective length (RULER)": _effective(row, "ruler"),
-                "Effective length (NoLiMa)": _effective(row, "nolima"),
-                "Not answered": _failures(row),
-                "Lengths": _verified(row),
-                "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown" if row["hosted"] else "not billed"),
-                "Time of requests": _known(row["request_seconds"], "{}", "unknown", duration),
-            }
-        )
-    return pd.DataFrame(rows)
+    metrics = pd.read_csv(files["metrics.csv"]) if run.task.apart else None
+    if metrics is None or run.task.apart not in metrics:
+        return [None]
+    return list(dict.fromkeys(metrics[run.task.apart].dropna().astype(str))) or [None]
+
+
+def _of_condition(scores: pd.DataFrame, apart: str, condition: str) -> dict[str, Any]:
+    """Samples, answers, outcomes, cost and seconds of the answers under one condition; None where one of the answers has none."""
+    mine = scores[scores[apart].astype(str) == condition]
+    sent = mine[mine["outcome"] != "over_window"]
+    totals = {name: None if sent[column].isna().any() else float(sent[column].sum()) for name, column in TOTALS if column in sent}
+    counts = {outcome: int((mine["outcome"] == outcome).sum()) for outcome in NO_ANSWER}
+    return {"samples": int(mine["sample_id"].nunique()), "answers": len(mine), **totals, **counts}
+
+
+def _estimated(metrics: Path, model: str, experiment: str) -> dict[str, Any]:
+    """What the tier's cost estimate, if one was made, said of an experiment, and what it came to."""
+    found: dict[str, Any] = dict.fromkeys(ESTIMATED)
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        estimates = json.loads((metrics.parents[2] / "cost_estimate.json").read_text(encoding="utf-8"))["estimates"]
+        [estimate] = [e for e in estimates if (e["model"], e["experiment"], e["judge"]) == (model, experiment, None)]
+        found["estimated_tokens"] = estimate["prompt_tokens"] + estimate["output_tokens"]
+        found["estimated_usd"] = estimate["usd"]
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        actual = json.loads(metrics.with_name("token_summary.json").read_text(encoding="utf-8"))["models"][model]
+        found["tokens"] = actual["input_tokens"] + actual["output_tokens"]
+    return found
 
 
 def write_summary(
@@ -119,15 +144,15 @@ def write_summary(
     addresses = {run.model: run.settings.base_url for run in runs}
     table = readable(summary)
     cut = [
-        _cut_note(row, addresses[row["model"]])
+        cut_note(row, addresses[row["model"]])
         for row in summary.to_dict("records")
-        if row["input_cut"] and not _missing(row["input_cut"])
+        if row["input_cut"] and not missing(row["input_cut"])
     ]
-    formats = [_format_note(row) for row in summary.to_dict("records") if (row["format_errors"] or 0) > MOST_FORMAT_ERRORS]
+    formats = [format_note(row) for row in summary.to_dict("records") if (row["format_errors"] or 0) > MOST_FORMAT_ERRORS]
     notes = (
         cut
         + formats
-        + sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not _missing(row["note"])})
+        + sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not missing(row["note"])})
     )
     about = [
         f"Tier {tier}: {runs[0].tier_description}.",
@@ -168,22 +193,16 @@ def write_metrics_page(metrics_path: str | Path, facts: Facts, output: str | Pat
     write_text(output, html_table(table, title, about, facts.note, ["grouping", "measure"]))
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 45 s, 12 min, 3 h 20 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def _effective_lengths(seed: int, model: str, experiment: str, scores_path: Path | None, column: str | None) -> dict[str, Any]:
+def _effective_lengths(seed: int, run: Run, scores_path: Path | None, condition: str | None) -> dict[str, Any]:
     """Effective length by each definition: where the curve crosses, its interval, and whether that is within the lengths."""
-    found = {}
+    found, column = {}, run.task.length_column
     if column and scores_path is not None:
         scores = read_scores(scores_path)
+        if condition is not None:
+            scores = scores[scores[run.task.apart].astype(str) == condition]
         scores = scores[scores["outcome"].isin(SCORED_OUTCOMES)]
         for name in DEFINITIONS if "score" in scores else ():
-            rng = generator_for(seed, "summary", model, experiment, name)
+            rng = generator_for(seed, "summary", run.model, run.experiment, name, *filter(None, [condition]))
             found[name] = effective_length(
                 scores[column].to_numpy(float),
                 scores["score"].to_numpy(float),
@@ -214,33 +233,10 @@ def _lengths(model: ModelSettings, scores_path: Path | None) -> dict[str, Any]:
             exact = counts_exactly(model)
             audit = audit_counts([Count(*pair) if min(pair) > 0 else None for pair in pairs], exact)
             kept = scores.loc[scores["outcome"] == "input_cut", "server_prompt_tokens"].max()
-            kept = None if _missing(kept) else int(kept)
+            kept = None if missing(kept) else int(kept)
             values = (len(scores), audit.verified, audit.surplus_tokens, kept, not exact or audit.another_tokenizer)
             found = dict(zip(names, values, strict=True))
     return found
-
-
-def _verified(row: dict[str, Any]) -> str:
-    """Whether the server's counts agree with ours, in words."""
-    sent, verified, surplus = (row[name] for name in ("lengths_sent", "lengths_verified", "surplus_tokens"))
-    if _missing(sent) or not sent:
-        return ""
-    if not verified:
-        return "not verified: the server counts no prompt tokens"
-    text = "verified" if verified == sent else f"{verified:.0f} of {sent:.0f} verified"
-    text += " (estimates)" if row["estimated_lengths"] else ""
-    text += f", {row['input_cut']:.0f} cut" if row["input_cut"] and not _missing(row["input_cut"]) else ""
-    return text if _missing(surplus) else f"{text}, the server adds {surplus:,.0f} tokens"
-
-
-def _cut_note(row: dict[str, Any], base_url: str | None) -> str:
-    kept = None if _missing(row["kept_tokens"]) else int(row["kept_tokens"])
-    counted = "" if kept is None else f" (it counted {kept:,} tokens at most)"
-    advice = what_to_set(base_url, kept)
-    return (
-        f"{row['model_title']}, {row['experiment_title']}: the server cut the prompts of {row['input_cut']:.0f} of "
-        f"{row['answers']:.0f} answers{counted}; they count nowhere. {advice}"
-    )
 
 
 def _format_errors(metrics: pd.DataFrame) -> float | None:
@@ -250,24 +246,6 @@ def _format_errors(metrics: pd.DataFrame) -> float | None:
     return float((rows["value"] * rows["n"]).sum() / rows["n"].sum()) if len(rows) and rows["n"].sum() else None
 
 
-def _format_note(row: dict[str, Any]) -> str:
-    return (
-        f"{row['model_title']}, {row['experiment_title']}: {row['format_errors']:.0%} of the answers that should name one label name none, or "
-        "several; they count as wrong, so part of what the scores show may be the format, not the task."
-    )
-
-
-def _effective(row: dict[str, Any], name: str) -> str:
-    """An effective length with its interval; open where it reaches beyond the lengths that were measured."""
-    crossing, low, high, status = (row[f"effective_length_{name}{part}"] for part in ("", "_low", "_high", "_status"))
-    if _missing(status) or status == "unknown":
-        return ""
-    longest, shortest = f"{row['longest_length']:,.0f}", f"{row['shortest_length']:,.0f}"
-    text = {"beyond_longest": f"> {longest}", "below_shortest": f"< {shortest}"}.get(status) or f"{crossing:,.0f}"
-    ends = f"< {shortest}" if _missing(low) else f"{low:,.0f}", f"> {longest}" if _missing(high) else f"{high:,.0f}"
-    return f"{text} [{ends[0]}, {ends[1]}]"
-
-
 def _mean(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     """Value, interval and n of the first row, or nothing known."""
     first = rows.iloc[0] if len(rows) else {}
@@ -275,36 +253,6 @@ def _mean(name: str, rows: pd.DataFrame) -> dict[str, Any]:
         f"{name}_score{suffix}": first.get(part)
         for suffix, part in (("", "value"), ("_low", "low"), ("_high", "high"), ("_n", "n"))
     }
-
-
-def _interval(row: dict[str, Any], name: str) -> str:
-    value, low, high, n = (row[f"{name}_score{part}"] for part in ("", "_low", "_high", "_n"))
-    if _missing(value):
-        return ""
-    text = f"{value:.2f}"
-    if not _missing(low) and not _missing(high):
-        text += f" [{low:.2f}, {high:.2f}]"
-    return text if _missing(n) else f"{text}, n = {n:.0f}"
-
-
-def _at(row: dict[str, Any], name: str) -> str:
-    length, score = row[f"{name}_length"], _interval(row, name)
-    return "" if _missing(length) or not score else f"{length:,.0f}: {score}"
-
-
-def _failures(row: dict[str, Any]) -> str:
-    if _missing(row["answers"]):
-        return ""
-    counts = [f"{row[outcome]:.0f} {outcome.replace('_', ' ')}" for outcome in NO_ANSWER if row[outcome]]
-    return f"{', '.join(counts) or 'none'} of {row['answers']:.0f}"
-
-
-def _known(value: Any, form: str, otherwise: str, convert: Any = lambda value: value) -> str:
-    return otherwise if _missing(value) else form.format(convert(value))
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value != value
 
 
 def _markdown(table: pd.DataFrame) -> str:

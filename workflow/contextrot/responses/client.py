@@ -44,6 +44,7 @@ from contextrot.wire.stop_strings import end_at_stop
 from contextrot.wire.thoughts import Thoughts
 
 MOST_FAILURES_IN_A_ROW = 20
+FROM_THE_SERVER = ("text", "reasoning", "refusal", "model", "upstream", "finish_reason")
 
 log = logging.getLogger(__name__)
 
@@ -279,6 +280,9 @@ class Client:
                 f"asked for model {self._server.model!r}, the server answers as {secrets.clean(reply.model)!r}; correct `name`, or set "
                 "engine_options.answers_as to that name if it is the same model",
             )
+        for name in FROM_THE_SERVER:  # a server may repeat a key anywhere; an answer is written to many files
+            if value := getattr(reply, name):
+                setattr(reply, name, secrets.clean(value, partly=False))
         end_at_stop(reply, body)
         return None
 

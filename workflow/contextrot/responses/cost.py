@@ -1,18 +1,20 @@
 """What the answers to an experiment's samples will cost before they are paid: calls, tokens, USD and hours.
 
 Prompt tokens are those of the samples as they were built, by the model's own tokenizer. Answers are not known beforehand: at most
-they have their limit; what is expected is the mean of an earlier tier's answers of the same model and experiment, where
-there are some. A price that is not known stays unknown.
+they have their limit; what is expected is what was measured before (see `expected_output`), with an interval. A price that is not known
+stays unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contextrot.records import Sample
+from contextrot.responses.expected_output import ExpectedOutput
 from contextrot.responses.limits import rate_limits_of
-from contextrot.responses.prices import pricing_of
+from contextrot.responses.prices import batch_pricing, pricing_of
+from contextrot.responses.provider_batches import has_batches
 from contextrot.samples.tokenizers import Tokenizer, tokenizer_of
 from contextrot.settings import ModelSettings
 
@@ -28,6 +30,10 @@ class CostEstimate:
         prompt_tokens: counted.
         output_tokens, output_tokens_at_most: expected, and if every answer reaches its limit.
         usd, usd_at_most: None if the price is unknown.
+        output_tokens_low, output_tokens_high, usd_low, usd_high: 95 % interval of what is expected; None where nothing tells it.
+        usd_in_batches: what the same would cost by `ask: batch`; None where there are no batches, or no price.
+        usd_saved_by_cache: of the expected USD, what a prompt cache saves that works as its provider says; None where none is counted on.
+        basis: what the expected output rests on.
         hours: what the model's rate limits allow at best, for the expected output; None without limits.
     """
 
@@ -41,24 +47,47 @@ class CostEstimate:
     usd: float | None
     usd_at_most: float | None
     hours: float | None
+    output_tokens_low: int | None = None
+    output_tokens_high: int | None = None
+    usd_low: float | None = None
+    usd_high: float | None = None
+    usd_in_batches: float | None = None
+    usd_saved_by_cache: float | None = None
+    basis: str = "the limits of the answers"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request as it is expected: its prompt, and the most that its answer can be, thoughts included."""
+    """One request as it is expected: its prompt, and the most that its answer can be, thoughts included.
+
+    Attributes:
+        read_tokens, written_tokens: of the prompt's, those that a prompt cache gives and takes.
+    """
 
     prompt_tokens: int
     output_limit: int
+    read_tokens: int = 0
+    written_tokens: int = 0
 
 
 def estimate_experiment(
-    model_name: str, experiment: str, model: ModelSettings, samples: Sequence[Sample], earlier_mean: float | None = None
+    model_name: str,
+    experiment: str,
+    model: ModelSettings,
+    samples: Sequence[Sample],
+    earlier_mean: float | None = None,
+    expected: ExpectedOutput | None = None,
+    shared: Mapping[str, tuple[int, int]] | None = None,
+    by_batch: bool = False,
 ) -> CostEstimate:
     """The estimate for the answers themselves.
 
     Args:
         samples: with their later prompts; those that do not fit the window cost nothing.
         earlier_mean: mean completion tokens of earlier answers; None if there are none.
+        expected: what answers are expected to be, instead of that mean.
+        shared: sample_id -> tokens of its first prompt that a prompt cache gives and takes.
+        by_batch: whether they are asked in batches.
     """
     calls: list[Call] = []
     tokenizer: Tokenizer | None = None
@@ -67,30 +96,71 @@ def estimate_experiment(
             continue
         limit = sample.max_output_tokens + model.reasoning_tokens
         prompt = sample.prompt_tokens or 0
-        calls.append(Call(prompt, limit))
+        calls.append(Call(prompt, limit, *(shared or {}).get(sample.sample_id, ())))
         for text in sample.later_prompts:
             tokenizer = tokenizer or tokenizer_of(model)
             answer = sample.max_output_tokens if earlier_mean is None else round(earlier_mean)
+            answer = round(expected.of(limit)) if expected else answer
             prompt = min(prompt + answer + len(tokenizer.encode(text)), model.window - sample.max_output_tokens)
             calls.append(Call(prompt, limit))
-    return estimate_calls(model_name, experiment, None, model, calls, earlier_mean)
+    return estimate_calls(model_name, experiment, None, model, calls, earlier_mean, expected, by_batch)
 
 
 def estimate_calls(
-    model_name: str, experiment: str, judge: str | None, model: ModelSettings, calls: Sequence[Call], mean: float | None
+    model_name: str,
+    experiment: str,
+    judge: str | None,
+    model: ModelSettings,
+    calls: Sequence[Call],
+    mean: float | None,
+    expected: ExpectedOutput | None = None,
+    by_batch: bool = False,
 ) -> CostEstimate:
-    """The estimate for some calls, answers of which are expected to have `mean` tokens, or their limit if that is None."""
-    pricing = pricing_of(model)
+    """The estimate for some calls, answers of which are as long as `expected`, else have `mean` tokens, else their limit."""
+    single = pricing_of(model)
+    halved = batch_pricing(single)
+    pricing = halved if by_batch else single
     prompt, most = sum(c.prompt_tokens for c in calls), sum(c.output_limit for c in calls)
     outputs = [c.output_limit if mean is None else min(mean, c.output_limit) for c in calls]
+    if expected:
+        outputs = [expected.of(c.output_limit) for c in calls]
     output = round(sum(outputs))
-    usd = at_most = None
+    interval = expected.interval([c.output_limit for c in calls]) if expected and calls else None
+    usd = at_most = in_batches = saved = low = high = None
     if pricing:
-        usd = sum(pricing.cost(c.prompt_tokens, n) for c, n in zip(calls, outputs, strict=True))
-        at_most = sum(pricing.cost(c.prompt_tokens, c.output_limit) for c in calls)
+        pairs = list(zip(calls, outputs, strict=True))
+        caches = not by_batch and any(c.read_tokens or c.written_tokens for c in calls)
+        whole = sum(pricing.cost(c.prompt_tokens, n) for c, n in pairs)
+        usd = sum(pricing.cost(c.prompt_tokens, n, c.read_tokens, c.written_tokens) for c, n in pairs) if caches else whole
+        saved = whole - usd if caches else None
+        at_most = sum(pricing.at_most(c.prompt_tokens, c.output_limit) for c in calls)
+        if model.hosted and has_batches(model.provider):
+            in_batches = sum(halved.cost(c.prompt_tokens, n) for c, n in pairs)
+        if interval and output:
+            of_output = usd - sum(pricing.cost(c.prompt_tokens, 0, *(c.read_tokens, c.written_tokens) * caches) for c, _ in pairs)
+            low, high = (usd + of_output * (end / sum(outputs) - 1) for end in interval)
     tokens_per_minute, requests_per_minute = rate_limits_of(model)
     minutes = [
         amount / limit for amount, limit in ((prompt + output, tokens_per_minute), (len(calls), requests_per_minute)) if limit
     ]
     hours = max(minutes) / 60 if minutes else None
-    return CostEstimate(model_name, experiment, judge, len(calls), prompt, output, most, usd, at_most, hours)
+    basis = expected.basis if expected else "the limits of the answers" if mean is None else "the mean of earlier answers"
+    return CostEstimate(
+        model_name,
+        experiment,
+        judge,
+        len(calls),
+        prompt,
+        output,
+        most,
+        usd,
+        at_most,
+        hours,
+        output_tokens_low=round(interval[0]) if interval else None,
+        output_tokens_high=round(interval[1]) if interval else None,
+        usd_low=low,
+        usd_high=high,
+        usd_in_batches=in_batches,
+        usd_saved_by_cache=saved,
+        basis=basis,
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from contextrot import engines
 from contextrot.records import SCORED_OUTCOMES, Response
-from contextrot.responses.length_audit import Count, LengthAudit, audit_counts
+from contextrot.responses.length_audit import SMALLEST_WINDOW, Count, LengthAudit, audit_counts
 
 if TYPE_CHECKING:
     from contextrot.settings import ModelSettings
@@ -58,6 +58,11 @@ def what_to_set(base_url: str | None, kept_tokens: int | None) -> str:
         base_url: of the server; None for a provider.
         kept_tokens: the most tokens that were kept of a prompt.
     """
+    if kept_tokens is not None and kept_tokens < SMALLEST_WINDOW:
+        return (
+            "No window is so small: if the server answers from whole prompts and only counts wrongly, set `request: {stream_options: null}` "
+            "of the model, so that it is not asked for counts; the lengths are then not verified, and the summary says so."
+        )
     limit = "what the server admits" if kept_tokens is None else f"{kept_tokens}, or what the server admits"
     lower = f"or set `window` of the model to {limit}, so that longer prompts are never sent"
     if base_url is None:

@@ -154,9 +154,39 @@ def share_prefixes(samples: Sequence[Sample], order: Sequence[int], model: Model
     return sharing
 
 
+def shared_tokens(samples: Sequence[Sample], model: ModelSettings) -> dict[str, tuple[int, int]]:
+    """Tokens of each sample's prompt that its provider's prompt cache gives and takes, as far as texts tell: sample_id -> read, written."""
+    how, found = caching_of(model), {}
+    if how == "off":
+        return {}
+    groups: dict[Any, list[int]] = {}
+    fits = column(samples, "fits_window")
+    for index, prefix in enumerate(column(samples, PREFIX_COLUMN)):
+        if prefix is not None and fits[index]:
+            groups.setdefault(prefix, []).append(index)
+    for members in groups.values():
+        rows = list(selected(samples, members))
+        texts = [_text_of(sample) for sample in rows]
+        by_text = sorted(range(len(texts)), key=texts.__getitem__)
+        beside = [common_length(texts[a], texts[b]) for a, b in itertools.pairwise(by_text)]
+        walk = walk_of(beside)
+        ends = _shared_before(walk, beside)
+        for place, leaf in enumerate(walk):
+            text, sample = texts[by_text[leaf]], rows[by_text[leaf]]
+            tokens = (sample.prompt_tokens or 0) / max(len(text), 1)
+            read = _cut_before(text, ends[place - 1][0]) if place else 0
+            kept = max((_cut_before(text, end) for end, writer in ends if writer == leaf), default=0)
+            found[sample.sample_id] = round(read * tokens), round(max(0, kept - read) * tokens) if how == "breakpoints" else 0
+    return found
+
+
+def _text_of(sample: Sample) -> str:
+    return _BETWEEN.join(message["content"] for message in sample.messages)
+
+
 def _chain(members: list[int], names: Sequence[str], rows: Sequence[Sample], sharing: Sharing, marks: bool) -> list[int]:
     """The members of one group in the order in which they are asked; adds what that means to `sharing`."""
-    texts = [_BETWEEN.join(message["content"] for message in sample.messages) for sample in rows]
+    texts = [_text_of(sample) for sample in rows]
     by_text = sorted(range(len(texts)), key=texts.__getitem__)
     beside = [common_length(texts[a], texts[b]) for a, b in itertools.pairwise(by_text)]
     walk = walk_of(beside)

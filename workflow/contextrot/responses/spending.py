@@ -28,12 +28,10 @@ from pathlib import Path
 from typing import Any
 
 from contextrot.errors import RequestError, StoreError
-from contextrot.files.regular_files import read_regular
+from contextrot.responses.ledger_entries import KEY_CHARACTERS, Entries
 from contextrot.responses.money import usd
 
 FORMAT = "contextrot ledger 1"
-LARGEST_LEDGER = 1 << 30
-_KEY_CHARACTERS = 16
 _HOST = os.uname().nodename.split(".")[0]
 
 log = logging.getLogger(__name__)
@@ -52,65 +50,6 @@ class Reservation:
     amount: int
     bound: int
     recorded: bool = False
-
-
-class Entries:
-    """The records of one ledger file, added up as they are read.
-
-    Attributes:
-        open: reserved and not yet settled, by number.
-        settled, unknown: sums.
-        keys: of settled requests, the beginning of each.
-        ratio: the largest settled amount over the bound it was expected not to exceed, at least 1.
-    """
-
-    def __init__(self) -> None:
-        self.open: dict[int, tuple[int, int, str]] = {}
-        self.settled = self.unknown = 0
-        self.keys: set[str] = set()
-        self.ratio = 1.0
-        self.read_bytes = 0
-
-    @property
-    def charged(self) -> int:
-        """What all requests may have cost."""
-        return self.settled + self.unknown + sum(amount for amount, _, _ in self.open.values())
-
-    def read(self, path: str) -> None:
-        """Takes in what was appended since the last call; a line that cannot be read is left out with a warning."""
-        data = read_regular(path, LARGEST_LEDGER, self.read_bytes)
-        end = data.rfind(b"\n") + 1
-        self.read_bytes += end
-        for line in data[:end].splitlines():
-            try:
-                record = json.loads(line)
-                if "format" not in record:
-                    self._add(record)
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                log.warning("ledger: a line of %s cannot be read and is left out (%s)", path, type(error).__name__)
-
-    def end(self) -> None:
-        """What is open stays so for ever; another file may follow, with numbers of its own."""
-        self.unknown, self.open, self.read_bytes = self.charged - self.settled, {}, 0
-
-    def _add(self, record: dict[str, Any]) -> None:
-        number, state, amount = record["id"], record["state"], record["pico_usd"]
-        if state not in ("reserved", "settled", "unknown"):
-            raise ValueError("no state")
-        if not (isinstance(number, int) and isinstance(amount, int) and amount >= 0):
-            raise ValueError("no number")
-        if state == "reserved":
-            self.open[number] = amount, int(record["bound"]), str(record["key"])
-            return
-        _, bound, key = self.open.pop(number, (0, 0, ""))  # what was billed counts, though its reservation cannot be read
-        if state == "settled":
-            self.settled += amount
-            if amount and key:
-                self.keys.add(key)
-            if bound > 0:
-                self.ratio = max(self.ratio, amount / bound)
-        else:
-            self.unknown += amount
 
 
 class Account:
@@ -182,7 +121,7 @@ class Account:
 
     def stored(self, key: str, amount: int) -> None:
         """Counts an answer from the request store, unless this account has paid for it."""
-        short = key[:_KEY_CHARACTERS]
+        short = key[:KEY_CHARACTERS]
         if amount and short not in self._keys and short not in self._answers:
             self._answers[short] = amount
             self._answered += amount
@@ -228,7 +167,7 @@ class Account:
         """Replaces what was set aside by what was billed; 0 if nothing was."""
         self._settled += amount
         if amount:
-            self._keys.add(reservation.key[:_KEY_CHARACTERS])
+            self._keys.add(reservation.key[:KEY_CHARACTERS])
         if reservation.bound > 0:
             self.ratio = max(self.ratio, amount / reservation.bound)
         self._close(reservation, "settled", amount)
@@ -250,7 +189,7 @@ class Account:
 
     def _write_reserved(self, reservation: Reservation) -> None:
         self._write(
-            reservation, "reserved", reservation.amount, {"key": reservation.key[:_KEY_CHARACTERS], "bound": reservation.bound}
+            reservation, "reserved", reservation.amount, {"key": reservation.key[:KEY_CHARACTERS], "bound": reservation.bound}
         )
 
     def _release(self, reservation: Reservation) -> None:

@@ -99,6 +99,18 @@ Read the text and answer the question. The text may only imply the answer: use i
 Question: {question}
 Answer with the name alone."""
 
+NOTES = """\
+Take notes from the text below on what bears on the question, in a few short sentences. Write "nothing" if nothing does.
+
+<text>
+{text}
+</text>
+
+Question: {question}"""
+
+PART_NOTES = """\
+From part {number}: {text}"""
+
 REPEATED_WORDS = """\
 Repeat the following text exactly, and write nothing else:
 
@@ -154,6 +166,16 @@ STORY_LENGTH = """\
 
 Write about {words} words."""
 
+SERVING_CODE = """\
+Text {code}:
+
+"""
+
+SERVING_LATER = """\
+{text}
+
+Go on with this text."""
+
 SERVING = """\
 Text {code}:
 
@@ -167,3 +189,9 @@ Text {code}:
 {text}
 
 Go on with the text in version {index}."""
+
+CONTINUE_TEXT = """\
+Continue the text below, word for word as its author goes on. Begin with the very next word, and write nothing else.
+
+{text}"""
+"""What stands before a text whose continuation is asked for."""

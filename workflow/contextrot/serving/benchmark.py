@@ -15,7 +15,8 @@ import numpy as np
 from contextrot import engines
 from contextrot.errors import ConfigError, EngineError
 from contextrot.records import Sample
-from contextrot.serving.load import Timing, run_load
+from contextrot.serving.load import run_load
+from contextrot.serving.timings import Timing
 
 if TYPE_CHECKING:
     from contextrot.engines import Endpoint

@@ -9,9 +9,10 @@ TPOT = (end - first token) / (output tokens - 1), with the server's count of out
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
@@ -19,70 +20,8 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from contextrot.engines import Endpoint
 from contextrot.errors import RequestError
 from contextrot.records import Sample
-from contextrot.wire.event_stream import EventReader
-from contextrot.wire.faults import Failure
-from contextrot.wire.reply import Reply
-from contextrot.wire.reply_form import whole_characters
-
-
-@dataclass
-class Timing:
-    """What one request measured.
-
-    Attributes:
-        sample_id: which prompt.
-        start: seconds of the monotonic clock when it was sent, or due.
-        late_seconds: how much later than due it was sent.
-        ttft_seconds: from sending to the first token.
-        end_to_end_seconds: from sending to the last token.
-        itl_seconds: between chunks; a chunk may hold several tokens.
-        prompt_tokens, completion_tokens, cached_tokens: the server's counts.
-        text: the answer.
-    """
-
-    sample_id: str
-    start: float
-    ttft_seconds: float
-    end_to_end_seconds: float
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int | None
-    text: str
-    finish_reason: str | None = None
-    itl_seconds: list[float] = field(default_factory=list)
-    late_seconds: float = 0.0
-
-    @property
-    def tpot_seconds(self) -> float | None:
-        """Time per output token after the first; None for an answer of one token."""
-        if self.completion_tokens < 2:
-            return None
-        return (self.end_to_end_seconds - self.ttft_seconds) / (self.completion_tokens - 1)
-
-    def counted_from(self, due: float) -> Timing:
-        """The same with latencies from the time that it was due, so that waiting before it was sent is not left out."""
-        late = self.start - due
-        return replace(
-            self,
-            start=due,
-            late_seconds=late,
-            ttft_seconds=self.ttft_seconds + late,
-            end_to_end_seconds=self.end_to_end_seconds + late,
-        )
-
-
-@dataclass
-class FailedRequest:
-    """A request without a whole answer.
-
-    Attributes:
-        start: seconds of the monotonic clock when it was sent.
-        message: what went wrong.
-    """
-
-    sample_id: str
-    start: float
-    message: str
+from contextrot.serving.sending import Bodies, now, send
+from contextrot.serving.timings import Answer, FailedRequest, Timing, Turn, all_answered
 
 
 class LoadGenerator:
@@ -91,13 +30,19 @@ class LoadGenerator:
     Use it as a context manager.
 
     Args:
+        bodies: makes the bodies of requests; without it as servers take them that this workflow starts.
         loop: makes the event loop whose clock times requests; asyncio's own without it.
     """
 
     def __init__(
-        self, endpoint: Endpoint, timeout_seconds: float = 600, loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+        self,
+        endpoint: Endpoint,
+        timeout_seconds: float = 600,
+        bodies: Bodies | None = None,
+        loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
     ) -> None:
         self._endpoint, self._timeout_seconds = endpoint, timeout_seconds
+        self.bodies = bodies or Bodies(endpoint)
         self._runner = asyncio.Runner(loop_factory=loop)
         self._session: ClientSession | None = None
 
@@ -109,69 +54,89 @@ class LoadGenerator:
             self._runner.run(self._session.close())
         self._runner.close()
 
-    def closed_loop(
-        self, samples: Sequence[Sample], concurrency: int, options: dict[str, Any]
-    ) -> tuple[list[Timing | FailedRequest], float]:
-        """Sends every sample once, at most `concurrency` at a time, each as soon as an earlier one ends.
-
-        Args:
-            options: fields of each request, such as temperature, seed, ignore_eos.
-
-        Returns:
-            A timing per sample, in order, or what made it fail; and the seconds from the first sending to the last end.
-
-        Raises:
-            EngineError: if the engine has stopped.
-        """
-        return self._runner.run(self._closed_loop(samples, concurrency, options))
+    def closed_loop(self, samples: Sequence[Sample], concurrency: int, options: dict[str, Any]) -> tuple[list[Answer], float]:
+        """Sends every sample once, at most `concurrency` at a time, each as soon as an earlier one ends; see `play`."""
+        return self.play([[Turn(sample)] for sample in samples], options, concurrency)
 
     def open_loop(
         self, samples: Sequence[Sample], due_seconds: Sequence[float], options: dict[str, Any]
-    ) -> tuple[list[Timing | FailedRequest], float]:
-        """Sends every sample when it is due, however many are under way; latencies count from the time it was due.
+    ) -> tuple[list[Answer], float]:
+        """Sends every sample when it is due, however many are under way; see `play`."""
+        return self.play([[Turn(s, due)] for s, due in zip(samples, due_seconds, strict=True)], options)
+
+    def play(
+        self,
+        sessions: Sequence[Sequence[Turn]],
+        options: dict[str, Any] | Callable[[Sample], dict[str, Any]],
+        at_once: int | None = None,
+        window: int | None = None,
+    ) -> tuple[list[Answer], float]:
+        """Sends the turns of every session, one after the other; sessions go on side by side.
+
+        A turn is sent when it is due and the one before it is answered and thought about. Latencies count from then (open loop), so that
+        a sender that is late itself leaves nothing out; in a closed loop from when it is sent.
 
         Args:
-            due_seconds: for each sample, from the beginning; ascending.
+            options: fields of each request, such as temperature, seed, ignore_eos.
+            at_once: how many sessions may be under way; as many as are due without it.
+            window: tokens of a chat, beyond which a growing session ends.
 
         Returns:
-            As `closed_loop`; `Timing.start` is the time it was due, `Timing.late_seconds` how much later it was sent.
+            For each turn, sessions in order, its timing or why there is none; and the seconds from the beginning to the last end.
+            `Timing.start` is when it was due, `Timing.late_seconds` how much later it was sent.
 
         Raises:
             EngineError: if the engine has stopped.
         """
-        return self._runner.run(self._open_loop(samples, due_seconds, options))
+        return self._runner.run(self._play(sessions, options if callable(options) else lambda _: options, at_once, window))
 
-    async def _closed_loop(
-        self, samples: Sequence[Sample], concurrency: int, options: dict[str, Any]
-    ) -> tuple[list[Timing | FailedRequest], float]:
-        await self._connect(min(concurrency, len(samples)))
-        turn = asyncio.Semaphore(concurrency)
-
-        async def one(sample: Sample) -> Timing | FailedRequest:
-            async with turn:
-                return await self._answer(sample, options)
-
-        started = now()
-        answers = await asyncio.gather(*map(one, samples))
-        seconds = now() - started
-        await self._raise_if_stopped(answers)
-        return list(answers), seconds
-
-    async def _open_loop(
-        self, samples: Sequence[Sample], due_seconds: Sequence[float], options: dict[str, Any]
-    ) -> tuple[list[Timing | FailedRequest], float]:
-        await self._connect(1)
+    async def _play(
+        self,
+        sessions: Sequence[Sequence[Turn]],
+        options: Callable[[Sample], dict[str, Any]],
+        at_once: int | None,
+        window: int | None,
+    ) -> tuple[list[Answer], float]:
+        await self._connect(min(at_once or 1, len(sessions)))
+        places = asyncio.Semaphore(at_once or len(sessions) or 1)
+        gc.collect()
+        gc.freeze()  # the prompts of a long load are many objects, and looking through them takes longer than a request may be late
         began = now()
 
-        async def one(sample: Sample, due: float) -> Timing | FailedRequest:
-            if (wait := began + due - now()) > 0:
-                await asyncio.sleep(wait)
-            return await self._answer(sample, options, due=began + due)
+        async def one(turns: Sequence[Turn]) -> list[Answer]:
+            async with places:
+                return await self._answers(turns, options, began, window)
 
-        answers = await asyncio.gather(*map(one, samples, due_seconds))
+        try:
+            answers = [answer for group in await asyncio.gather(*map(one, sessions)) for answer in group]
+        finally:
+            gc.unfreeze()
         seconds = now() - began
         await self._raise_if_stopped(answers)
-        return list(answers), seconds
+        return answers, seconds
+
+    async def _answers(
+        self, turns: Sequence[Turn], options: Callable[[Sample], dict[str, Any]], began: float, window: int | None
+    ) -> list[Answer]:
+        answers: list[Answer] = []
+        chat: list[dict[str, str]] = []
+        end = None
+        for number, turn in enumerate(turns):
+            ready = None if end is None else end + turn.think_seconds
+            due = ready if turn.due_seconds is None else max(began + turn.due_seconds, ready or 0.0)
+            if due is not None and (wait := due - now()) > 0:
+                await asyncio.sleep(wait)
+            last = answers[-1] if turn.grows and answers else None
+            if last is not None and (reason := _not_sent(last, turn.sample, window)):
+                answers.append(FailedRequest(turn.sample.sample_id, now(), reason[1], reason[0], number))
+                continue
+            chat = (chat if turn.grows else []) + turn.sample.messages
+            answer = await self._answer(replace(turn.sample, messages=chat), options(turn.sample), due)
+            answer.turn, end = number, now()
+            if isinstance(answer, Timing):
+                chat = [*chat, {"role": "assistant", "content": answer.said}]
+            answers.append(answer)
+        return answers
 
     async def _connect(self, connections: int) -> None:
         """Opens the connections that a group begins with, so that none of its requests waits for one."""
@@ -187,10 +152,11 @@ class LoadGenerator:
 
         await asyncio.gather(*(knock() for _ in range(connections)))
 
-    async def _answer(self, sample: Sample, options: dict[str, Any], due: float | None = None) -> Timing | FailedRequest:
+    async def _answer(self, sample: Sample, options: dict[str, Any], due: float | None = None) -> Answer:
         start = now()
         try:
-            timing = await _send(self._session, self._endpoint, sample, options)
+            body = self.bodies(sample, options)
+            timing = await send(self._session, self._endpoint.url("chat/completions"), body, sample.sample_id)
         except RequestError as error:
             return FailedRequest(sample.sample_id, start, str(error))
         except TimeoutError:
@@ -199,13 +165,23 @@ class LoadGenerator:
             return FailedRequest(sample.sample_id, start, f"{type(error).__name__}: {error}")
         return timing if due is None else timing.counted_from(due)
 
-    async def _raise_if_stopped(self, answers: Sequence[Timing | FailedRequest]) -> None:
+    async def _raise_if_stopped(self, answers: Sequence[Answer]) -> None:
         if not any(isinstance(answer, FailedRequest) for answer in answers):
             return
         # A process that was just killed is reaped a moment after its connections break.
         for _ in range(20):
             self._endpoint.alive()
             await asyncio.sleep(0.1)
+
+
+def _not_sent(last: Answer, sample: Sample, window: int | None) -> tuple[str, str] | None:
+    """Outcome and reason of a growing session's turn that cannot be sent after the one before it; None if it can."""
+    if isinstance(last, FailedRequest):
+        return last.outcome, f"not sent: turn {last.turn} has no answer"
+    if window is None or last.prompt_tokens is None or last.completion_tokens is None:
+        return None
+    needed = last.prompt_tokens + last.completion_tokens + (sample.prompt_tokens or 0) + sample.max_output_tokens
+    return ("over_window", f"not sent: chat and answer need {needed} of {window} tokens") if needed > window else None
 
 
 def run_load(
@@ -220,71 +196,3 @@ def run_load(
     with LoadGenerator(endpoint, timeout_seconds) as load:
         answers, seconds = load.closed_loop(samples, concurrency, options)
     return all_answered(answers), seconds
-
-
-def all_answered(answers: Sequence[Timing | FailedRequest]) -> list[Timing]:
-    """The timings of requests of which none may fail.
-
-    Raises:
-        RequestError: if one did.
-    """
-    for answer in answers:
-        if isinstance(answer, FailedRequest):
-            raise RequestError(f"a request of the measurement failed ({answer.message}). Run again.")
-    return [answer for answer in answers if isinstance(answer, Timing)]
-
-
-def now() -> float:
-    """Seconds of the running loop's monotonic clock."""
-    return asyncio.get_running_loop().time()
-
-
-async def _send(session: ClientSession, endpoint: Endpoint, sample: Sample, options: dict[str, Any]) -> Timing:
-    body = {
-        "model": endpoint.model,
-        "messages": sample.messages,
-        "max_tokens": sample.max_output_tokens,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        **endpoint.extra_body,
-        **options,
-    }
-    start = last = now()
-    first, gaps, reply, reader, ended = None, [], Reply(), EventReader(), False
-    url = endpoint.url("chat/completions")
-    async with session.post(url, json=body, headers={"X-Request-Id": sample.sample_id}, allow_redirects=False) as answer:
-        if answer.status != 200:
-            raise RequestError(f"the engine answered {answer.status} to {sample.sample_id!r}: {(await answer.text())[:400]}")
-        try:
-            async for part in answer.content.iter_any():
-                at = now()
-                for event in reader.feed(part):
-                    if event.chunk is None:
-                        ended = True
-                    elif reply.add(event.chunk, at - start, event.name) and first is None:
-                        first = last = at
-                    elif first is not None and event.chunk.get("choices"):
-                        gaps.append(at - last)
-                        last = at
-            for event in reader.end():
-                ended = ended or event.chunk is None
-                if event.chunk is not None:
-                    reply.add(event.chunk, now() - start, event.name)
-        except Failure as failure:
-            raise RequestError(f"the engine broke off {sample.sample_id!r}: {failure.message}") from failure
-    if ended and first is None:
-        raise RequestError(f"the engine answered {sample.sample_id!r} without a single token of text: there is nothing to time.")
-    if not ended or reply.prompt_tokens is None or reply.completion_tokens is None:
-        raise RequestError(f"the stream of {sample.sample_id!r} was cut, or has no token counts (stream_options.include_usage).")
-    return Timing(
-        sample_id=sample.sample_id,
-        start=start,
-        ttft_seconds=first - start,
-        end_to_end_seconds=last - start,
-        prompt_tokens=reply.prompt_tokens,
-        completion_tokens=reply.completion_tokens,
-        cached_tokens=reply.cached_tokens,
-        text=whole_characters(reply.reasoning + reply.text),
-        finish_reason=reply.finish_reason,
-        itl_seconds=gaps,
-    )

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,18 @@ from contextrot.engines.vllm.pair import records_of, transfers_of
 from contextrot.errors import RequestError
 from contextrot.randomness import generator_for
 from contextrot.records import Sample
+from contextrot.responses.prices import pricing_of
 from contextrot.serving.arrivals import due_seconds
 from contextrot.serving.cold import Coldness, coldness
 from contextrot.serving.counters import check_loaded, difference, read_counters
-from contextrot.serving.load import FailedRequest, LoadGenerator, Timing, all_answered
+from contextrot.serving.energy import EnergyMeter
+from contextrot.serving.load import LoadGenerator
 from contextrot.serving.memory import MemorySampler
 from contextrot.serving.rate_search import Trial, highest_rate
+from contextrot.serving.rows import Session, row_of, rows_of, scores_of, sessions_of
+from contextrot.serving.sending import Bodies
 from contextrot.serving.simulated import simulated_load
+from contextrot.serving.timings import Answer, FailedRequest, Timing, Turn, all_answered
 from contextrot.tasks.serving.tails import quantile_interval
 
 if TYPE_CHECKING:
@@ -34,6 +39,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_LEFT_OUT = 8
+"""Parts of a request that a server may refuse, one after the other."""
+
 
 class Run:
     """What happens while the engine is up; a context manager.
@@ -41,6 +49,7 @@ class Run:
     Args:
         salted: gives a sample whose prompt was never sent before.
         shared_tokens: how much all prompts begin with.
+        count: tokens of a text.
     """
 
     def __init__(
@@ -52,12 +61,15 @@ class Run:
         seed: int,
         salted: Callable[..., Sample],
         shared_tokens: int,
+        count: Callable[[str], int],
     ) -> None:
         self.endpoint, self.task, self.settings, self.mode, self.salted = endpoint, task, settings, mode, salted
-        self.seed, self.shared_tokens = seed, shared_tokens
-        self.load = LoadGenerator(endpoint, settings.timeout_seconds)
+        self.seed, self.shared_tokens, self.count = seed, shared_tokens, count
+        self.load = LoadGenerator(endpoint, settings.timeout_seconds, Bodies(endpoint, settings))
+        self.pricing = pricing_of(settings)
         self.rows: list[dict[str, Any]] = []
         self.memory: list[dict[str, Any]] = []
+        self.energy: list[dict[str, Any]] = []
         self.growth: list[dict[str, Any]] = []
         self.cold: list[dict[str, Any]] = []
         self.warmups = 0
@@ -70,12 +82,21 @@ class Run:
         self.load.__exit__()
 
     def warm_up(self, samples: list[Sample]) -> None:
-        """Requests that count nowhere; they tell whether the server counts what it had cached.
+        """Requests that count nowhere; they tell what the server takes, and whether it counts what it had cached.
+
+        A part of the request that a server elsewhere refuses by its name is left out of all.
 
         Raises:
             RequestError: if one fails: nothing that follows could be measured.
         """
-        answers = all_answered(self._load([self.salted(sample) for sample in samples], 1)[0])
+        fresh = [self.salted(sample) for sample in samples]
+        for _ in range(MOST_LEFT_OUT if fresh and engines.of(self.settings).elsewhere else 0):
+            [first] = self._load(fresh[:1], 1)[0]
+            if not isinstance(first, FailedRequest) or " answered 4" not in first.message:
+                break
+            if not self.load.bodies.leave_out(first.message, self.task.request_options(fresh[0]), fresh[0]):
+                break
+        answers = all_answered(self._load(fresh, 1)[0])
         self.warmups = len(answers)
         self.counts_cached = bool(answers) and all(answer.cached_tokens is not None for answer in answers)
 
@@ -85,7 +106,6 @@ class Run:
         Raises:
             RequestError: if no request at all was answered.
         """
-
         names = ("length", self.task.load_column, "repeat")
 
         def group(sample: Sample) -> tuple[Any, ...]:
@@ -93,53 +113,61 @@ class Run:
 
         for key, members in groupby(samples, group):
             members = list(members)
-            if not members[0].fits_window:
-                self.rows += [{self.task.load_column: key[1]} | _row(sample, self.mode, "over_window") for sample in members]
-                continue
-            conditions = dict(zip(names, key, strict=True))
-            self.endpoint.reset()
-            probe = self._probe(members[0])
-            with MemorySampler(self.endpoint) if self.task.parameters.memory else nullcontext() as sampler:
-                timings, seconds, growth, records = self._load([self.salted(sample) for sample in members], key[1], key)
-            keys = {record["request_id"]: record for record in records}
-            transfers = transfers_of(self.endpoint)
-            rows = [
-                {self.task.load_column: key[1]}
-                | _row(sample, self.mode, "answered", timing)
-                | {"group_seconds": seconds}
-                | _transfer(keys.get(sample.sample_id, {}), transfers.get(keys.get(sample.sample_id, {}).get("key"), {}))
-                if isinstance(timing, Timing)
-                else {self.task.load_column: key[1]}
-                | _row(sample, self.mode, "failed")
-                | {"group_seconds": seconds, "error": timing.message}
-                for sample, timing in zip(members, timings, strict=True)
-            ]
-            found = self._coldness(members, [row for row in rows if row["outcome"] == "answered"], growth["counters"], probe)
-            self.cold.append({**conditions, **asdict(found)})
-            self.rows += [row | {"warm": found.warm} for row in rows]
-            self.growth.append({**conditions, **growth})
-            if sampler:
-                self.memory.append({**conditions, "instances": sampler.peaks})
-            log.info("%s, %s: %d requests in %.2f s", self.mode, conditions, len(members), seconds)
-            if found.warm:
-                log.warning("%s, %s: prompts were read from a cache (%s); they are not averaged", self.mode, conditions, found)
+            load = {self.task.load_column: key[1]}
+            over = [sample for sample in members if not sample.fits_window]
+            self.rows += [load | row_of(sample, self.mode, "over_window") for sample in over]
+            members = [sample for sample in members if sample.fits_window]
+            if members:
+                self._measure_group(dict(zip(names, key, strict=True)), key, members)
         failed = [row for row in self.rows if row["outcome"] == "failed"]
         if failed and not any(row["outcome"] == "answered" for row in self.rows):
             raise RequestError(f"no request of the measurement was answered; the first: {failed[0]['error']}")
 
+    def _measure_group(self, conditions: dict[str, Any], key: tuple[Any, ...], members: list[Sample]) -> None:
+        self.endpoint.reset()
+        probe = self._probe(members[0])
+        sessions = self._sessions([self.salted(sample) for sample in members], key)
+        meter = EnergyMeter(self.endpoint)
+        with MemorySampler(self.endpoint) if self.task.parameters.memory else nullcontext() as sampler, meter:
+            answers, seconds, growth, records = self._play(sessions, key[1])
+        keys = {record["request_id"]: record for record in records}
+        transfers = transfers_of(self.endpoint)
+        rows = rows_of(sessions, answers, self.mode, self.pricing)
+        if self.task.parameters.task:
+            for row, score in zip(rows, scores_of(sessions, answers, self.task.parameters), strict=True):
+                row["score"] = score
+        for row in rows:
+            record = keys.get(row["request_id"], {})
+            row |= {self.task.load_column: key[1], "group_seconds": seconds}
+            row |= _transfer(record, transfers.get(record.get("key"), {}))
+        found = self._coldness([row for row in rows if row["outcome"] == "answered"], growth["counters"], probe)
+        self.cold.append({**conditions, **asdict(found)})
+        self.rows += [row | {"warm": found.warm} for row in rows]
+        self.growth.append({**conditions, **growth})
+        if meter.joules:
+            self.energy.append({**conditions, "seconds": seconds, "joules": meter.joules})
+        if sampler:
+            self.memory.append({**conditions, "instances": sampler.peaks})
+        log.info("%s, %s: %d requests in %.2f s", self.mode, conditions, len(rows), seconds)
+        if found.warm:
+            log.warning("%s, %s: prompts were read from a cache (%s); they are not averaged", self.mode, conditions, found)
+
     def _probe(self, sample: Sample) -> float | None:
         """Time to first token of a prompt that nobody has sent before, where only this can tell whether a group is cold."""
-        if self.counts_cached or self.endpoint.details.get("instances") or engines.of(self.settings).rates:
+        told = self.counts_cached or self.endpoint.details.get("instances") or engines.of(self.settings).rates
+        if (
+            told or self.task.parameters.trace or self.task.parameters.task
+        ):  # whose prompts are not of one length, or not of one kind
             return None
-        [answer] = self._load([self.salted(sample, salt=token_hex(8))], 1)[0]
+        [answer] = self._load([replace(self.salted(sample, salt=token_hex(8)), later_prompts=[])], 1)[0]
         return answer.ttft_seconds if isinstance(answer, Timing) else None
 
-    def _coldness(
-        self, members: list[Sample], answered: list[dict[str, Any]], counters: dict[str, dict[str, float]], probe: float | None
-    ) -> Coldness:
+    def _coldness(self, answered: list[dict[str, Any]], counters: dict[str, dict[str, float]], probe: float | None) -> Coldness:
         computing = counters.get("prefill") or next(iter(counters.values()), {})
         hits = computing.get("prefix_cache_hits")
-        return coldness(answered, self.task.parameters.prefix, self.shared_tokens, None if hits is None else int(hits), probe)
+        p = self.task.parameters
+        prefix = "trace" if p.trace else p.prefix
+        return coldness(answered, prefix, self.shared_tokens, None if hits is None else int(hits), probe)
 
     def answer(self, samples: list[Sample]) -> list[dict[str, Any]]:
         """Greedy answers, one at a time, for the comparison of modes.
@@ -164,7 +192,8 @@ class Run:
             def measure(rate: float, count: int, length: int = length, pool: list[Sample] = pool) -> Trial:
                 self.endpoint.reset()
                 asked = [self.salted(pool[i % len(pool)], salt=token_hex(8)) for i in range(count)]
-                answers = self._load(asked, rate, (length, rate, token_hex(4)))[0]
+                due = self._due(rate, count, (length, rate, token_hex(4)))
+                answers = self._play([[Turn(sample, at)] for sample, at in zip(asked, due, strict=True)], rate)[0]
                 timings = [answer for answer in answers if isinstance(answer, Timing)]
                 percentiles = {}
                 for name in limits:
@@ -177,43 +206,57 @@ class Run:
             found.append({"length": length, "limits": limits, "quantile": p.find_rate_quantile, **asdict(answer)})
         return found
 
+    def _due(self, rate: float, count: int, key: tuple[Any, ...]) -> list[float]:
+        burstiness = self.task.parameters.burstiness
+        shape = math.inf if burstiness == "constant" else burstiness
+        times: list[float] = due_seconds(rate, count, shape, generator_for(self.seed, "arrivals", *key)).tolist()
+        return times
+
+    def _sessions(self, samples: list[Sample], key: tuple[Any, ...]) -> list[Session]:
+        p = self.task.parameters
+        due = self._due(key[1], len(samples), key) if p.rates else None
+        return sessions_of(samples, p, due, generator_for(self.seed, "think", *key), self.count)
+
     def _load(
-        self, samples: list[Sample], load: float, key: tuple[Any, ...] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[list[Timing | FailedRequest], float, dict[str, Any], list[dict[str, Any]]]:
-        if not samples:
+        self, samples: list[Sample], at_once: int, options: dict[str, Any] | None = None
+    ) -> tuple[list[Answer], float, dict[str, Any], list[dict[str, Any]]]:
+        """A closed loop of single requests."""
+        return self._play([[Turn(sample)] for sample in samples], at_once, options, closed=True)
+
+    def _play(
+        self, sessions: list[Session], load: float, options: dict[str, Any] | None = None, closed: bool = False
+    ) -> tuple[list[Answer], float, dict[str, Any], list[dict[str, Any]]]:
+        """Answers, seconds, growth of the engine's counters, and a pair's records."""
+        turns = [turn for session in sessions for turn in session]
+        if not turns:
             return [], 0.0, {"counters": {}}, []
-        due = None
-        if key is not None and self.task.parameters.rates:
-            rng = generator_for(self.seed, "arrivals", *key)
-            due = due_seconds(load, len(samples), self.task.parameters.burstiness, rng).tolist()
+        at_once = int(load) if closed or self.task.load_column == "concurrency" else None
         if engines.of(self.settings).rates:
-            simulated, seconds = simulated_load(self.settings, samples, math.ceil(load), due)
+            due = [turn.due_seconds or 0.0 for turn in turns] if at_once is None else None
+            simulated, seconds = simulated_load(self.settings, [turn.sample for turn in turns], math.ceil(load), due)
             return list(simulated), seconds, {"counters": {}}, []
         records_of(self.endpoint)
         before = read_counters(self.endpoint)
-        options = options or self.task.request_options(samples[0])
-        if due is None:
-            timings, seconds = self.load.closed_loop(samples, int(load), options)
-        else:
-            timings, seconds = self.load.open_loop(samples, due, options)
+        asked = self.task.request_options if options is None else options
+        answers, seconds = self.load.play(sessions, asked, at_once, self.settings.window)
         growth: dict[str, Any] = {"counters": difference(before, read_counters(self.endpoint))}
         records = records_of(self.endpoint)
         if "connector" in self.endpoint.details:
             growth["loaded"] = check_loaded(growth["counters"], records, self.endpoint.details["connector"])
-        return timings, seconds, growth, records
+        return answers, seconds, growth, records
 
     def cache_state(self) -> dict[str, Any]:
         """What is known of the caches: whether they were emptied, how much they held, which groups were warm."""
         answered = [row for row in self.rows if row["outcome"] == "answered"]
         cached = [row["cached_tokens"] for row in answered if row["cached_tokens"] is not None]
-        prompt = sum(row["server_prompt_tokens"] for row in answered)
+        prompt = sum(row["server_prompt_tokens"] or 0 for row in answered)
         local = sum(
             int(counters.get("prefix_cache_hits", 0)) for growth in self.growth for counters in growth["counters"].values()
         )
         return {
             "prefix": self.task.parameters.prefix,
             "reset_before_each_group": self.endpoint.can_reset,
-            "prompt_tokens": prompt,
+            "prompt_tokens": prompt or None,
             "cached_tokens": sum(cached) if cached else None,
             "prefix_cache_hit_tokens": local if self.endpoint.details.get("instances") else None,
             "cold_groups": sum(group["warm"] is False for group in self.cold),
@@ -239,29 +282,6 @@ class Run:
                 measured["seconds"] += (row.get("kv_store_seconds") or 0.0) + (row.get("kv_load_seconds") or 0.0)
             source = "bytes read and seconds spent by the connector, store and load together"
         return {**total, "every_request_loaded": True, **measured, "measured_by": source, "groups": self.growth}
-
-
-def _row(sample: Sample, mode: str, outcome: str, timing: Timing | None = None) -> dict[str, Any]:
-    return {
-        "sample_id": sample.sample_id,
-        "mode": mode,
-        **{name: sample.condition[name] for name in ("length", "repeat", "index")},
-        "outcome": outcome,
-        "unjudged": False,
-        "target_tokens": sample.target_tokens,
-        "prompt_tokens": sample.prompt_tokens,
-        "server_prompt_tokens": timing and timing.prompt_tokens,
-        "completion_tokens": timing and timing.completion_tokens,
-        "cached_tokens": timing and timing.cached_tokens,
-        "ttft_seconds": timing and timing.ttft_seconds,
-        "tpot_seconds": timing and timing.tpot_seconds,
-        "itl_seconds": timing.itl_seconds if timing else [],
-        "end_to_end_seconds": timing and timing.end_to_end_seconds,
-        "text": timing and timing.text,
-        "finish_reason": timing and timing.finish_reason,
-        "warm": None,
-        "error": None,
-    }
 
 
 def _transfer(record: dict[str, Any], transfer: dict[str, Any]) -> dict[str, Any]:

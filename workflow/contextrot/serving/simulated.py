@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from contextrot import engines
-from contextrot.serving.load import Timing
+from contextrot.serving.timings import Timing
 
 if TYPE_CHECKING:
     from contextrot.records import Sample

@@ -2,7 +2,8 @@
 
 litellm maps every end it does not know, and some that it knows to be faults, to "stop"; reports "stop" for a stream that ended without one; and where a provider
 gives no counts, it loads a tokenizer (for any name with "llama-3" from the Hub) and reports its own estimate as usage. Here the raw ends
-are looked at as litellm looks them up, estimates and downloads are off, and an error is read from what the provider sent.
+are looked at as litellm looks them up, estimates and downloads are off, and an error is read from what the provider sent. litellm also drops what
+it does not expect (a content in parts, a whole message in a stream): an answer in OpenAI's form is read from its own bytes, by the reader of all others.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from contextrot import secrets
 from contextrot.wire import ends, faults, meaning
 from contextrot.wire.faults import Failure
+from contextrot.wire.heard import Heard, end_of_googles, in_googles_form, in_openais_form
 from contextrot.wire.meaning import Sent
 from contextrot.wire.reply import Reply
 
@@ -26,15 +28,6 @@ log = logging.getLogger(__name__)
 _LARGEST_ERROR = 2**16
 NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "ConnectionRefusedError", "gaierror"}
 """Classes of errors, of the libraries below litellm, that come before anything was sent."""
-
-
-@dataclass
-class Heard:
-    """What litellm was told while it read one answer, and does not pass on: raw ends, who answered behind a router, an error's object."""
-
-    ends: list[str] = field(default_factory=list)
-    upstream: str | None = None
-    error: dict[str, Any] | None = None
 
 
 _HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)
@@ -65,6 +58,7 @@ def prepare(litellm: Any) -> None:
     _stay_where_the_key_belongs()
     _never_retry()
     _listen_to_chunks()
+    _listen_to_bytes()
 
 
 def _never_retry() -> None:
@@ -97,6 +91,25 @@ def _stay_where_the_key_belongs() -> None:
 
     build.only_elsewhere = True  # type: ignore[attr-defined]
     httpx.AsyncClient._build_redirect_request = build  # type: ignore[assignment]
+
+
+def _listen_to_bytes() -> None:
+    """Notes the bytes of the answer under way as httpx hands them on, streamed or whole."""
+    import httpx
+
+    read = httpx.Response.aiter_bytes
+    if getattr(read, "listens", False):
+        return
+
+    async def listen(answer: Any, chunk_size: int | None = None) -> Any:
+        heard = _HEARD.get()
+        async for data in read(answer, chunk_size):
+            if heard is not None:
+                heard.hear(answer, data)
+            yield data
+
+    listen.listens = True  # type: ignore[attr-defined]
+    httpx.Response.aiter_bytes = listen  # type: ignore[method-assign, assignment]
 
 
 def redirect_of(location: str) -> str:
@@ -158,8 +171,34 @@ async def read(stream: Any, reply: Reply, begin: float, heard: Heard, sent: Sent
         if not any(getattr(chunk, "usage", None) for chunk in getattr(stream, "chunks", [])):
             reply.prompt_tokens = reply.completion_tokens = reply.reasoning_tokens = None
             reply.cached_tokens = reply.cache_written_tokens = None
+    chunks = heard.chunks()
+    if in_openais_form(chunks):
+        _read_chunks(reply, chunks, sent)
+    elif in_googles_form(chunks):  # litellm reports "stop" for one that was cut
+        reply.finish_reason = end_of_googles(chunks)
+    else:
+        reply.finish_reason = _end_of(stream, reply, heard.ends)
     reply.upstream = reply.upstream or heard.upstream
-    reply.finish_reason = _end_of(stream, reply, heard.ends)
+
+
+def _read_chunks(reply: Reply, chunks: list[dict[str, Any]], sent: Sent | None) -> None:
+    """Fills a reply from chunks in OpenAI's form."""
+    own = Reply()
+    for chunk in chunks:
+        own.add(chunk, 0.0, sent=sent)
+    own.first_token_seconds, own.model = reply.first_token_seconds, own.model or reply.model
+    reply.__dict__.update(own.__dict__)
+
+
+def is_whole(reply: Reply, heard: Heard, sent: Sent | None) -> bool:
+    """Whether an answer that litellm stumbled over is whole and readable all the same; the reply then holds it."""
+    if not in_openais_form(chunks := heard.chunks()):
+        return False
+    try:
+        _read_chunks(reply, chunks, sent)
+        return bool(replace(reply).finish())
+    except Failure:
+        return False
 
 
 def _values(chunk: Any) -> dict[str, Any]:
@@ -228,8 +267,9 @@ def failure_of(error: BaseException, heard: Heard, sent: Sent | None = None) -> 
         if "UnsupportedParamsError" in names:
             return faults.BadRequest(failure.message, failure.status)
     if isinstance(failure, faults.ServerFault) and not answered:
-        if names & {"ReadError", "RemoteProtocolError", "ClientPayloadError", "ServerDisconnectedError"} and heard.ends:
-            return faults.CutStream(failure.message)
+        if heard.ends or heard.content:  # it had begun: what litellm then calls a connection's error may be its own
+            broke = names & {"ReadError", "RemoteProtocolError", "ClientPayloadError", "ServerDisconnectedError", "ReadTimeout"}
+            return (faults.CutStream if broke else faults.Malformed)(failure.message)
         if names & NEVER_CONNECTED:
             return faults.Unreachable(failure.message)
         if names & {"APIConnectionError", "ReadError", "RemoteProtocolError"}:

@@ -23,6 +23,7 @@ from contextrot.samples import hub, prompts
 from contextrot.samples.composed import Messages, cut_to, sample_of_length
 from contextrot.samples.corpus import corpus_path, document_paths
 from contextrot.samples.haystack import LENGTH_TOLERANCE
+from contextrot.samples.reading import Reading, tagged_reading
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.dataset.data import Item, file_of, read_items
 from contextrot.tasks.dataset.padding import OTHERS, Filler
@@ -160,6 +161,7 @@ class Dataset(Task):
 
     def __init__(self, parameters: DatasetParameters) -> None:
         super().__init__(parameters)
+        self._own: dict[str, str] = {}
         self.groupings = [("length",), ("length", "depth"), ("depth",), ()]
         for name in parameters.conditions:
             self.groupings += [(name, "length"), (name,)]
@@ -312,6 +314,17 @@ class Dataset(Task):
             fits_window=fits,
             condition=self._condition(item, length, item.columns["own_depth"], treatment),
         )
+
+    def reading(self, sample: Sample, data: Path, passage_words: int) -> Reading | None:
+        if not sample.messages or self.parameters.messages or self.parameters.template is not None:
+            return None
+        own = self._contexts(data).get(sample.condition["item"], "") if sample.condition["treatment"] == "padded" else ""
+        return tagged_reading(sample.messages[-1]["content"], "text", sample.condition["question"], [own], passage_words)
+
+    def _contexts(self, data: Path) -> dict[str, str]:
+        if not self._own:
+            self._own.update({item.item_id: item.context for item in read_items(self.parameters, data)})
+        return self._own
 
     def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
         """The named scorer's score; a judge's is right if it accepts any of the answers."""

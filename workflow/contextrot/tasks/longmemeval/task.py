@@ -31,6 +31,7 @@ from contextrot.samples import published
 from contextrot.samples.conversation import fewest_dropped
 from contextrot.samples.hub import is_file_name
 from contextrot.samples.published import Recorded
+from contextrot.samples.reading import Reading
 from contextrot.scores import paired
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.longmemeval.data import (
@@ -87,6 +88,7 @@ class LongMemEval(Task):
 
     Parameters = LongMemEvalParameters
     version = 1
+    apart = "history"
     groupings = [("history",), ("history", "question_type"), ("history", "abstention"), ()]
     ranges = {"type_average": (0, 1)}
 
@@ -104,6 +106,10 @@ class LongMemEval(Task):
         """Condition -> CSV file, of those that the parameters name."""
         named = {history: getattr(self.parameters, f"{history}_{kind}") for history in self.parameters.histories}
         return {history: data / name for history, name in named.items() if name}
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters)
+        self._asked: dict[str, Question] = {}
 
     def _questions(self, data: Path) -> list[Question]:
         p = self.parameters
@@ -198,6 +204,18 @@ class LongMemEval(Task):
             fits_window=fits,
             condition=_condition(row["id"], kind, row["question"], history),
         )
+
+    def reading(self, sample: Sample, data: Path, passage_words: int) -> Reading | None:
+        if self._tables(data, "prompts") or self._tables(data, "answers"):
+            return None
+        if not self._asked:
+            self._asked.update({question.question_id: question for question in self._questions(data)})
+        question = self._asked[sample.condition["question_id"]]
+        passages = [session.text(number) for number, session in enumerate(question.sessions, 1)]
+        context = "\n\n".join(passages)
+        before, _, after = question.prompt(question.sessions).partition(context)
+        evidence = frozenset(i for i, session in enumerate(question.sessions) if session.is_evidence)
+        return Reading(before, context, after, question.question, passages, evidence)
 
     def recorded_answers(self, data: Path) -> dict[str, Recorded]:
         tables = self._tables(data, "answers")

@@ -31,6 +31,7 @@ from contextrot.samples import published
 from contextrot.samples.corpus import corpus_path, document_paths, safe_name, topic_documents
 from contextrot.samples.haystack import Haystack, SentencePool
 from contextrot.samples.published import Recorded
+from contextrot.samples.reading import Reading, tagged_reading
 from contextrot.samples.realised import verify
 from contextrot.task import SampleContext, Task
 from contextrot.tasks.niah.needles import Distractor, NeedleSet, followed_distractor, measured_similarity, read_needles
@@ -259,6 +260,12 @@ class NeedleInAHaystack(Task):
             sets = _needle_sets(data / self.parameters.needle_file)
             found += [("needle", sets[name].needle) for name in sample.condition["needle"].split("+") if name in sets]
         return [*found, *super().passages(sample, data)]
+
+    def reading(self, sample: Sample, data: Path, passage_words: int) -> Reading | None:
+        if not sample.messages or self._reads_tables:
+            return None
+        needles = [text for kind, text in self.passages(sample, data) if kind == "needle"]
+        return tagged_reading(sample.messages[-1]["content"], "document", sample.condition["question"], needles, passage_words)
 
     def recorded_answers(self, data: Path) -> dict[str, Recorded]:
         if not self.parameters.answers_csv:

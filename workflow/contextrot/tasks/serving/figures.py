@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NEEDS = {
     "latency_by_rate": ["several_rates"],
     "throughput_by_concurrency": ["several_concurrencies"],
+    "quality_by_load": ["asks_a_task"],
     "delta_table": ["both_modes"],
     "memory_by_length": ["memory_files"],
 }
@@ -38,7 +39,7 @@ def draw_throughput_by_concurrency(context: FigureContext) -> Figure:
     """Output tokens and good requests a second against concurrency, one line for each mode and length."""
     shown = {
         "output_token_throughput": "output tokens a second (mean, 95 % interval)",
-        "goodput": "requests within both limits a second (mean, 95 % interval)",
+        "goodput": "requests within all limits a second (mean, 95 % interval)",
     }
     return _panels(context, shown, "concurrency", "length", "requests under way at once (log scale)", str)
 
@@ -48,9 +49,22 @@ def draw_latency_by_rate(context: FigureContext) -> Figure:
     shown = {
         "ttft_seconds_median": "time to first token (s, median, 95 % interval)",
         "ttft_seconds_p99": "time to first token (s, 99th percentile, 95 % interval)",
-        "goodput": "requests within both limits a second (mean, 95 % interval)",
+        "goodput": "requests within all limits a second (mean, 95 % interval)",
     }
     return _panels(context, shown, "rate", "length", "requests due a second (log scale)", "{:g}".format)
+
+
+def draw_quality_by_load(context: FigureContext) -> Figure:
+    """Mean score of the task's answers, and TTFT, against how the engine was loaded; one line for each mode and length."""
+    shown = {
+        "score": "mean score (95 % interval)",
+        "ttft_seconds_median": "time to first token (s, median, 95 % interval)",
+    }
+    column = load_column(context.metrics)
+    labels = {"rate": "requests due a second (log scale)", "concurrency": "requests under way at once (log scale)"}
+    figure = _panels(context, shown, column, "length", labels[column], "{:g}".format)
+    figure.axes[0].set_ylim(0, 1.02)
+    return figure
 
 
 def _panels(
@@ -77,27 +91,30 @@ def _panels(
 
 
 def draw_delta_table(context: FigureContext) -> Figure:
-    """Disaggregated against aggregated, in percent; darker where the intervals do not overlap."""
+    """Every server against the first one, in percent; darker where the intervals do not overlap."""
     table = deltas(context.metrics)
-    groups = list(table.groupby(["length", load_column(table)], sort=True))
+    groups = list(table.groupby(["mode", "length", load_column(table)], sort=False))
     header = [
+        "server",
         "prompt\ntokens",
-        "a\nsecond" if "rate" in table else "at\nonce",
+        {"rate": "a\nsecond", "speed": "times\nas fast"}.get(load_column(table), "at\nonce"),
         *("\n".join(label.replace(" (s)", "").rsplit(" ", 1)) for _, label in SHOWN),
     ]
     cells, shades = [], []
-    for (length, load), rows in groups:
+    for (mode, length, load), rows in groups:
         by_measure = rows.set_index("measure")
         texts = [change(by_measure, measure).replace("*", "") for measure, _ in SHOWN]
         separate = [measure in by_measure.index and bool(by_measure.loc[measure, "separate"]) for measure, _ in SHOWN]
-        cells.append([str(length), f"{load:g}", *texts])
-        shades.append(["white", "white", *("#F7D9C4" if s else "white" for s in separate)])
-    figure, ax = new_figure(context, panel_width=6.4, panel_height=0.75 + 0.24 * max(len(cells), 1))
+        cells.append([mode, str(length), f"{load:g}", *texts])
+        shades.append(["white", "white", "white", *("#F7D9C4" if s else "white" for s in separate)])
+    figure, ax = new_figure(context, panel_width=7.4, panel_height=0.75 + 0.24 * max(len(cells), 1))
     ax.axis("off")
     if not cells:
         ax.text(0.5, 0.5, "only one mode was measured", ha="center", va="center")
         return figure
-    drawn = ax.table(cells, colLabels=header, cellColours=shades, loc="upper center", cellLoc="right")
+    first = min(0.02 + 0.0085 * max(len(row[0]) for row in cells), 0.45)  # of the width, for the longest name
+    widths = [first, *[(1 - first) / (len(header) - 1)] * (len(header) - 1)]
+    drawn = ax.table(cells, colLabels=header, cellColours=shades, colWidths=widths, loc="upper center", cellLoc="right")
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(7)
     for (row, _), cell in drawn.get_celld().items():
@@ -105,7 +122,7 @@ def draw_delta_table(context: FigureContext) -> Figure:
         cell.set_height((0.42 if row == 0 else 0.2) / (0.75 + 0.24 * len(cells)))
     n = sorted({int(count) for count in table["n"]})
     ax.set_title(
-        f"disaggregated against aggregated, change in %; shaded: 95 % intervals apart (n = {n[0]} to {n[-1]})", loc="left"
+        f"against {table['against'].iloc[0]}, change in %; shaded: 95 % intervals apart (n = {n[0]} to {n[-1]})", loc="left"
     )
     return figure
 
@@ -157,4 +174,5 @@ def _lines(ax: Axes, rows: pd.DataFrame, x: str, by: list[str]) -> None:
 def _part(name: str, value: Any) -> str:
     if name == "length":
         return f"{token_label(value)} tokens"
-    return f"{value} at once" if name == "concurrency" else f"{value:g} a second" if name == "rate" else str(value)
+    loads = {"concurrency": "at once", "rate": "a second", "speed": "times as fast"}
+    return f"{value:g} {loads[name]}" if name in loads else str(value)

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from contextrot.errors import ConfigError
 from contextrot.records import Response, Sample
-from contextrot.samples import prompts
-from contextrot.samples.corpus import corpus_path, document_paths, read_documents
-from contextrot.samples.haystack import SentencePool
+from contextrot.samples.corpus import corpus_path, document_paths
 from contextrot.task import Parameters, SampleContext, Task
+from contextrot.tasks.serving.load_samples import Texts, of_group, samples_of_task, samples_of_trace, task_of
+from contextrot.tasks.serving.trace import read_trace, trace_file
+from contextrot.tasks.serving.variants import Variant, variants
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,16 +33,43 @@ if TYPE_CHECKING:
 class ServingParameters(Parameters):
     """Parameters of task `serving`."""
 
+    checked_later = frozenset({"task_parameters", "vary"})
+
     modes: list[Literal["aggregated", "disaggregated"]] = ["aggregated"]
     """One engine for prefill and decode, or one for each with the KV cache transferred (engine vllm only)."""
+    vary: dict[str, list[Any]] = {}
+    """Engine options, nested ones with dots, and the values that each is measured with, such as max_num_seqs: [8, 64]: a grid of servers in
+    each mode, every one compared with the first in pairs of the same prompts."""
     lengths: list[Annotated[int, Field(gt=0)]] = [1_000, 4_000, 16_000]
     """Lengths of the rendered prompt, tokens."""
     concurrency: list[Annotated[int, Field(gt=0, le=100_000)]] = [1]
     """Requests under way at once: a closed loop, in which each request waits for an earlier one's end."""
     rates: list[Annotated[float, Field(gt=0, le=100_000)]] = []
     """Requests a second: an open loop instead, in which each is sent when it is due; latencies count from then."""
-    burstiness: float = Field(1.0, gt=0)
-    """Of an open loop's arrivals: 1 is a Poisson process, less is burstier, `.inf` an even gap."""
+    burstiness: Annotated[float, Field(gt=0)] | Literal["constant"] = 1.0
+    """Of an open loop's arrivals: 1 is a Poisson process, less is burstier, more is more even, `constant` always the same gap."""
+    turns: int = Field(1, ge=1, le=1_000)
+    """Requests of a session: each later one has the chat so far before it, answers included. `requests` and the load then count sessions."""
+    turn_tokens: int = Field(64, ge=1)
+    """Tokens that each later prompt of a session adds."""
+    think_seconds: float = Field(0.0, ge=0)
+    """Mean time from an answer to the session's next prompt, exponentially distributed."""
+    task: str | None = None
+    """Another task whose samples are sent, such as niah, instead of texts to go on with: quality, latency and cost then come from one run.
+    Its samples with later prompts (story_sequences) are sessions. Answers are judged by the rules of judge `match`."""
+    task_parameters: dict[str, Any] = {}
+    """Parameters of that task; its lengths are `lengths`."""
+    trace: str | None = None
+    """A trace to replay, in the data folder or the working folder: Mooncake's or vLLM's JSONL, BurstGPT's CSV, or a CSV of time, input
+    tokens, output tokens, session. Lengths, answers, sessions, shared beginnings and times are the trace's."""
+    trace_speeds: list[Annotated[float, Field(gt=0, le=1_000_000)]] = [1.0]
+    """How many times as fast a trace is replayed: 60 makes a minute of an hour. Sessions wait for their answers all the same."""
+    trace_seconds: float | None = Field(None, gt=0)
+    """Only so many seconds from the trace's beginning."""
+    trace_block_tokens: int | None = Field(None, ge=1)
+    """Tokens that one of the trace's hash ids stands for; the form's own without it (Mooncake 512, Bailian 16)."""
+    trace_unit_seconds: float | None = Field(None, gt=0)
+    """Seconds that one of the trace's times stands for; the form's own without it (0.001 with hash ids, else 1)."""
     find_rate: bool = False
     """Whether the highest rate is searched at which the share `find_rate_quantile` of the requests keeps the limits."""
     find_rate_quantile: float = Field(0.95, gt=0, lt=1)
@@ -95,9 +122,32 @@ class ServingParameters(Parameters):
             raise ValueError(
                 "`find_rate` searches for the highest rate that keeps limits: give at least one, such as ttft_limit_seconds"
             )
+        variants(self.modes, self.vary)
+        if self.trace and (self.task or self.rates or self.turns > 1 or self.find_rate or self.prefix == "shared"):
+            raise ValueError("a `trace` says itself what comes when: leave out task, rates, turns, find_rate and prefix: shared")
+        if self.task and (self.turns > 1 or self.prefix == "shared"):
+            raise ValueError("a `task` has prompts of its own: leave out turns and prefix: shared")
+        if self.task_parameters and not self.task:
+            raise ValueError("`task_parameters` needs `task`")
+        if self.task == "serving":
+            raise ValueError("`task` is another task than serving, such as niah")
+        if self.turns > 1 and (self.prefix == "shared" or self.find_rate):
+            raise ValueError(
+                "sessions (`turns`) share no prefix with others, and no rate is searched for them: leave out one of them"
+            )
         if self.memory and self.lengths != sorted(self.lengths):
             raise ValueError("with `memory` the lengths must ascend, because a process seldom gives memory back")
         return self
+
+    @property
+    def variants(self) -> list[Variant]:
+        """The servers that are measured, the one that others are compared with first."""
+        return variants(self.modes, self.vary)
+
+    @property
+    def load_column(self) -> str:
+        """The column that says how the engine is loaded."""
+        return "speed" if self.trace else "rate" if self.rates else "concurrency"
 
     @property
     def limits(self) -> dict[str, float]:
@@ -111,82 +161,47 @@ class Serving(Task):
     """How fast is the engine, and what does a longer prompt cost?"""
 
     Parameters = ServingParameters
-    version = 3
+    version = 4
     judged = False
     measures = ["score"]
     length_column = None
 
     def __init__(self, parameters: ServingParameters) -> None:
         super().__init__(parameters)
-        self.load_column = "rate" if parameters.rates else "concurrency"
+        self.load_column = parameters.load_column
 
     def data_files(self, data: Path) -> list[Path]:
-        return document_paths(corpus_path(self.parameters.topic, data))
+        p = self.parameters
+        files = document_paths(corpus_path(p.topic, data))
+        files += task_of(p, p.lengths[0]).data_files(data) if p.task else []
+        return files + ([trace_file(p.trace, data)] if p.trace else [])
 
     def samples(self, context: SampleContext) -> list[Sample]:
         p = self.parameters
-        pool = SentencePool(read_documents(corpus_path(p.topic, context.data)), context.tokenizer)
-        window = int(context.window * (p.yarn_factor or 1))
+        texts = Texts(context, p)
+        samples = [texts.sample(("warmup", min(p.lengths), 1, 0), i, texts.output_tokens) for i in range(p.warmup_requests)]
+        if p.trace:
+            trace = read_trace(trace_file(p.trace, context.data), p.trace_block_tokens, p.trace_unit_seconds, p.trace_seconds)
+            return samples + list(samples_of_trace(context, p, trace, texts))
         groups = [("measured", *key) for key in product(p.lengths, p.rates or p.concurrency, range(p.repeats))]
-        samples = [self._sample(context, pool, window, "warmup", min(p.lengths), 1, 0, i) for i in range(p.warmup_requests)]
-        for phase, length, load, repeat in groups:
-            samples += [self._sample(context, pool, window, phase, length, load, repeat, i) for i in range(p.requests)]
+        count = lambda text: len(context.tokenizer.encode(text))  # noqa: E731
+        asked = samples_of_task(context, p, p.lengths) if p.task else {}
+        for group in groups:
+            samples += (
+                of_group(p, asked[group[1]], group, count) if p.task else [texts.sample(group, i) for i in range(p.requests)]
+            )
         if p.cross_check:
             # of a middle length: of a short prompt's time much is the clients' own
-            fitting = [n for n in sorted(p.lengths) if n + self._output_tokens(context) <= window] or p.lengths
+            fitting = [n for n in sorted(p.lengths) if n + texts.output_tokens <= texts.window] or p.lengths
             middle = fitting[len(fitting) // 2]
-            samples += [self._sample(context, pool, window, "cross_check", middle, 1, 0, i) for i in range(p.requests * 4)]
+            samples += [texts.sample(("cross_check", middle, 1, 0), i) for i in range(p.requests * 4)]
         return samples
-
-    def _output_tokens(self, context: SampleContext) -> int:
-        return min(self.parameters.output_tokens, context.max_output_tokens)
-
-    def _sample(
-        self,
-        context: SampleContext,
-        pool: SentencePool,
-        window: int,
-        phase: str,
-        length: int,
-        load: float,
-        repeat: int,
-        index: int,
-    ) -> Sample:
-        p = self.parameters
-        shown = f"{load:03d}" if isinstance(load, int) else f"{load:g}s"
-        name = f"{phase}-{length:07d}-{shown}-{repeat}-{index:03d}"
-        shared = p.prefix == "shared" and phase == "measured"
-        group = (phase, length, load, repeat)
-        rng = context.rng("serving", p.seed, p.topic, *group, *([] if shared else [index]))
-        code = f"{rng.integers(16**8):08x}"
-        order = pool.original_order(rng)
-        template = prompts.SERVING_SHARED_PREFIX if shared else prompts.SERVING
-
-        def messages(text: str) -> list[dict[str, str]]:
-            return [{"role": "user", "content": template.format(code=code, text=text, index=index)}]
-
-        output_tokens = self._output_tokens(context)
-        haystack = None
-        if length + output_tokens <= window:
-            haystack = pool.compose(order, [], length, lambda text: context.tokenizer.count_chat(messages(text)))
-            if haystack is None:
-                raise ConfigError(f"length {length} is too short for a prompt of task 'serving'; ask for more tokens.")
-        return Sample(
-            sample_id=name,
-            messages=messages(haystack.text) if haystack else [],
-            references=[],
-            max_output_tokens=output_tokens,
-            target_tokens=length,
-            prompt_tokens=haystack.prompt_tokens if haystack else None,
-            fits_window=haystack is not None,
-            condition={"phase": phase, "length": length, self.load_column: load, "repeat": repeat, "index": index},
-        )
 
     def request_options(self, sample: Sample) -> dict[str, Any]:
         """Sampling of every request: greedy, of a fixed length."""
         p = self.parameters
         options: dict[str, Any] = {"temperature": 0}
-        if p.ignore_eos:
+        if p.ignore_eos and not p.task:  # a task's answer ends where the model ends it
             options["ignore_eos"] = True
         if p.seed is not None:
             options["seed"] = p.seed
@@ -198,7 +213,7 @@ class Serving(Task):
     @property
     def several_concurrencies(self) -> bool:
         """Whether there is more than one number of requests at once."""
-        return not self.parameters.rates and len(self.parameters.concurrency) > 1
+        return self.load_column == "concurrency" and len(self.parameters.concurrency) > 1
 
     @property
     def several_rates(self) -> bool:
@@ -206,14 +221,19 @@ class Serving(Task):
         return len(self.parameters.rates) > 1
 
     @property
+    def asks_a_task(self) -> bool:
+        """Whether the requests are another task's samples, so that answers have scores."""
+        return self.parameters.task is not None
+
+    @property
     def both_modes(self) -> bool:
-        """Whether the pair is measured beside the single engine."""
-        return len(self.parameters.modes) > 1
+        """Whether servers are compared."""
+        return len(self.parameters.variants) > 1
 
     @property
     def memory_files(self) -> list[str]:
         """The files that hold memory; none if it is not measured."""
-        return [f"{mode}/summary.json" for mode in self.parameters.modes] if self.parameters.memory else []
+        return [f"{variant.name}/summary.json" for variant in self.parameters.variants] if self.parameters.memory else []
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
         """Latencies over requests, rates over repeats, repeats as clusters; see summarize_requests."""

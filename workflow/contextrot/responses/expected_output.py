@@ -1,0 +1,106 @@
+"""How long answers will be: from what was measured of this model before, else of the same task, else of other models, else the gold answers.
+
+Measured answers give the share of their limits that answers use, which carries over to other lengths and numbers of samples (for one limit it is
+the mean). The interval of a sum has two parts: answers scatter, and the share itself is known from finitely many.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from contextrot.errors import DataError
+from contextrot.records import SCORED_OUTCOMES, Sample
+from contextrot.samples.tokenizers import Tokenizer
+
+Z = 1.96
+"""For 95 %."""
+FEWEST = 3
+
+
+@dataclass(frozen=True)
+class ExpectedOutput:
+    """The expected length of answers.
+
+    Attributes:
+        share: of their limits that answers use.
+        spread: standard deviation of an answer about that, tokens; None where nothing was measured.
+        answers, limits: number of answers measured, and the sum of their limits.
+        basis: what it rests on, for a person.
+    """
+
+    share: float
+    spread: float | None
+    answers: int
+    limits: int
+    basis: str
+
+    def of(self, limit: int) -> float:
+        """Tokens of one answer."""
+        return self.share * limit
+
+    def interval(self, limits: Sequence[int]) -> tuple[float, float]:
+        """95 % interval of the tokens of answers with these limits; from half to the limit where nothing was measured."""
+        total = sum(limits)
+        if self.spread is None:
+            return self.share * total / 2, float(total)
+        half = Z * self.spread * math.sqrt(len(limits) + self.answers * (total / max(self.limits, 1)) ** 2)
+        return max(0.0, self.share * total - half), min(float(total), self.share * total + half)
+
+
+def measured_output(
+    results: Path, model: str, experiment: str, same_task: Collection[str] = (), thinking_tokens: int = 0
+) -> ExpectedOutput | None:
+    """What any tier's answers tell; None if there are too few.
+
+    Args:
+        results: the folder of results.
+        same_task: experiments of the same task.
+        thinking_tokens: room for thinking beside the answers' limits.
+    """
+    others = [name for name in sorted(same_task) if name != experiment]
+    sources = [
+        (f"{model}'s answers", results.glob(f"*/{model}/{experiment}/responses.parquet")),
+        (
+            f"{model}'s answers to the same task",
+            (path for name in others for path in results.glob(f"*/{model}/{name}/responses.parquet")),
+        ),
+        ("other models' answers", results.glob(f"*/*/{experiment}/responses.parquet")),
+    ]
+    for basis, paths in sources:
+        pairs = [pair for path in sorted(paths) for pair in _answers(path, thinking_tokens)]
+        if len(pairs) >= FEWEST:
+            limits = sum(limit for _, limit in pairs)
+            share = min(1.0, sum(tokens for tokens, _ in pairs) / limits)
+            squares = sum((tokens - share * limit) ** 2 for tokens, limit in pairs)
+            return ExpectedOutput(share, math.sqrt(squares / (len(pairs) - 1)), len(pairs), limits, f"{len(pairs)} of {basis}")
+    return None
+
+
+def gold_output(samples: Iterable[Sample], tokenizer: Tokenizer) -> ExpectedOutput | None:
+    """As long as the gold answers; None where there are none."""
+    tokens = limits = count = 0
+    for sample in samples:
+        if sample.fits_window and sample.references:
+            tokens += min(sum(len(tokenizer.encode(reference)) for reference in sample.references) + 1, sample.max_output_tokens)
+            limits, count = limits + sample.max_output_tokens, count + 1
+    return ExpectedOutput(tokens / limits, None, 0, limits, "the gold answers") if count else None
+
+
+def _answers(path: Path, thinking_tokens: int) -> list[tuple[int, int]]:
+    """Tokens and limit of each answer whose tokens the server counted."""
+    import pyarrow.parquet as pq
+
+    with suppress(OSError, ValueError, KeyError, DataError):
+        samples = pq.read_table(path.with_name("samples.parquet"), columns=["sample_id", "max_output_tokens"]).to_pydict()
+        limits = dict(zip(samples["sample_id"], samples["max_output_tokens"], strict=True))
+        rows = pq.read_table(path, columns=["sample_id", "outcome", "completion_tokens"]).to_pylist()
+        return [
+            (row["completion_tokens"], limits[row["sample_id"]] + thinking_tokens)
+            for row in rows
+            if row["completion_tokens"] is not None and row["outcome"] in SCORED_OUTCOMES and row["sample_id"] in limits
+        ]
+    return []

@@ -1,0 +1,78 @@
+"""A prompt taken apart: what stands before the context, the context in passages, what stands after it, and which passages are the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from contextrot.samples.sentences import split_text
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a sample's prompt is made of; `before + context + after` is the prompt.
+
+    Attributes:
+        before, context, after: parts of the only user message.
+        question: what is asked, for retrieval.
+        passages: the context in pieces that may be left out or moved.
+        evidence: numbers of the passages that the answer rests on; empty if that is not known.
+        joint: stands between passages.
+    """
+
+    before: str
+    context: str
+    after: str
+    question: str
+    passages: list[str] = field(default_factory=list)
+    evidence: frozenset[int] = frozenset()
+    joint: str = "\n\n"
+
+    def prompt(self, passages: Sequence[str]) -> str:
+        """The prompt with these passages alone."""
+        return f"{self.before}{self.joint.join(passages)}{self.after}"
+
+
+def tagged_reading(prompt: str, tag: str, question: str, evidence: Sequence[str], passage_words: int) -> Reading | None:
+    """A prompt whose context stands between `<tag>` and `</tag>`; None if there is no such context.
+
+    Args:
+        evidence: texts of the context that the answer rests on.
+        passage_words: passages are as many whole sentences as have about so many words (characters, where a script has no spaces).
+    """
+    start, end = prompt.find(f"<{tag}>\n"), prompt.rfind(f"\n</{tag}>")
+    if start < 0 or end < start:
+        return None
+    start += len(tag) + 3
+    context = prompt[start:end]
+    passages = passages_of(context, passage_words)
+    joined, spans = "", []
+    for passage in passages:
+        spans.append((len(joined), len(joined) + len(passage)))
+        joined += passage + " "
+    holding: set[int] = set()
+    for text in evidence:
+        wanted = " ".join(text.split())
+        at = joined.find(wanted)
+        while wanted and at >= 0:
+            holding |= {i for i, (first, last) in enumerate(spans) if first < at + len(wanted) and at < last}
+            at = joined.find(wanted, at + 1)
+    return Reading(prompt[:start], context, prompt[end:], question, passages, frozenset(holding), " ")
+
+
+def passages_of(text: str, words: int) -> list[str]:
+    """Whole sentences in passages of about so many words, white space folded."""
+    passages, current, size = [], "", 0
+    for piece in split_text(text):
+        current, size = current + piece, size + word_count(piece)
+        if size >= words:
+            passages.append(current.strip())
+            current, size = "", 0
+    if current.strip():
+        passages.append(current.strip())
+    return passages
+
+
+def word_count(text: str) -> int:
+    """Words, or a third of the characters where a script puts no spaces between them."""
+    return max(len(text.split()), len(text) // 12)
