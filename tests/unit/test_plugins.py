@@ -52,7 +52,7 @@ def test_a_module_that_declares_itself_is_an_engine_and_a_judge(helpers):
 
 def test_the_known_engines_and_judges_are_found():
     assert engines.names() == ("external", "llama_cpp", "recorded", "simulated", "transformers", "vllm")
-    assert judges.names() == ("llm", "match", "recorded", "story")
+    assert judges.names() == ("human", "llm", "match", "recorded", "story")
 
 
 @pytest.mark.parametrize("name", engines.names())

@@ -182,3 +182,9 @@ def test_the_published_configuration_names_what_it_needs(root):
         path for name in project.selected_experiments for path in project.task("full", "gpt-4.1", name).data_files(project.data)
     ]
     assert len(files) == 3 and all(path.parent == project.data / "published" for path in files)
+
+
+def test_answers_that_nobody_judged_are_no_score_of_zero(tmp_path):
+    path = write_csv(tmp_path / "a.csv", niah_rows([("every week", ""), ("each week", ""), ("no", "false")]))
+    with pytest.raises(DataError, match=r"no verdict on 2 of 3 answers.*such as match"):
+        run(tmp_path, "niah", {"answers_csv": path})

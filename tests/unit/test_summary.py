@@ -127,3 +127,27 @@ def test_the_embedded_and_the_simulated_model_say_what_they_are_and_others_nothi
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (45, "45 s"), (720, "12 min"), (12_000, "3 h 20 min")])
 def test_times_are_said_as_people_say_them(seconds, text):
     assert duration(seconds) == text
+
+
+def test_conditions_that_are_no_one_thing_are_a_line_each(project, tmp_path, monkeypatch):
+    (tmp_path / "experiments.yaml").write_text("chats: {task: longmemeval, title: Chats}")
+    definitions = {f"{kind}_definitions": str(tmp_path / f"{kind}s.yaml") for kind in ("model", "experiment")}
+    chats = Project({"models": ["hosted"], **definitions}, project.root)
+    rows = [
+        {"sample_id": f"q{i}-{history}", "turn": 0, "history": history, "question_type": "t", "abstention": False, "outcome": outcome,
+         "unjudged": False, "score": None if outcome == "over_window" else float(history == "focused" or i < 2), "cost_usd": 0.5, "total_seconds": 2.0}
+        for history in ("focused", "full") for i in range(8) for outcome in ["over_window" if history == "full" and i == 7 else "answered"]
+    ]  # fmt: skip
+    folder = tmp_path / "results/test/hosted/chats"
+    folder.mkdir(parents=True)
+    scores = pd.DataFrame(rows)
+    write_table(folder / "scores.parquet", scores)
+    write_table(folder / "metrics.csv", aggregate(scores, [("history",), ()], ["score"]))
+    responses = [Response(row["sample_id"], 0, row["outcome"], engine="e", total_seconds=2.0, cost_usd=0.5) for row in rows]
+    write_responses(folder / "responses.parquet", responses)
+    summary = summarize_tier(runs_of(chats), 1, sorted(folder.glob("*"))).set_index("condition")
+    assert summary["overall_score"].to_dict() == {"focused": 1.0, "full": pytest.approx(2 / 7)}
+    assert summary["overall_score_n"].to_dict() == {"focused": 8, "full": 7}
+    assert summary["answers"].tolist() == [8, 8] and summary["over_window"].tolist() == [0, 1]
+    assert summary["cost_usd"].tolist() == [4.0, 3.5]
+    assert readable(summary.reset_index())["Experiment"].tolist() == ["Chats: focused", "Chats: full"]

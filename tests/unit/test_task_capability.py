@@ -157,6 +157,14 @@ def test_a_text_s_own_braces_are_text_and_longbench_s_prompts_can_be_asked(embed
     assert sample.messages[0]["content"] == "GO x = {input} {} {context}<>{other}"
 
 
+def test_white_space_of_a_gold_line_of_code_counts_as_published(embedded_tokenizer, root):
+    of = task(longbench="tasks/capability", longbench_sets=["lcc"])
+    first, _ = build(of, embedded_tokenizer, root / "data")
+    gold = json.loads(first.condition["gold"])[0]
+    assert gold.startswith("    return")
+    assert of.score(first, Response("", 0, "answered", gold.strip()), [])["score"] < 1
+
+
 def test_rows_are_read_from_longbench_s_archive(embedded_tokenizer, tmp_path):
     with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
         archive.writestr("data/hotpotqa.jsonl", json.dumps(ROW) + "\n")

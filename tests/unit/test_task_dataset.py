@@ -16,7 +16,7 @@ from contextrot.records import Response, read_samples, write_responses, write_sa
 from contextrot.samples.composed import cut_to
 from contextrot.scores.score import score_responses, select, summarize_scores
 from contextrot.task import SampleContext
-from contextrot.tasks.dataset.data import context_text, conversation
+from contextrot.tasks.dataset.data import context_text, conversation, read_items
 from contextrot.tasks.dataset.task import Dataset, DatasetParameters
 
 PLACES = ["Harrow Mill", "Lindholm", "Cape Ardent", "Sant Odile", "Brackwater", "Tallow Green"]
@@ -321,3 +321,11 @@ def test_a_context_that_stands_elsewhere_than_asked_counts_in_no_mean():
     scores = pd.DataFrame([row | {"score": 1.0, "on_target": True}, row | {"score": 0.0, "on_target": False}])
     whole = select(task(file="a.csv").metrics(scores), "score")
     assert whole["value"].tolist() == [1.0] and whole["n"].tolist() == [1]
+
+
+def test_a_line_of_code_keeps_its_indent_and_other_answers_do_not(tmp_path):
+    row = {"context": "def f():", "question": "next line?", "answers": ["    return 1 "]}
+    (tmp_path / "code.jsonl").write_text(json.dumps(row))
+    for scorer, answer in (("code", "    return 1 "), ("exact", "return 1")):
+        (item,) = read_items(validate(DatasetParameters, {"file": "code.jsonl", "scorer": scorer}, "a test"), tmp_path)
+        assert item.answers == (answer,)

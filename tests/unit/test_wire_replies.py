@@ -172,6 +172,41 @@ def test_a_refused_connection_is_unreachable(kind):
         asyncio.run(run())
 
 
+_HEAD = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+_CHUNKS = [{**_HEAD, "choices": [{"index": 0, "delta": delta, "finish_reason": end}]}
+           for delta, end in (({"role": "assistant", "content": ""}, None), ({"content": "ye"}, None), ({"content": "s"}, None), ({}, "stop"))]  # fmt: skip
+_CHUNKS.append({**_HEAD, "choices": [], "usage": USAGE})
+_PARTS = [_CHUNKS[0], {**_HEAD, "choices": [{"index": 0, "delta": {"content": [{"type": "text", "text": "yes"}]}}]}, *_CHUNKS[3:]]
+_WHOLE = {
+    **_HEAD,
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}],
+    "usage": USAGE,
+}
+ODD_STREAMS = {
+    "parts": events(*_PARTS),
+    "a whole answer as an event": events(_WHOLE),
+    "one object a line": b"".join(json.dumps(chunk).encode() + b"\n" for chunk in _CHUNKS),
+    "null among the events": events(*_CHUNKS[:2], "null", *_CHUNKS[2:]),
+    "empty events": b"data:\n\n" + events(*_CHUNKS),
+    "done in quotes": events(*_CHUNKS, '"[DONE]"', done=False),
+    "done in small letters": events(*_CHUNKS, "[done]", done=False),
+    "returns alone": events(*_CHUNKS, end="\r"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("name", ODD_STREAMS)
+def test_an_odd_stream_that_can_be_read_is_read_alike_on_both_ways(name, kind):
+    reply, server = send(Said(body=ODD_STREAMS[name], headers=SSE), "openai", kind)
+    assert (reply.text, reply.finish_reason, reply.prompt_tokens, reply.completion_tokens) == ("yes", "stop", 7, 2)
+    assert len(server.asked) == 1
+
+
+def test_lines_of_objects_are_read_whatever_their_headers_call_them():
+    reply, _ = send(Said(body=ODD_STREAMS["one object a line"]), "openai", DirectTransport)
+    assert reply.text == "yes"
+
+
 def test_litellm_loads_no_tokenizer_from_the_hub_for_llama_3(monkeypatch):
     from litellm import utils
 

@@ -171,6 +171,7 @@ class Task:
         length_column: the condition column that is the context's length (or count, or history), for rot curves.
         length_parameter: the parameter that lists the lengths, for the adaptive search of the effective length.
         cluster_column: the condition column of what answers about are alike (a needle's question, an item), which intervals speak for.
+        apart: the condition column whose values are never averaged together: each is a line of the summary.
         pair_columns: condition columns that say what is asked apart from the experiment's condition: by them the experiments of a
             task are compared on the same questions; by sample_id if empty.
         score_inputs: parquet files of the experiment's folder whose columns, by sample_id, are added to the scores; only for
@@ -188,6 +189,7 @@ class Task:
     length_column: ClassVar[str | None] = None
     length_parameter: ClassVar[str | None] = None
     cluster_column: ClassVar[str | None] = None
+    apart: ClassVar[str | None] = None
     pair_columns: ClassVar[list[str]] = []
     score_inputs: ClassVar[list[str]] = []
     state_inputs: ClassVar[list[str]] = []

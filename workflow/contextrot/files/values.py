@@ -113,8 +113,8 @@ def as_text(value: Any, where: str) -> str | None:
     raise DataError(f"{where}: must be one text or number, but is a {kind}: {str(value)[:80]}.")
 
 
-def as_texts(value: Any, where: str) -> tuple[str, ...]:
-    """All texts of an answer, each once, without those that are empty.
+def as_texts(value: Any, where: str, strip: bool = True) -> tuple[str, ...]:
+    """All texts of an answer, each once, without those that are empty; without the white space at their ends unless told.
 
     An answer is one value, a list of them, or an object in the manner of SQuAD: {"text": [...], "answer_start": [...]}, or a
     list of such objects.
@@ -127,11 +127,13 @@ def as_texts(value: Any, where: str) -> tuple[str, ...]:
             raise DataError(
                 f"{where}: an answer that is an object must have `text`, as in SQuAD, but has {', '.join(map(str, value)) or 'nothing'}."
             )
-        return as_texts(value["text"], where)
+        return as_texts(value["text"], where, strip)
     if isinstance(value, list | tuple):
         found = [
-            text for part in value for text in (as_texts(part, where) if isinstance(part, Mapping) else [as_text(part, where)])
+            text
+            for part in value
+            for text in (as_texts(part, where, strip) if isinstance(part, Mapping) else [as_text(part, where)])
         ]
     else:
         found = [as_text(value, where)]
-    return tuple(dict.fromkeys(text.strip() for text in found if text and text.strip()))
+    return tuple(dict.fromkeys(text.strip() if strip else text for text in found if text and text.strip()))

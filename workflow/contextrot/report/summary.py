@@ -26,20 +26,24 @@ if TYPE_CHECKING:
 
 MOST_FORMAT_ERRORS = 0.1
 """Share of answers in no readable form above which a result is warned of."""
+TOTALS = (("cost_usd", "cost_usd"), ("request_seconds", "total_seconds"))
 NO_ANSWER = ("truncated", "refused", "empty", "over_window", "input_cut", "ended_otherwise", "failed")
 
 
-def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path]) -> dict[str, Any]:
+def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], condition: str | None = None) -> dict[str, Any]:
     """One row of the summary; what is not known is None.
 
     Args:
         seed: of the bootstrap.
         files: the experiment's metrics.csv, and its scores, responses and samples where they are there.
+        condition: the value of the task's `apart` that the row is about.
     """
     import pandas as pd
 
     task = run.task
-    metrics = pd.read_csv(files["metrics.csv"])
+    metrics, apart = pd.read_csv(files["metrics.csv"]), []
+    if condition is not None:
+        apart, metrics = [task.apart], metrics[metrics[task.apart].astype(str) == condition]
     row: dict[str, Any] = {
         "model": run.model,
         "experiment": run.experiment,
@@ -49,25 +53,31 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path]) -> dict
         "hosted": run.settings.hosted,
         "judge": ", ".join(run.judges) or None,
         "length": task.length_column,
-        **_mean("overall", select(metrics, "score")),
+        "condition": condition,
+        **_mean("overall", select(metrics, "score", *apart)),
     }
     by_length = pd.DataFrame()
     if task.length_column:
         by_length = (
-            select(metrics, "score", task.length_column)
+            select(metrics, "score", *apart, task.length_column)
             .dropna(subset=["value", task.length_column])
             .sort_values(task.length_column)
         )
     for name, rows in (("shortest", by_length.head(1)), ("longest", by_length.tail(1))):
         row[f"{name}_length"] = rows[task.length_column].iloc[0] if len(rows) else None
         row |= _mean(name, rows)
-    row |= _effective_lengths(seed, run.model, run.experiment, files.get("scores.parquet"), task.length_column)
+    row |= _effective_lengths(seed, run, files.get("scores.parquet"), condition)
     row |= {"samples": None, "answers": None, **dict.fromkeys(NO_ANSWER), "cost_usd": None, "request_seconds": None}
     if "responses.parquet" in files:
         responses = responses_summary(files["responses.parquet"])
         row |= {name: responses[name] for name in ("answers", "cost_usd", "request_seconds")}
         row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
+<<<<<<< HEAD
+    if condition is not None and "scores.parquet" in files:
+        row |= _of_condition(pd.read_parquet(files["scores.parquet"]), task.apart, condition)
+=======
     row |= _estimated(Path(files["metrics.csv"]), run.model, run.experiment)
+>>>>>>> main
     row |= _lengths(run.settings, files.get("scores.parquet"))
     if "samples.parquet" in files:
         import pyarrow.parquet as pq
@@ -82,8 +92,30 @@ def summarize_tier(runs: Sequence[Run], seed: int, files: Sequence[str | Path]) 
     """One row for each model's experiment, from their files."""
     import pandas as pd
 
-    found = by_experiment(files)
-    return pd.DataFrame([summarize_experiment(run, seed, found[run.model, run.experiment]) for run in runs])
+    found, rows = by_experiment(files), []
+    for run in runs:
+        of_run = found[run.model, run.experiment]
+        rows += [summarize_experiment(run, seed, of_run, condition) for condition in _conditions(run, of_run)]
+    return pd.DataFrame(rows)
+
+
+def _conditions(run: Run, files: Mapping[str, Path]) -> list[str | None]:
+    """What an experiment has a row for each of: the values of the task's `apart`, or the whole."""
+    import pandas as pd
+
+    metrics = pd.read_csv(files["metrics.csv"]) if run.task.apart else None
+    if metrics is None or run.task.apart not in metrics:
+        return [None]
+    return list(dict.fromkeys(metrics[run.task.apart].dropna().astype(str))) or [None]
+
+
+def _of_condition(scores: pd.DataFrame, apart: str, condition: str) -> dict[str, Any]:
+    """Samples, answers, outcomes, cost and seconds of the answers under one condition; None where one of the answers has none."""
+    mine = scores[scores[apart].astype(str) == condition]
+    sent = mine[mine["outcome"] != "over_window"]
+    totals = {name: None if sent[column].isna().any() else float(sent[column].sum()) for name, column in TOTALS if column in sent}
+    counts = {outcome: int((mine["outcome"] == outcome).sum()) for outcome in NO_ANSWER}
+    return {"samples": int(mine["sample_id"].nunique()), "answers": len(mine), **totals, **counts}
 
 
 def _estimated(metrics: Path, model: str, experiment: str) -> dict[str, Any]:
@@ -117,7 +149,8 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "Model": row["model_title"],
-                "Experiment": row["experiment_title"],
+                "Experiment": row["experiment_title"]
+                + ("" if _missing(row["condition"]) else f": {row['condition'].replace('_', ' ')}"),
                 "Score": _interval(row, "overall"),
                 "At the shortest": _at(row, "shortest"),
                 "At the longest": _at(row, "longest"),
@@ -202,14 +235,16 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _effective_lengths(seed: int, model: str, experiment: str, scores_path: Path | None, column: str | None) -> dict[str, Any]:
+def _effective_lengths(seed: int, run: Run, scores_path: Path | None, condition: str | None) -> dict[str, Any]:
     """Effective length by each definition: where the curve crosses, its interval, and whether that is within the lengths."""
-    found = {}
+    found, column = {}, run.task.length_column
     if column and scores_path is not None:
         scores = read_scores(scores_path)
+        if condition is not None:
+            scores = scores[scores[run.task.apart].astype(str) == condition]
         scores = scores[scores["outcome"].isin(SCORED_OUTCOMES)]
         for name in DEFINITIONS if "score" in scores else ():
-            rng = generator_for(seed, "summary", model, experiment, name)
+            rng = generator_for(seed, "summary", run.model, run.experiment, name, *filter(None, [condition]))
             found[name] = effective_length(
                 scores[column].to_numpy(float),
                 scores["score"].to_numpy(float),

@@ -136,7 +136,8 @@ class LitellmTransport:
         except Failure:
             raise
         except Exception as error:  # litellm raises each provider's own errors, and plain ones for broken bodies
-            raise litellm_reading.failure_of(error, heard, sent) from error
+            if not litellm_reading.is_whole(reply, heard, sent):
+                raise litellm_reading.failure_of(error, heard, sent) from error
         reply.total_seconds = time.perf_counter() - begin
         return reply.finish()
 

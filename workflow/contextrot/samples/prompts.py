@@ -189,3 +189,9 @@ Text {code}:
 {text}
 
 Go on with the text in version {index}."""
+
+CONTINUE_TEXT = """\
+Continue the text below, word for word as its author goes on. Begin with the very next word, and write nothing else.
+
+{text}"""
+"""What stands before a text whose continuation is asked for."""

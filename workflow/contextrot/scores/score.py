@@ -56,6 +56,8 @@ def score_responses(
         (j.sample_id, j.turn, j.item): j.rating for by_judge in reversed(judgements) for j in by_judge if j.rating is not None
     }
     judges = [Path(path).stem for path in judgement_paths]
+    if judgements and judgements[0] and not task.criteria:
+        _refuse_unjudged(judges[0], [judgement.verdict for judgement in judgements[0]])
     rows = []
     answers: dict[str, list[Response]] = {}
     for response in read_responses(responses_path):
@@ -106,6 +108,20 @@ def score_responses(
         if measure not in frame:
             frame[measure] = pd.Series(dtype="float64")
     write_table(output, frame)
+
+
+MOST_UNJUDGED = 0.5
+"""Share of the answers without a verdict above which a score would say more of the judge than of the model."""
+
+
+def _refuse_unjudged(judge: str, verdicts: Sequence[bool | None]) -> None:
+    """Raises DataError where the judge that gives the score gave too few verdicts for one."""
+    unjudged = sum(verdict is None for verdict in verdicts)
+    if unjudged > MOST_UNJUDGED * len(verdicts):
+        raise DataError(
+            f"judge {judge!r} gave no verdict on {unjudged:,} of {len(verdicts):,} answers, so that a score would say nothing of the model. Name a "
+            "judge that judges them first in the experiment's `judges`, such as match; why it gave none stands in its judgements (`explanation`)."
+        )
 
 
 CLUSTER = "cluster"

@@ -19,6 +19,7 @@ LARGEST_EVENT_BYTES = 64 * 2**20
 LARGEST_STREAM_BYTES = 2**30
 MOST_EVENT_LINES = 2_000
 LARGEST_SPLIT_EVENT_BYTES = 2**20
+BLANK = b"\xef\xbb\xbf \t\r\n"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -98,7 +99,7 @@ class EventReader:
                 self._data, self._lines = self._data + b"\n" + line, self._lines + 1
                 if self._lines > MOST_EVENT_LINES or len(self._data) > LARGEST_SPLIT_EVENT_BYTES:
                     raise faults.Malformed(f"an event of the stream has {self._lines} lines and {len(self._data)} bytes", 200)
-            if self._data == b"[DONE]":
+            if len(self._data) <= 8 and self._data.strip(b'"').upper() == b"[DONE]":
                 events.append(Event(self._name, None))
                 self._name, self._data, self._done = "", b"", True
             elif line.endswith(b"}") and (chunk := _object(self._data)) is not None:
@@ -109,7 +110,7 @@ class EventReader:
         elif not line:
             data, name = self._data, self._name
             self._name, self._data = "", b""
-            if data:
+            if data and data != b"null":
                 events.append(Event(name, whole_object(data) if name != "error" else _error(data)))
 
 
@@ -142,6 +143,23 @@ class JsonLineReader:
             return [Event("", whole_object(line))] if line.strip() else []
         except faults.Malformed as failure:
             raise faults.CutStream(f"the stream ended in the middle of a line ({failure.message})", 200) from failure
+
+
+def events_of(content: bytes) -> list[Event]:
+    """The events of a body that is all there: a stream, one object, or one a line; what its headers call it does not matter.
+
+    Raises:
+        Malformed, CutStream: if it is none of these.
+    """
+    reader: EventReader | JsonLineReader = EventReader()
+    if not content.lstrip(BLANK).startswith((b"data:", b"event:", b"id:", b"retry:", b":")):
+        try:
+            return [Event("", whole_object(content))]
+        except faults.Malformed:
+            if not re.match(rb"\s*\{[^\n]*\}\s*\n\s*\{", content.removeprefix(b"\xef\xbb\xbf")):
+                raise
+            reader = JsonLineReader()
+    return [*reader.feed(content), *reader.end()]
 
 
 def whole_object(content: bytes) -> dict[str, Any]:

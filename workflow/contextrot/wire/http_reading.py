@@ -10,14 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from contextrot.wire import faults, litellm_reading, meaning
-from contextrot.wire.event_stream import LARGEST_EVENT_BYTES, EventReader, JsonLineReader, whole_object
+from contextrot.wire.event_stream import BLANK, LARGEST_EVENT_BYTES, EventReader, JsonLineReader, events_of
 from contextrot.wire.faults import Failure
 from contextrot.wire.meaning import Sent
 from contextrot.wire.reply import Reply
 
 LARGEST_ERROR_BYTES = 2**16
 DRAIN_SECONDS = 0.5
-BLANK = b"\xef\xbb\xbf \t\r\n"
 Translation = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -53,13 +52,9 @@ async def read_reply(answer: Any, begin: float, sent: Sent | None = None, as_chu
 def _whole(content: bytes, status: int, begin: float, sent: Sent | None, as_chunk: Translation) -> Reply:
     """The reply of a body that is all there: an object, or a stream of events; what its headers call it does not matter."""
     reply = Reply()
-    if content.lstrip(BLANK).startswith((b"data:", b"event:", b"id:", b"retry:", b":")):
-        reader = EventReader()  # a stream that the server calls JSON or text
-        for event in (*reader.feed(content), *reader.end()):
-            if event.chunk is not None:
-                reply.add(as_chunk(event.chunk), 0.0, event.name, sent)
-    else:
-        reply.add(as_chunk(whole_object(content)), 0.0, sent=sent)
+    for event in events_of(content):
+        if event.chunk is not None:
+            reply.add(as_chunk(event.chunk), 0.0, event.name, sent)
     reply.first_token_seconds, reply.total_seconds = None, time.perf_counter() - begin
     return reply.finish(status)
 

@@ -2,7 +2,8 @@
 
 litellm maps every end it does not know, and some that it knows to be faults, to "stop"; reports "stop" for a stream that ended without one; and where a provider
 gives no counts, it loads a tokenizer (for any name with "llama-3" from the Hub) and reports its own estimate as usage. Here the raw ends
-are looked at as litellm looks them up, estimates and downloads are off, and an error is read from what the provider sent.
+are looked at as litellm looks them up, estimates and downloads are off, and an error is read from what the provider sent. litellm also drops what
+it does not expect (a content in parts, a whole message in a stream): an answer in OpenAI's form is read from its own bytes, by the reader of all others.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contextrot import secrets
 from contextrot.wire import ends, faults, meaning
+from contextrot.wire.event_stream import LARGEST_EVENT_BYTES, events_of
 from contextrot.wire.faults import Failure
 from contextrot.wire.meaning import Sent
 from contextrot.wire.reply import Reply
@@ -30,11 +32,30 @@ NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "Co
 
 @dataclass
 class Heard:
-    """What litellm was told while it read one answer, and does not pass on: raw ends, who answered behind a router, an error's object."""
+    """What litellm was told while it read one answer, and does not pass on: raw ends, who answered behind a router, an error's object, the bytes."""
 
     ends: list[str] = field(default_factory=list)
     upstream: str | None = None
     error: dict[str, Any] | None = None
+    answer: Any = None
+    content: bytearray = field(default_factory=bytearray)
+
+    def hear(self, answer: Any, data: bytes) -> None:
+        """Takes in bytes of an HTTP answer; of several, the last is kept."""
+        if self.answer is not answer:
+            self.answer, self.content = answer, bytearray()
+        if len(self.content) <= LARGEST_EVENT_BYTES:
+            self.content += data
+
+    def in_openais_form(self) -> list[dict[str, Any]]:
+        """The chunks of an answer in OpenAI's form, or its one object; none for another form, or for more than is kept."""
+        if len(self.content) > LARGEST_EVENT_BYTES:
+            return []
+        try:
+            chunks = [event.chunk for event in events_of(bytes(self.content)) if event.chunk is not None]
+        except Failure:
+            return []
+        return chunks if any(isinstance(chunk.get("choices"), list) and chunk["choices"] for chunk in chunks) else []
 
 
 _HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)
@@ -65,6 +86,7 @@ def prepare(litellm: Any) -> None:
     _stay_where_the_key_belongs()
     _never_retry()
     _listen_to_chunks()
+    _listen_to_bytes()
 
 
 def _never_retry() -> None:
@@ -97,6 +119,25 @@ def _stay_where_the_key_belongs() -> None:
 
     build.only_elsewhere = True  # type: ignore[attr-defined]
     httpx.AsyncClient._build_redirect_request = build  # type: ignore[assignment]
+
+
+def _listen_to_bytes() -> None:
+    """Notes the bytes of the answer under way as httpx hands them on, streamed or whole."""
+    import httpx
+
+    read = httpx.Response.aiter_bytes
+    if getattr(read, "listens", False):
+        return
+
+    async def listen(answer: Any, chunk_size: int | None = None) -> Any:
+        heard = _HEARD.get()
+        async for data in read(answer, chunk_size):
+            if heard is not None:
+                heard.hear(answer, data)
+            yield data
+
+    listen.listens = True  # type: ignore[attr-defined]
+    httpx.Response.aiter_bytes = listen  # type: ignore[method-assign, assignment]
 
 
 def redirect_of(location: str) -> str:
@@ -158,8 +199,28 @@ async def read(stream: Any, reply: Reply, begin: float, heard: Heard, sent: Sent
         if not any(getattr(chunk, "usage", None) for chunk in getattr(stream, "chunks", [])):
             reply.prompt_tokens = reply.completion_tokens = reply.reasoning_tokens = None
             reply.cached_tokens = reply.cache_written_tokens = None
+    if not _read_bytes(reply, heard, sent):
+        reply.finish_reason = _end_of(stream, reply, heard.ends)
     reply.upstream = reply.upstream or heard.upstream
-    reply.finish_reason = _end_of(stream, reply, heard.ends)
+
+
+def _read_bytes(reply: Reply, heard: Heard, sent: Sent | None) -> bool:
+    """Fills a reply from the bytes of an answer in OpenAI's form; false, and nothing done, for one in another."""
+    own = Reply()
+    for chunk in (chunks := heard.in_openais_form()):
+        own.add(chunk, 0.0, sent=sent)
+    if chunks:
+        own.first_token_seconds, own.model = reply.first_token_seconds, own.model or reply.model
+        reply.__dict__.update(own.__dict__)
+    return bool(chunks)
+
+
+def is_whole(reply: Reply, heard: Heard, sent: Sent | None) -> bool:
+    """Whether an answer that litellm stumbled over is whole and readable all the same; the reply then holds it."""
+    try:
+        return _read_bytes(reply, heard, sent) and bool(replace(reply).finish())
+    except Failure:
+        return False
 
 
 def _values(chunk: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import ConfigError, DataError
-from contextrot.files import Row, as_text, as_texts, read_json, read_rows
+from contextrot.files import Row, as_text, read_json, read_rows
 from contextrot.tasks.capability import infinitebench, longbench
 from contextrot.tasks.capability.sources import V2_FILE, rows_of
 
@@ -97,19 +97,26 @@ def _text(row: Row, column: str, needed: bool = True) -> str:
     return text or ""
 
 
+def _as_written(value: Any, where: str) -> list[str]:
+    """The texts of a list (or one text), with their white space: an indent is part of a line of code."""
+    if value is None:
+        return []
+    return [as_text(one, where) or "" for one in (value if isinstance(value, list | tuple) else [value])]
+
+
 def _id(row: Row, number: int) -> str:
     return as_text(row.get("_id", row.get("id")), row.where) or f"{number:04d}"
 
 
 def _longbench(name: str, row: Row, number: int, prompts: Mapping[str, str]) -> Item:
     base = name.removesuffix("_e")
-    golds = list(as_texts(row.get("answers"), row.where))
+    golds = _as_written(row.get("answers"), row.where)
     if not golds:
         raise DataError(f"{row.where}: has no answers.")
     length = row.get("length")
     return Item(
         LONGBENCH, name, f"{number:04d}", _text(row, "context"), prompts.get(base, longbench.SETS[base].prompt),
-        {"input": _text(row, "input", needed=False)}, golds, list(as_texts(row.get("all_classes"), row.where)),
+        {"input": _text(row, "input", needed=False)}, golds, _as_written(row.get("all_classes"), row.where),
         longbench.SETS[base].answer_tokens, {"words": int(length) if isinstance(length, int) else None},
     )  # fmt: skip
 
@@ -191,8 +198,8 @@ def _first(row: Row, *columns: str) -> Any:
 
 
 def _longbench_answer(row: Row) -> tuple[str, list[Any], Sequence[str]]:
-    golds = list(as_texts(_first(row, "answers"), row.where))
-    return as_text(_first(row, "pred"), row.where) or "", golds, as_texts(row.get("all_classes"), row.where)
+    golds = _as_written(_first(row, "answers"), row.where)
+    return as_text(_first(row, "pred"), row.where) or "", golds, _as_written(row.get("all_classes"), row.where)
 
 
 def _infinite_answer(row: Row) -> tuple[str, list[Any], Sequence[str]]:

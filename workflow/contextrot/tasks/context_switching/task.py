@@ -21,7 +21,7 @@ from pydantic import Field, field_validator
 
 from contextrot.matching.scorers import rouge_l
 from contextrot.records import SCORED_OUTCOMES, Response, Sample
-from contextrot.task import Parameters, SampleContext, StateRequest, Task
+from contextrot.task import Asker, Parameters, SampleContext, StateRequest, Task
 from contextrot.tasks.context_switching import histories
 from contextrot.tasks.context_switching.labels import read_label
 from contextrot.tasks.context_switching.task_sets import Reference, TaskSet, TaskSetSettings, load_task_set, settings_of
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 NO_HISTORY = "none"
+CONVERSATION = ("first_prompt", "history_answer_tokens")
+"""Columns of a conversational history: its first question, and the limit of an answer in it."""
 
 
 class SwitchingParameters(Parameters):
@@ -44,6 +46,8 @@ class SwitchingParameters(Parameters):
     """Lengths of the history, turns; 0 must be among them."""
     items: int | None = Field(50, ge=1)
     """Questions of each target set, drawn by the seed; null takes all."""
+    history: histories.History = "teacher_forced"
+    """Answers of the earlier turns: the right ones (teacher_forced), the model's own (conversational), or of another item, drawn (random)."""
     asking: histories.Asking = "chat"
     """`chat`: turns of a chat; `plain`: one message with "User:" and "Assistant:" lines."""
     sets: dict[str, TaskSetSettings] = Field(default_factory=dict)
@@ -69,6 +73,7 @@ class ContextSwitching(Task):
     length_column = "history_turns"
     length_parameter = "history_turns"
     cluster_column = "item"
+    pair_columns = ["target", "distractor", "history_turns", "item"]
     score_inputs = ["likelihoods.parquet"]
     state_inputs = ["responses.parquet"]
 
@@ -100,6 +105,14 @@ class ContextSwitching(Task):
                 for name in dict.fromkeys(self.distractors):
                     rng = context.rng("history", target.name, name, item.item_id)
                     history = histories.draw_history(loaded[name], item, max(p.history_turns), rng)
+                    if p.history == "random":
+                        history = histories.randomly_answered(history, loaded[name], rng)
+                    if p.history == "conversational":
+                        limit = loaded[name].answer_tokens
+                        samples += [
+                            self._conversation(context, target, item, name, history[:h], limit) for h in p.history_turns if h
+                        ]
+                        continue
                     samples += [self._sample(context, target, item, name, history[:h]) for h in p.history_turns if h]
         return samples
 
@@ -126,8 +139,37 @@ class ContextSwitching(Task):
                 "labels": list(target.labels),
                 "accepted": list(item.answers),
                 "prefix_group": f"{target.name}|{distractor}|{item.item_id}",
+                **(dict.fromkeys(CONVERSATION) if self.parameters.history == "conversational" else {}),
             },
         )
+
+    def _conversation(
+        self,
+        context: SampleContext,
+        target: TaskSet,
+        item: histories.Item,
+        distractor: str,
+        history: list[histories.Item],
+        limit: int,
+    ) -> Sample:
+        """The same questions, of which each is asked after the model's own answers to the earlier ones."""
+        sample = self._sample(context, target, item, distractor, history)
+        sample.messages = histories.messages([], history[0], self.parameters.asking)
+        sample.prompt_tokens, sample.fits_window = context.tokenizer.count_chat(sample.messages), True
+        sample.later_prompts = [*(one.prompt for one in history[1:]), item.prompt]
+        sample.condition |= dict(zip(CONVERSATION, (history[0].prompt, context.output_tokens(limit)), strict=True))
+        return sample
+
+    async def converse(self, sample: Sample, ask: Asker) -> list[Response]:
+        if not sample.later_prompts:
+            return await super().converse(sample, ask)
+        return await histories.converse(sample, ask, self.parameters.asking, sample.condition["history_answer_tokens"])
+
+    def score_turn(
+        self, sample: Sample, response: Response, verdicts: list[bool | None], earlier: list[Response]
+    ) -> dict[str, Any]:
+        """Only the target's answer has a score: none of the turns of a conversational history has."""
+        return {} if response.turn < len(sample.later_prompts) else self.score(sample, response, verdicts)
 
     def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
         labels, text = sample.condition["labels"], response.text or ""
@@ -139,7 +181,7 @@ class ContextSwitching(Task):
     def state_requests(self, samples: list[Sample], responses: dict[str, Response]) -> list[StateRequest]:
         requests = []
         for sample in samples:
-            if not sample.fits_window:
+            if not sample.fits_window or sample.later_prompts:  # of a conversation, the prompt is not known before it is held
                 continue
             c = sample.condition
             base_id = sample_id(c["target"], NO_HISTORY, 0, c["item"])

@@ -152,7 +152,8 @@ def _item(p: DatasetParameters, row: Row, number: int) -> Item | None:
             )
         question, history = history[-1]["content"], history[:-1]
     at = f"{row.where}, {p.references}"
-    answers = as_texts(_parsed(_column(row, p.references, "references"), at), at)
+    # a line of code keeps its indent
+    answers = as_texts(_parsed(_column(row, p.references, "references"), at), at, strip=p.scorer != "code")
     if not answers:
         return None
     values = {"question": question or ""}

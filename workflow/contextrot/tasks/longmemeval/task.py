@@ -88,6 +88,7 @@ class LongMemEval(Task):
 
     Parameters = LongMemEvalParameters
     version = 1
+    apart = "history"
     groupings = [("history",), ("history", "question_type"), ("history", "abstention"), ()]
     ranges = {"type_average": (0, 1)}
 

@@ -85,6 +85,7 @@ class Remedies(Task):
     version = 1
     measures = ["score", "evidence_recall", "input_tokens", "requests", "seconds", "usd"]
     ranges = {"evidence_recall": (0, 1)}
+    apart = "arm"
 
     def __init__(self, parameters: RemediesParameters) -> None:
         super().__init__(parameters)
