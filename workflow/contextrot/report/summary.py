@@ -72,12 +72,9 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], conditi
         responses = responses_summary(files["responses.parquet"])
         row |= {name: responses[name] for name in ("answers", "cost_usd", "request_seconds")}
         row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
-<<<<<<< HEAD
     if condition is not None and "scores.parquet" in files:
         row |= _of_condition(pd.read_parquet(files["scores.parquet"]), task.apart, condition)
-=======
     row |= _estimated(Path(files["metrics.csv"]), run.model, run.experiment)
->>>>>>> main
     row |= _lengths(run.settings, files.get("scores.parquet"))
     if "samples.parquet" in files:
         import pyarrow.parquet as pq

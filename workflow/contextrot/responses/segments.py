@@ -14,9 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 import threading
-import time
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,20 +25,14 @@ from typing import Any
 import numpy as np
 
 from contextrot.records import write_atomically
+from contextrot.responses.segment_writer import HEAD, LARGEST_RECORD, SUFFIX, SegmentWriter, record_in
 
-SUFFIX = ".segment"
-HEAD = 8 + 1 + 64 + 1 + 16 + 1
-"""Characters before a record's JSON."""
-MOST_BYTES = 1 << 30
-"""A larger segment is not taken over."""
-LARGEST_RECORD = 1 << 26
 _CHUNK = 1 << 26
 _INDEXED_AGAIN = 20_000
 _PLACE = np.dtype([("hash", "<u8"), ("at", "<u8"), ("offset", "<u8"), ("length", "<u4"), ("segment", "<u4")])
 _INDEX = "contextrot index 1"
 _NIBBLE = np.full(256, 255, dtype=np.uint8)
 _NIBBLE[np.frombuffer(b"0123456789abcdef", dtype=np.uint8)] = np.arange(16, dtype=np.uint8)
-_HOST = os.uname().nodename.split(".")[0]
 
 log = logging.getLogger(__name__)
 
@@ -57,119 +49,6 @@ class Damage:
     offset: int
     length: int
     torn: bool = False
-
-
-def line_of(key: str, content: str, at: int) -> bytes:
-    """A record as its line."""
-    rest = f"{key} {at:016x} ".encode() + content.encode("utf-8", "surrogatepass").replace(b"\n", b" ")
-    return b"%08x %s\n" % (zlib.crc32(rest), rest)
-
-
-def record_in(line: bytes) -> tuple[str, int, bytes] | None:
-    """Key, time and JSON of a line without its end; None if it is damaged."""
-    if len(line) <= HEAD or line[8:9] != b" " or line[:8] != b"%08x" % zlib.crc32(line[9:]):
-        return None
-    return line[9:73].decode("ascii", "replace"), int(line[74:90], 16), line[HEAD:]
-
-
-class SegmentWriter:
-    """Appends to a segment of its own, made or taken over at the first record.
-
-    Args:
-        folder: of the segments.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._file: int | None = None
-        self._end = self._written = self._flushed = 0
-        self._writing, self._flushing = threading.Lock(), threading.Lock()
-        self.name = ""
-
-    def append(self, key: str, content: str, at: int | None = None) -> tuple[int, int, int]:
-        """Offset, length and time of the new record, once it is on the disk.
-
-        Raises:
-            OSError: if the disk does not take it.
-        """
-        at = time.time_ns() if at is None else at
-        line = line_of(key, content, at)
-        with self._writing:
-            file = self._file if self._file is not None else self._open()
-            offset = self._end
-            rest = memoryview(line)
-            try:
-                while rest:
-                    count = os.write(file, rest)
-                    self._end += count
-                    rest = rest[count:]
-            except OSError:
-                self._leave()  # half a line may stand there: another segment goes on
-                raise
-            self._written += 1
-            mine = self._written
-        with self._flushing:
-            if self._flushed < mine:
-                upto = self._written
-                os.fsync(file)
-                self._flushed = upto
-        return offset, len(line) - 1, at
-
-    def _open(self) -> int:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
-            if (file := take_over(path)) is not None:
-                size = os.fstat(file).st_size
-                if size < MOST_BYTES:
-                    if size and os.pread(file, 1, size - 1) != b"\n":
-                        size += os.write(file, b"\n")
-                        log.warning("request store: the last record of %s was torn by a kill and is dropped", path)
-                    self._file, self._end, self.name = file, size, path.name
-                    return file
-                os.close(file)
-        self.name = f"{time.time_ns():016x}-{_HOST}-{os.getpid()}-{id(self) & 0xFFFF:04x}{SUFFIX}"
-        self._file = os.open(self._folder / self.name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        _lock(self._file)
-        self._end = 0
-        return self._file
-
-    def _leave(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-    def close(self) -> None:
-        """Leaves the segment to the next writer."""
-        with self._writing, self._flushing:
-            self._leave()
-
-
-def take_over(path: Path) -> int | None:
-    """A segment opened and locked for its next writer; None while somebody writes to it, or where there are no locks."""
-    try:
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return None
-    if _lock(file):
-        with suppress(OSError):
-            if os.fstat(file).st_ino == path.stat().st_ino:  # else it was packed anew meanwhile
-                return file
-    os.close(file)
-    return None
-
-
-def _lock(file: int) -> bool:
-    if sys.platform != "linux":
-        return False
-    import fcntl
-
-    from contextrot.responses.claims import whole_file
-
-    try:
-        fcntl.fcntl(file, fcntl.F_OFD_SETLK, whole_file(fcntl.F_WRLCK))
-    except OSError:
-        return False
-    return True
 
 
 class Segments:
@@ -194,13 +73,28 @@ class Segments:
         self.look_again()
 
     def __len__(self) -> int:
-        """Number of records, superseded ones too."""
-        return len(self._places) + self._number
+        """Number of keys."""
+        self._fold()
+        return len(np.unique(self._places["hash"]))
+
+    def latest(self) -> Iterator[tuple[str, bytes]]:
+        """Key and JSON of each key's latest record, in the order in which they stand in the segments."""
+        self._fold()
+        places = self._places[np.lexsort((self._places["at"], self._places["hash"]))]
+        last = np.append(places["hash"][1:] != places["hash"][:-1], True)[: len(places)]
+        places = places[last]
+        for place in places[np.lexsort((places["offset"], places["segment"]))]:
+            segment, offset, length = (int(place[name]) for name in ("segment", "offset", "length"))
+            record = record_in(self._line(segment, offset, length))
+            if record is None:
+                self._tell(Damage(self._names[segment], offset, length))
+            else:
+                yield record[0], record[2]
 
     def get(self, key: str) -> bytes | None:
         """The JSON of a key's latest record; None if there is none that can be read."""
         with self._guard:
-            for at, offset, length, segment in sorted(self._places_of(_hash(key)), reverse=True):
+            for _, offset, length, segment in sorted(self._places_of(_hash(key)), reverse=True):
                 line = self._line(segment, offset, length)
                 record = record_in(line)
                 if record is None:
@@ -225,10 +119,10 @@ class Segments:
         """Takes in what writers have appended since the last look."""
         with self._guard:
             try:
-                found = sorted(entry.name for entry in os.scandir(self.folder) if entry.name.endswith(SUFFIX))
+                names = self.names()
             except OSError:
                 return
-            for name in found:
+            for name in names:
                 segment = self._segment(name)
                 with suppress(FileNotFoundError):
                     self._take_in(segment)
@@ -236,13 +130,18 @@ class Segments:
                 self._fold()
                 self._save_index()
 
+    def names(self) -> list[str]:
+        """The segments that there are. Raises OSError."""
+        with os.scandir(self.folder) as found:
+            return sorted(entry.name for entry in found if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False))
+
     def lines(self) -> Iterator[tuple[str, int, bytes]]:
-        """All lines, as name of the segment, offset and content without its end; a torn one at a segment's end too."""
-        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
-            with path.open("rb") as file:
+        """All lines, as name of the segment, offset and content with its end; a torn one at a segment's end too."""
+        for name in self.names() if self.folder.is_dir() else ():
+            with (self.folder / name).open("rb") as file:
                 offset = 0
-                for line in file:
-                    yield path.name, offset, line
+                while line := file.readline(LARGEST_RECORD):
+                    yield name, offset, line
                     offset += len(line)
 
     def verify(self) -> tuple[int, list[Damage]]:
@@ -341,7 +240,11 @@ class Segments:
             told = json.loads(head)
             crc = zlib.crc32(rows, zlib.crc32(json.dumps([told["names"], told["read"]]).encode()))
             sizes = [(self.folder / name).stat().st_size for name in told["names"]]
-            if told["format"] != _INDEX or told["crc"] != crc or any(size < read for size, read in zip(sizes, told["read"], strict=True)):
+            if (
+                told["format"] != _INDEX
+                or told["crc"] != crc
+                or any(size < read for size, read in zip(sizes, told["read"], strict=True))
+            ):
                 raise ValueError("it is damaged, or of other segments")
             self._places = np.frombuffer(rows, dtype=_PLACE)
             self._names, self._read = list(told["names"]), list(told["read"])
@@ -352,10 +255,7 @@ class Segments:
 
 
 def _hash(key: str) -> int:
-    try:
-        return int(key[:16], 16)
-    except ValueError:
-        return zlib.crc32(key.encode())
+    return int(key[:16], 16)
 
 
 def _places_in(data: Any, offset: int, segment: int) -> tuple[Any, list[tuple[int, int]]]:
