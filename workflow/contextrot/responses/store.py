@@ -174,6 +174,11 @@ class RequestStore:
                 "Free space or permissions (or set `request_store`), then run again; finished answers are kept."
             ) from error
 
+    def close(self) -> None:
+        """Leaves the packed file that this process writes to the next one; a later `put` opens one again."""
+        if self._opened is not None:
+            self._opened.close()
+
     def size(self) -> tuple[int, int]:
         """Number of stored answers, and their bytes on the disk."""
         sizes = [path.lstat().st_size for path in self.folder.glob("??/*.json")]
@@ -232,6 +237,7 @@ class StoreWriter:
         for _, answer in waiting:
             self._threads.submit(self._store.put, *answer)
         self._threads.shutdown()
+        self._store.close()
 
 
 def describe_store(folder: str | Path) -> str:
