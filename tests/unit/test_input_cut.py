@@ -15,7 +15,8 @@ from contextrot.judging.judge import judge_responses
 from contextrot.plan.runs import runs_of
 from contextrot.project import Project
 from contextrot.records import read_responses
-from contextrot.report.summary import readable, summarize_tier, write_summary
+from contextrot.report.summary import summarize_tier, write_summary
+from contextrot.report.summary_words import readable
 from contextrot.responses.collect import collect_responses
 from contextrot.responses.input_cut import counts_exactly, tell_audit
 from contextrot.responses.shards import gather_responses

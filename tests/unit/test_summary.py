@@ -7,7 +7,8 @@ from contextrot.plan.runs import runs_of
 from contextrot.project import Project
 from contextrot.records import Response, write_responses, write_table
 from contextrot.report.captions import Facts
-from contextrot.report.summary import duration, readable, summarize_tier, write_metrics_page, write_summary
+from contextrot.report.summary import summarize_tier, write_metrics_page, write_summary
+from contextrot.report.summary_words import duration, readable
 from contextrot.scores.score import aggregate
 
 MODELS = """

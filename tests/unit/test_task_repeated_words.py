@@ -64,10 +64,18 @@ def test_a_perfect_copy_scores_1_everywhere():
         "modified_word_present": 1.0,
         "position_accuracy": 1.0,
         "word_count_delta": 0.0,
+        "other_words": 0.0,
         "refusal": 0.0,
         "off_task": 0.0,
         "empty": 0.0,
     }
+
+
+def test_an_introduction_is_told_apart_from_the_copy_and_moves_no_position():
+    given = measure("Sure! Here is the text:\n\n" + text("apple", "apples", 25, 7), "apple", "apples", 25, 7)
+    assert (given["position_accuracy"], given["other_words"], given["modified_word_present"]) == (1, 1, 1)
+    cut = measure(text("apple", "apples", 25, 7)[:-2], "apple", "apples", 25, 7)
+    assert (cut["position_accuracy"], cut["other_words"]) == (1, 0)  # "app" at the end is cut off, not said
 
 
 def test_levenshtein_is_divided_by_the_longer_text():
@@ -93,7 +101,7 @@ def test_what_is_no_copy_counts_as_0_in_the_score_and_is_left_out_of_the_other_m
     assert {name: given.pop(name) for name in ("refusal", "off_task", "empty")} == {
         name: float(name == kind) for name in ("refusal", "off_task", "empty")
     }
-    assert set(given) == {"levenshtein", "modified_word_present", "position_accuracy", "word_count_delta"}
+    assert set(given) == {"levenshtein", "modified_word_present", "position_accuracy", "word_count_delta", "other_words"}
     assert set(given.values()) == {None}
 
 
@@ -106,7 +114,7 @@ def test_a_refusal_by_the_provider_is_a_refusal_whatever_its_text():
 def test_a_copy_with_a_preamble_is_no_refusal():
     given = measure("Here is the text: " + text("apple", "apples", 25, 3), "apple", "apples", 25, 3)
     assert given["refusal"] == 0
-    assert given["position_accuracy"] == 0
+    assert given["position_accuracy"] == 1  # counted from where the copy begins
     assert given["word_count_delta"] == -4
 
 

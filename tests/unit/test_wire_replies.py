@@ -207,6 +207,29 @@ def test_lines_of_objects_are_read_whatever_their_headers_call_them():
     assert reply.text == "yes"
 
 
+def test_a_stream_of_gemini_without_an_end_is_cut_and_a_blocked_prompt_refused():
+    failure, _ = send(dialects.gemini(None), "gemini", LitellmTransport)
+    assert failure.kind == "cut_stream"
+    blocked = {
+        "promptFeedback": {"blockReason": "OTHER"},
+        "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7},
+        "modelVersion": "m",
+    }
+    reply, _ = send(Said(body=events(blocked, done=False), headers=SSE), "gemini", LitellmTransport)
+    assert classify(reply)[0] == "refused"
+
+
+def test_an_answer_that_litellm_cannot_read_is_malformed_and_no_broken_connection():
+    start = {
+        "type": "message_start",
+        "message": {"id": "m", "type": "message", "role": "assistant", "content": [], "model": "m", "usage": None},
+    }
+    failure, _ = send(
+        Said(body=events(start, {"type": "message_stop"}, done=False, names=True), headers=SSE), "anthropic", LitellmTransport
+    )
+    assert failure.kind == "malformed"
+
+
 def test_litellm_loads_no_tokenizer_from_the_hub_for_llama_3(monkeypatch):
     from litellm import utils
 

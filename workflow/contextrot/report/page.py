@@ -20,7 +20,7 @@ from contextrot.records import write_text
 from contextrot.report.charts import chart_of, over_length, plain, specifications, title_of
 from contextrot.report.html_table import TEMPLATES
 from contextrot.report.page_rows import MEASURED, Room, json_in_html, rows_of
-from contextrot.report.summary import duration
+from contextrot.report.summary_words import duration
 from contextrot.report.trust import LIMITS, limit_in_words, trust_tables
 from contextrot.settings import TrustSettings
 

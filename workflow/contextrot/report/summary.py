@@ -12,7 +12,8 @@ from contextrot.plan.provenance import by_experiment, responses_summary
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
 from contextrot.report.html_table import html_table
-from contextrot.responses.input_cut import counts_exactly, what_to_set
+from contextrot.report.summary_words import NO_ANSWER, cut_note, format_note, missing, readable
+from contextrot.responses.input_cut import counts_exactly
 from contextrot.responses.length_audit import Count, audit_counts
 from contextrot.scores.rot_curves import DEFINITIONS, effective_length
 from contextrot.scores.score import read_scores, select
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 MOST_FORMAT_ERRORS = 0.1
 """Share of answers in no readable form above which a result is warned of."""
+ESTIMATED = ("estimated_tokens", "estimated_usd", "tokens")
 TOTALS = (("cost_usd", "cost_usd"), ("request_seconds", "total_seconds"))
-NO_ANSWER = ("truncated", "refused", "empty", "over_window", "input_cut", "ended_otherwise", "failed")
 
 
 def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], condition: str | None = None) -> dict[str, Any]:
@@ -74,7 +75,9 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], conditi
         row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
     if condition is not None and "scores.parquet" in files:
         row |= _of_condition(pd.read_parquet(files["scores.parquet"]), task.apart, condition)
-    row |= _estimated(Path(files["metrics.csv"]), run.model, run.experiment)
+    row |= dict.fromkeys(ESTIMATED)
+    if condition is None:
+        row |= _estimated(Path(files["metrics.csv"]), run.model, run.experiment)
     row |= _lengths(run.settings, files.get("scores.parquet"))
     if "samples.parquet" in files:
         import pyarrow.parquet as pq
@@ -117,7 +120,7 @@ def _of_condition(scores: pd.DataFrame, apart: str, condition: str) -> dict[str,
 
 def _estimated(metrics: Path, model: str, experiment: str) -> dict[str, Any]:
     """What the tier's cost estimate, if one was made, said of an experiment, and what it came to."""
-    found: dict[str, Any] = dict.fromkeys(("estimated_tokens", "estimated_usd", "tokens"))
+    found: dict[str, Any] = dict.fromkeys(ESTIMATED)
     with suppress(OSError, ValueError, KeyError, TypeError):
         estimates = json.loads((metrics.parents[2] / "cost_estimate.json").read_text(encoding="utf-8"))["estimates"]
         [estimate] = [e for e in estimates if (e["model"], e["experiment"], e["judge"]) == (model, experiment, None)]
@@ -127,40 +130,6 @@ def _estimated(metrics: Path, model: str, experiment: str) -> dict[str, Any]:
         actual = json.loads(metrics.with_name("token_summary.json").read_text(encoding="utf-8"))["models"][model]
         found["tokens"] = actual["input_tokens"] + actual["output_tokens"]
     return found
-
-
-def _against_estimate(row: Mapping[str, Any]) -> str:
-    if _missing(row["tokens"]):
-        return ""
-    if _missing(row["estimated_tokens"]) or not row["estimated_tokens"]:
-        return f"{int(row['tokens']):,}"
-    return f"{int(row['tokens']):,} ({row['tokens'] / row['estimated_tokens'] - 1:+.0%} of the estimate)"
-
-
-def readable(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary for people: titles, means with their intervals and n, failures in words."""
-    import pandas as pd
-
-    rows = []
-    for row in summary.to_dict("records"):
-        rows.append(
-            {
-                "Model": row["model_title"],
-                "Experiment": row["experiment_title"]
-                + ("" if _missing(row["condition"]) else f": {row['condition'].replace('_', ' ')}"),
-                "Score": _interval(row, "overall"),
-                "At the shortest": _at(row, "shortest"),
-                "At the longest": _at(row, "longest"),
-                "Effective length (RULER)": _effective(row, "ruler"),
-                "Effective length (NoLiMa)": _effective(row, "nolima"),
-                "Not answered": _failures(row),
-                "Lengths": _verified(row),
-                "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown" if row["hosted"] else "not billed"),
-                "Tokens (estimate)": _against_estimate(row),
-                "Time of requests": _known(row["request_seconds"], "{}", "unknown", duration),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def write_summary(
@@ -175,15 +144,15 @@ def write_summary(
     addresses = {run.model: run.settings.base_url for run in runs}
     table = readable(summary)
     cut = [
-        _cut_note(row, addresses[row["model"]])
+        cut_note(row, addresses[row["model"]])
         for row in summary.to_dict("records")
-        if row["input_cut"] and not _missing(row["input_cut"])
+        if row["input_cut"] and not missing(row["input_cut"])
     ]
-    formats = [_format_note(row) for row in summary.to_dict("records") if (row["format_errors"] or 0) > MOST_FORMAT_ERRORS]
+    formats = [format_note(row) for row in summary.to_dict("records") if (row["format_errors"] or 0) > MOST_FORMAT_ERRORS]
     notes = (
         cut
         + formats
-        + sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not _missing(row["note"])})
+        + sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not missing(row["note"])})
     )
     about = [
         f"Tier {tier}: {runs[0].tier_description}.",
@@ -222,14 +191,6 @@ def write_metrics_page(metrics_path: str | Path, facts: Facts, output: str | Pat
     ]
     title = f"{facts.model} — {facts.experiment}: metrics"
     write_text(output, html_table(table, title, about, facts.note, ["grouping", "measure"]))
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 45 s, 12 min, 3 h 20 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _effective_lengths(seed: int, run: Run, scores_path: Path | None, condition: str | None) -> dict[str, Any]:
@@ -272,33 +233,10 @@ def _lengths(model: ModelSettings, scores_path: Path | None) -> dict[str, Any]:
             exact = counts_exactly(model)
             audit = audit_counts([Count(*pair) if min(pair) > 0 else None for pair in pairs], exact)
             kept = scores.loc[scores["outcome"] == "input_cut", "server_prompt_tokens"].max()
-            kept = None if _missing(kept) else int(kept)
+            kept = None if missing(kept) else int(kept)
             values = (len(scores), audit.verified, audit.surplus_tokens, kept, not exact or audit.another_tokenizer)
             found = dict(zip(names, values, strict=True))
     return found
-
-
-def _verified(row: dict[str, Any]) -> str:
-    """Whether the server's counts agree with ours, in words."""
-    sent, verified, surplus = (row[name] for name in ("lengths_sent", "lengths_verified", "surplus_tokens"))
-    if _missing(sent) or not sent:
-        return ""
-    if not verified:
-        return "not verified: the server counts no prompt tokens"
-    text = "verified" if verified == sent else f"{verified:.0f} of {sent:.0f} verified"
-    text += " (estimates)" if row["estimated_lengths"] else ""
-    text += f", {row['input_cut']:.0f} cut" if row["input_cut"] and not _missing(row["input_cut"]) else ""
-    return text if _missing(surplus) else f"{text}, the server adds {surplus:,.0f} tokens"
-
-
-def _cut_note(row: dict[str, Any], base_url: str | None) -> str:
-    kept = None if _missing(row["kept_tokens"]) else int(row["kept_tokens"])
-    counted = "" if kept is None else f" (it counted {kept:,} tokens at most)"
-    advice = what_to_set(base_url, kept)
-    return (
-        f"{row['model_title']}, {row['experiment_title']}: the server cut the prompts of {row['input_cut']:.0f} of "
-        f"{row['answers']:.0f} answers{counted}; they count nowhere. {advice}"
-    )
 
 
 def _format_errors(metrics: pd.DataFrame) -> float | None:
@@ -308,24 +246,6 @@ def _format_errors(metrics: pd.DataFrame) -> float | None:
     return float((rows["value"] * rows["n"]).sum() / rows["n"].sum()) if len(rows) and rows["n"].sum() else None
 
 
-def _format_note(row: dict[str, Any]) -> str:
-    return (
-        f"{row['model_title']}, {row['experiment_title']}: {row['format_errors']:.0%} of the answers that should name one label name none, or "
-        "several; they count as wrong, so part of what the scores show may be the format, not the task."
-    )
-
-
-def _effective(row: dict[str, Any], name: str) -> str:
-    """An effective length with its interval; open where it reaches beyond the lengths that were measured."""
-    crossing, low, high, status = (row[f"effective_length_{name}{part}"] for part in ("", "_low", "_high", "_status"))
-    if _missing(status) or status == "unknown":
-        return ""
-    longest, shortest = f"{row['longest_length']:,.0f}", f"{row['shortest_length']:,.0f}"
-    text = {"beyond_longest": f"> {longest}", "below_shortest": f"< {shortest}"}.get(status) or f"{crossing:,.0f}"
-    ends = f"< {shortest}" if _missing(low) else f"{low:,.0f}", f"> {longest}" if _missing(high) else f"{high:,.0f}"
-    return f"{text} [{ends[0]}, {ends[1]}]"
-
-
 def _mean(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     """Value, interval and n of the first row, or nothing known."""
     first = rows.iloc[0] if len(rows) else {}
@@ -333,36 +253,6 @@ def _mean(name: str, rows: pd.DataFrame) -> dict[str, Any]:
         f"{name}_score{suffix}": first.get(part)
         for suffix, part in (("", "value"), ("_low", "low"), ("_high", "high"), ("_n", "n"))
     }
-
-
-def _interval(row: dict[str, Any], name: str) -> str:
-    value, low, high, n = (row[f"{name}_score{part}"] for part in ("", "_low", "_high", "_n"))
-    if _missing(value):
-        return ""
-    text = f"{value:.2f}"
-    if not _missing(low) and not _missing(high):
-        text += f" [{low:.2f}, {high:.2f}]"
-    return text if _missing(n) else f"{text}, n = {n:.0f}"
-
-
-def _at(row: dict[str, Any], name: str) -> str:
-    length, score = row[f"{name}_length"], _interval(row, name)
-    return "" if _missing(length) or not score else f"{length:,.0f}: {score}"
-
-
-def _failures(row: dict[str, Any]) -> str:
-    if _missing(row["answers"]):
-        return ""
-    counts = [f"{row[outcome]:.0f} {outcome.replace('_', ' ')}" for outcome in NO_ANSWER if row[outcome]]
-    return f"{', '.join(counts) or 'none'} of {row['answers']:.0f}"
-
-
-def _known(value: Any, form: str, otherwise: str, convert: Any = lambda value: value) -> str:
-    return otherwise if _missing(value) else form.format(convert(value))
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value != value
 
 
 def _markdown(table: pd.DataFrame) -> str:

@@ -14,13 +14,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from contextrot import secrets
 from contextrot.wire import ends, faults, meaning
-from contextrot.wire.event_stream import LARGEST_EVENT_BYTES, events_of
 from contextrot.wire.faults import Failure
+from contextrot.wire.heard import Heard, end_of_googles, in_googles_form, in_openais_form
 from contextrot.wire.meaning import Sent
 from contextrot.wire.reply import Reply
 
@@ -28,34 +28,6 @@ log = logging.getLogger(__name__)
 _LARGEST_ERROR = 2**16
 NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "ConnectionRefusedError", "gaierror"}
 """Classes of errors, of the libraries below litellm, that come before anything was sent."""
-
-
-@dataclass
-class Heard:
-    """What litellm was told while it read one answer, and does not pass on: raw ends, who answered behind a router, an error's object, the bytes."""
-
-    ends: list[str] = field(default_factory=list)
-    upstream: str | None = None
-    error: dict[str, Any] | None = None
-    answer: Any = None
-    content: bytearray = field(default_factory=bytearray)
-
-    def hear(self, answer: Any, data: bytes) -> None:
-        """Takes in bytes of an HTTP answer; of several, the last is kept."""
-        if self.answer is not answer:
-            self.answer, self.content = answer, bytearray()
-        if len(self.content) <= LARGEST_EVENT_BYTES:
-            self.content += data
-
-    def in_openais_form(self) -> list[dict[str, Any]]:
-        """The chunks of an answer in OpenAI's form, or its one object; none for another form, or for more than is kept."""
-        if len(self.content) > LARGEST_EVENT_BYTES:
-            return []
-        try:
-            chunks = [event.chunk for event in events_of(bytes(self.content)) if event.chunk is not None]
-        except Failure:
-            return []
-        return chunks if any(isinstance(chunk.get("choices"), list) and chunk["choices"] for chunk in chunks) else []
 
 
 _HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)
@@ -199,26 +171,32 @@ async def read(stream: Any, reply: Reply, begin: float, heard: Heard, sent: Sent
         if not any(getattr(chunk, "usage", None) for chunk in getattr(stream, "chunks", [])):
             reply.prompt_tokens = reply.completion_tokens = reply.reasoning_tokens = None
             reply.cached_tokens = reply.cache_written_tokens = None
-    if not _read_bytes(reply, heard, sent):
+    chunks = heard.chunks()
+    if in_openais_form(chunks):
+        _read_chunks(reply, chunks, sent)
+    elif in_googles_form(chunks):  # litellm reports "stop" for one that was cut
+        reply.finish_reason = end_of_googles(chunks)
+    else:
         reply.finish_reason = _end_of(stream, reply, heard.ends)
     reply.upstream = reply.upstream or heard.upstream
 
 
-def _read_bytes(reply: Reply, heard: Heard, sent: Sent | None) -> bool:
-    """Fills a reply from the bytes of an answer in OpenAI's form; false, and nothing done, for one in another."""
+def _read_chunks(reply: Reply, chunks: list[dict[str, Any]], sent: Sent | None) -> None:
+    """Fills a reply from chunks in OpenAI's form."""
     own = Reply()
-    for chunk in (chunks := heard.in_openais_form()):
+    for chunk in chunks:
         own.add(chunk, 0.0, sent=sent)
-    if chunks:
-        own.first_token_seconds, own.model = reply.first_token_seconds, own.model or reply.model
-        reply.__dict__.update(own.__dict__)
-    return bool(chunks)
+    own.first_token_seconds, own.model = reply.first_token_seconds, own.model or reply.model
+    reply.__dict__.update(own.__dict__)
 
 
 def is_whole(reply: Reply, heard: Heard, sent: Sent | None) -> bool:
     """Whether an answer that litellm stumbled over is whole and readable all the same; the reply then holds it."""
+    if not in_openais_form(chunks := heard.chunks()):
+        return False
     try:
-        return _read_bytes(reply, heard, sent) and bool(replace(reply).finish())
+        _read_chunks(reply, chunks, sent)
+        return bool(replace(reply).finish())
     except Failure:
         return False
 
@@ -289,8 +267,9 @@ def failure_of(error: BaseException, heard: Heard, sent: Sent | None = None) -> 
         if "UnsupportedParamsError" in names:
             return faults.BadRequest(failure.message, failure.status)
     if isinstance(failure, faults.ServerFault) and not answered:
-        if names & {"ReadError", "RemoteProtocolError", "ClientPayloadError", "ServerDisconnectedError"} and heard.ends:
-            return faults.CutStream(failure.message)
+        if heard.ends or heard.content:  # it had begun: what litellm then calls a connection's error may be its own
+            broke = names & {"ReadError", "RemoteProtocolError", "ClientPayloadError", "ServerDisconnectedError", "ReadTimeout"}
+            return (faults.CutStream if broke else faults.Malformed)(failure.message)
         if names & NEVER_CONNECTED:
             return faults.Unreachable(failure.message)
         if names & {"APIConnectionError", "ReadError", "RemoteProtocolError"}:

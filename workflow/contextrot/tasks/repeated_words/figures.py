@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 def draw_token_count_performance(context: FigureContext) -> Figure:
-    """Mean normalised Levenshtein similarity against the prompt's length, one line for each word pair."""
+    """Mean normalised Levenshtein similarity against the prompt's length, one line for each word pair; dotted, the share of copies that
+    have other words around them, whose similarity is lower for their form alone."""
     rows = select(context.metrics, "levenshtein", "pair", "count")
+    around = select(context.metrics, "other_words", "pair", "count")
     tokens = context.scores.groupby(["pair", "count"])["prompt_tokens"].mean().rename("tokens").reset_index()
     rows = rows.merge(tokens, on=["pair", "count"])
     figure, axes = new_figure(context)
@@ -25,6 +27,17 @@ def draw_token_count_performance(context: FigureContext) -> Figure:
     for index, (pair, line) in enumerate(pairs):
         x = aside(line["tokens"], rows["tokens"], index, len(pairs))
         line_with_interval(axes, x, line["value"], line["low"], line["high"], line["n"], label=pair, index=index)
+        framed = around[(around["pair"] == pair) & around["value"].gt(0)]
+        if len(framed):
+            of = line.merge(around[around["pair"] == pair][["count", "value"]], on="count", suffixes=("", "_around"))
+            axes.plot(
+                of["tokens"],
+                of["value_around"],
+                ":",
+                lw=0.8,
+                color=COLORS[index % len(COLORS)],
+                label=f"{pair}: with words around the copy",
+            )
     if not rows["value"].notna().any():
         note = "no points: no answer is a copy\n(empty, refused or off the task; see metrics.csv)"
         axes.text(0.5, 0.5, note, ha="center", va="center", color="#777777", transform=axes.transAxes)

@@ -12,6 +12,8 @@ Source: K. Hong, A. Troynikov, J. Huber (2025), Context Rot (Chroma). Deviations
 - An answer that is no copy is empty, refused or off the task (it says something else): `score` counts each of the three as 0, the other
   measures leave each of them out, and `empty`, `refusal` and `off_task` say how many there were. Chroma's filter takes what is off the
   task for a refusal.
+- `other_words` is the share of copies with words around them ("Sure, here is the text:"), which lower the similarity of a short text
+  more than that of a long one: form, not copying.
 - A text longer than the model's longest answer is not sent, instead of being left out of the account.
 """
 
@@ -82,9 +84,11 @@ class RepeatedWords(Task):
     judged = False
     groupings = [("count",), ("pair", "count"), ("count", "position_bin"), ("pair",), ()]
     measures = [
-        "score", "levenshtein", "modified_word_present", "position_accuracy", "word_count_delta", "refusal", "off_task", "empty",
+        "score", "levenshtein", "modified_word_present", "position_accuracy", "word_count_delta", "other_words", "refusal", "off_task", "empty",
     ]  # fmt: skip
-    ranges = dict.fromkeys(("levenshtein", "modified_word_present", "position_accuracy", "refusal", "off_task", "empty"), (0, 1))
+    ranges = dict.fromkeys(
+        ("levenshtein", "modified_word_present", "position_accuracy", "other_words", "refusal", "off_task", "empty"), (0, 1)
+    )
     length_column = "count"
     length_parameter = "counts"
     cluster_column = "pair"
@@ -168,6 +172,11 @@ def is_off_task(units: Sequence[str | None], common: str, count: int) -> bool:
     return None in units and units.count(common) < min(FEWEST_COPIED_WORDS, count / 2)
 
 
+def begin_of_copy(units: Sequence[str | None]) -> int:
+    """Where the copy begins behind an introduction ("Sure, here is the text:"): the first two known words in succession."""
+    return next((i for i in range(len(units) - 1) if units[i] is not None and units[i + 1] is not None), 0)
+
+
 def why_no_copy(answer: str | None, units: Sequence[str | None], common: str, count: int) -> str | None:
     """`refusal`, `empty` or `off_task` for an answer that is no copy; None for one that is, however bad."""
     if answer is None:
@@ -190,15 +199,16 @@ def measure(answer: str | None, common: str, modified: str, count: int, index: i
         score: normalised Levenshtein similarity, 0 for what is no copy (`why_no_copy`).
         levenshtein: 1 - distance / length of the longer text, in characters; None for what is no copy, as the next three.
         modified_word_present: 1 if the changed word stands anywhere.
-        position_accuracy: 1 if its first occurrence is where it should be; None if it is absent.
+        position_accuracy: 1 if its first occurrence is where it should be, counted from where the copy begins; None if it is absent.
         word_count_delta: words of the text less words of the answer.
+        other_words: 1 if a copy has words beside the two, its last one aside, which the limit may have cut; None for what is no copy.
         refusal, off_task, empty: 1 or 0.
     """
     units = units_of(answer or "", common, modified)
     why = why_no_copy(answer, units, common, count)
     kinds = {kind: float(kind == why) for kind in ("refusal", "off_task", "empty")}
     if why:
-        blank = dict.fromkeys(("levenshtein", "modified_word_present", "position_accuracy", "word_count_delta"))
+        blank = dict.fromkeys(("levenshtein", "modified_word_present", "position_accuracy", "word_count_delta", "other_words"))
         return {"score": 0.0, **blank, **kinds}
     gold = " ".join(modified if i == index else common for i in range(count))
     given = answer.strip()
@@ -208,7 +218,8 @@ def measure(answer: str | None, common: str, modified: str, count: int, index: i
         "score": similarity,
         "levenshtein": similarity,
         "modified_word_present": float(present),
-        "position_accuracy": float(units.index(modified) == index) if present else None,
+        "position_accuracy": float(units.index(modified) - begin_of_copy(units) == index) if present else None,
         "word_count_delta": float(len(gold.split()) - len(given.split())),
+        "other_words": float(None in units[:-1]),
         **kinds,
     }
