@@ -7,7 +7,7 @@ import regex
 from contextrot.matching.stance import abstains
 
 _ALSO = regex.compile(
-    r"\s*(?:,|;)?\s*(?:is|are|would be)?\s*(?:also|both|either is|either are)\s*(?:acceptable|accepted|fine|correct|right|ok)\b\.?",
+    r"\s*(?:,|;)?\s*(?:(?:is|are|would|could|may|can)\s*(?:be\s*)?)?(?:also|both|either is|either are)\s*(?:be\s*)?(?:acceptable|accepted|fine|correct|right|ok)\b\.?",
     regex.I,
 )
 _OR_IN_BRACKETS = regex.compile(r"\(\s*(?:or|also|oder|或|または|أو|या)\s+([^(),]+)(?:,[^()]*)?\)", regex.I)

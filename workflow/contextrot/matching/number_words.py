@@ -123,6 +123,8 @@ _REWRITTEN = [
         (r"\b(?:a\ |1\ )?half\ (?:of\ )?an?\ " + _AMOUNT, r"0.5 \1"),
         (r"\b(?:3|0\.75)[\ -]quarters?\ of\ an?\ " + _AMOUNT, r"0.75 \1"),
         (r"\b(?:a\ |1\ )?quarter\ (?:of\ )?an?\ " + _AMOUNT, r"0.25 \1"),
+        (r"\b(\d+)\ (euros?|dollars?|pounds?)\ and\ (\d\d)\ (?:cents?|pence)\b", r"\1.\3 \2"),
+        (r"\b(?:3|0\.75)[\ -]quarters?\b(?!\ (?:past|to)\b)(?=\ of\ (?:it|them|the|all|my|your)\b|\s*[.,!]|\s*$)", "75%"),
         (r"(?<![\d/.])1/3(?![\d/])", "a 3rd"),
         (r"(?<![\d/.])1/4(?![\d/])", "a quarter"),
         (r"\b(\d+)\ (met(?:re|er)s?|euros?|dollars?|pounds?)\ ([1-9]\d)(?=\s*(?:[.,;!?)]|$))", r"\1.\3 \2"),

@@ -109,6 +109,7 @@ def denied(text: str, start: int, end: int) -> bool:
         negators
         and len(before[negators[-1].end() :].split()) <= 8
         and not regex.search(r"\b(?:until|till|before)\s+(?:\w+\s+)?$", before)
+        and not (negators[-1][0] in ("used to", "no longer") and _NOW.search(before, negators[-1].end()))
     ):
         return True
     return bool(_NOT_AFTER.search(text[end:right])) or bool(

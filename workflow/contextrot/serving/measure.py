@@ -21,6 +21,7 @@ from contextrot.responses import kept_servers
 from contextrot.samples.tokenizers import tokenizer_of
 from contextrot.serving.benchmark import cross_check
 from contextrot.serving.cold import shared_tokens
+from contextrot.serving.exports import vllm_bench_lines
 from contextrot.serving.run import Run
 from contextrot.serving.yarn import stretched
 from contextrot.tasks.serving.codes import salted
@@ -42,7 +43,7 @@ def measure_mode(
     paths: tuple[Path, Path | None, Path],
     log_path: Path,
 ) -> None:
-    """Measures one mode and writes requests.parquet, parity.parquet, summary.json and run_metadata.json.
+    """Measures one server and writes requests.parquet, parity.parquet, summary.json, run_metadata.json and vllm_bench.jsonl.
 
     Args:
         task: with its parameters.
@@ -56,7 +57,13 @@ def measure_mode(
         RequestError: if nothing could be measured.
     """
     samples_path, parity_path, output = paths
-    settings = mode_settings(model, mode, task.parameters.yarn_factor)
+    variant = next((one for one in task.parameters.variants if one.name == mode), None)
+    if variant is None:
+        raise ConfigError(
+            f"{mode!r} is none of this experiment's servers: {', '.join(v.name for v in task.parameters.variants)}."
+        )
+    varied = model.model_copy(update={"engine_options": variant.applied(model.engine_options)})
+    settings = mode_settings(varied, variant.mode, task.parameters.yarn_factor)
     note = {"note": SIMULATED} if engines.of(settings).rates else {}
     samples = read_samples(samples_path)
     parity = [s for s in read_samples(parity_path) if s.fits_window] if parity_path else []
@@ -90,6 +97,7 @@ def measure_mode(
         **{name: about["runs"][0][name] for name in ("model", "experiment")},
         "tier": about["tier"],
         "mode": mode,
+        "varied": variant.options or None,
         "engine": settings.engine,
         "versions": details.get("versions"),
         "connector": details.get("connector"),
@@ -111,6 +119,14 @@ def measure_mode(
     write_table(output / "requests.parquet", requests)
     columns = ["sample_id", "mode", "text", "prompt_tokens", "completion_tokens", "finish_reason"]
     write_table(output / "parity.parquet", pd.DataFrame(answers, columns=columns))
+    named = {
+        "date": about.get("created"),
+        "model_id": settings.name,
+        "tokenizer_id": settings.tokenizer or settings.name,
+        "burstiness": task.parameters.burstiness,
+        **note,
+    }
+    write_text(output / "vllm_bench.jsonl", vllm_bench_lines(requests, named, task.parameters.limits))
     write_text(output / "run_metadata.json", as_json(metadata(about, mode, task, details) | note))
     write_text(output / "summary.json", as_json(summary))
 

@@ -21,7 +21,7 @@ from contextrot.samples.prompts import SCATTERED_FACTS, SCATTERED_FACTS_HINTS
 from contextrot.samples.published import Recorded
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.babilong.scoring import PUBLISHED_LABELS, is_right, read_published
-from contextrot.tasks.babilong.world import LABELS, story
+from contextrot.tasks.babilong.world import LABELS, story, without_facts
 
 
 class BabilongParameters(Parameters):
@@ -66,7 +66,10 @@ class Babilong(Task):
         p = self.parameters
         if p.answers:
             return self._published(context)
-        pool = SentencePool(topic_documents(p.topic, context.data), context.tokenizer)
+        documents = without_facts(topic_documents(p.topic, context.data))
+        if not documents:
+            raise ConfigError(f"topic {p.topic!r}: every sentence names one of the stories' people; take another topic.")
+        pool = SentencePool(documents, context.tokenizer)
         return [
             self._sample(context, pool, kind, length, repeat)
             for kind, length, repeat in product(p.kinds, p.lengths, range(p.repeats))

@@ -6,6 +6,7 @@ relations. Answers are computed from the state of the world that the facts leave
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,12 +31,19 @@ TAKES = ("{who} picked up the {thing}.", "{who} took the {thing}.", "{who} grabb
 DROPS = ("{who} put down the {thing}.", "{who} left the {thing} there.", "{who} dropped the {thing}.")
 GIVES = ("{who} handed the {thing} to {whom}.", "{who} gave the {thing} to {whom}.", "{who} passed the {thing} to {whom}.")
 RELATION = "The {a} is {way} of the {b}."
+_FACT_OF_FILLER = re.compile(rf"\b({'|'.join(PEOPLE)})\b|\bis ({'|'.join(WAYS)}) of\b")
 KINDS = ("qa1", "qa2", "qa3", "qa4", "qa5")
 LABELS = {**dict.fromkeys(KINDS[:4], PLACES), "qa5": (*PEOPLE, *THINGS)}
 """Kind -> all possible answers."""
 STORY_FACTS = {"qa1": (4, 10), "qa2": (8, 20), "qa3": (14, 30), "qa4": (2, 2), "qa5": (8, 20)}
 """Kind -> fewest and most facts of a story."""
 MAX_TRIES = 1_000
+
+
+def without_facts(documents: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The documents without the sentences that name one of the PEOPLE, or say where one thing lies from another."""
+    kept = [[sentence for sentence in document if not _FACT_OF_FILLER.search(sentence)] for document in documents]
+    return [document for document in kept if document]
 
 
 @dataclass(frozen=True)
