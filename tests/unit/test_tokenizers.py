@@ -77,7 +77,9 @@ def test_special_tokens_are_named_in_templates_however_they_are_written(folder):
         "special": True,
     }
     path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token": written, "sep_token": None, "add_bos_token": True}))
-    (folder / "chat_template.jinja").write_text("{{ bos_token }}|{{ eos_token }}|{{ sep_token }}|{% for m in messages %}{{ m.content }}{% endfor %}")
+    (folder / "chat_template.jinja").write_text(
+        "{{ bos_token }}|{{ eos_token }}|{{ sep_token }}|{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
     light, full = load_tokenizer(str(folder)), HuggingFaceTokenizer(str(folder))
     assert isinstance(light, FolderTokenizer)
     assert light.render_chat(CHAT) == full.render_chat(CHAT)
