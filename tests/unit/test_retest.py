@@ -15,7 +15,9 @@ from tests.unit.test_remedies import Scripted, context_of
 
 def test_each_time_is_the_same_prompt_and_a_request_of_its_own(embedded_tokenizer, data):
     kind = tasks.load("retest")
-    task = kind(kind.Parameters(of="niah", parameters={"lengths": [500], "depths": [50], "needles": ["restaurant_high"]}, times=3))
+    task = kind(
+        kind.Parameters(of="niah", parameters={"lengths": [500], "depths": [50], "needles": ["restaurant_high"]}, times=3)
+    )
     samples = task.samples(context_of(embedded_tokenizer, data))
     assert len(samples) == len({s.sample_id for s in samples}) == 3 and len({str(s.messages) for s in samples}) == 1
     askers = [Scripted(sample, embedded_tokenizer) for sample in samples]
@@ -44,7 +46,13 @@ def of(frame):
 
 def test_answers_that_are_always_the_same_vary_between_prompts_alone():
     found = of(rows([[1, 1, 1], [0, 0, 0], [1, 1, 1], [0, 0, 0]]))
-    assert (found["same_text"], found["flips"], found["disagreement"], found["variance_within"], found["reliability"]) == (1, 0, 0, 0, 1)
+    assert (found["same_text"], found["flips"], found["disagreement"], found["variance_within"], found["reliability"]) == (
+        1,
+        0,
+        0,
+        0,
+        1,
+    )
     assert found["variance_between"] == pytest.approx(1 / 3)
 
 
