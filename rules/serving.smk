@@ -1,7 +1,7 @@
 # samples.parquet -> {mode}/summary.json, ... -> scores.parquet, parity.json -> report_latest.md: the engine's own speed.
 # A measurement on the CPU takes all cores, one on a GPU the GPU, so that nothing else of the workflow is measured with it.
 
-from contextrot.plan.serving import MODES
+from contextrot.plan.serving import MODE
 
 
 ruleorder: join_modes > score_responses
@@ -18,12 +18,13 @@ rule measure_mode:
         f"{plan.serving.folder}/{{mode}}/parity.parquet",
         f"{plan.serving.folder}/{{mode}}/summary.json",
         f"{plan.serving.folder}/{{mode}}/run_metadata.json",
+        f"{plan.serving.folder}/{{mode}}/vllm_bench.jsonl",
     log:
         f"{LOGS}/measure_mode-{{mode}}.log",
     benchmark:
         f"{BENCHMARKS}/measure_mode-{{mode}}.tsv"
     wildcard_constraints:
-        mode=any_of(MODES),
+        mode=MODE,
     conda:
         "../envs/contextrot.yaml"
     threads: plan.serving.threads
@@ -50,6 +51,7 @@ rule join_modes:
         metrics=f"{plan.serving.folder}/metrics.csv",
         responses=f"{plan.serving.folder}/responses.parquet",
         parity=f"{plan.serving.folder}/parity.json",
+        pairs=f"{plan.serving.folder}/pairs.csv",
         dashboard=f"{plan.serving.folder}/token_dashboard.txt",
         summary=f"{plan.serving.folder}/token_summary.json",
     log:
@@ -71,6 +73,7 @@ rule report_serving:
     input:
         metrics=f"{EXPERIMENT}/metrics.csv",
         parity=f"{EXPERIMENT}/parity.json",
+        pairs=f"{EXPERIMENT}/pairs.csv",
         summaries=plan.serving.of_modes("summary.json"),
         metadata=plan.serving.of_modes("run_metadata.json"),
     output:

@@ -17,6 +17,7 @@ LLAMA_SERVER = (
 NEEDS = {
     "vllm": ((ROOT / ".venv-vllm/bin/python").exists(), "vLLM: make vllm-cpu"),
     "llama_cpp": (LLAMA_SERVER and (ROOT / "data/models/smollm2/model.safetensors").exists(), "them: make llama-server smollm2"),
+    "gpu": (bool(shutil.which("nvidia-smi")), "an NVIDIA GPU with its driver, and vLLM for it: envs/vllm.yaml"),
     "slurm": (bool(shutil.which("slurmctld")) and os.geteuid() == 0, "SLURM, and root to start it: apt-get install slurm-wlm"),
     "browser": (
         bool(shutil.which("chromium") and shutil.which("chromedriver")),

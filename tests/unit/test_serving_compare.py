@@ -5,6 +5,7 @@ from contextrot.errors import DataError
 from contextrot.records import read_responses
 from contextrot.serving.compare import compare_texts, interval, join_modes, render_report
 from contextrot.serving.measure import SIMULATED, as_json
+from contextrot.tasks.serving.pairs import compare_pairs
 from contextrot.tasks.serving.summary import summarize_requests
 
 
@@ -19,7 +20,7 @@ def table(mode, ids=("a", "b")):
             "turn": 0, "sample_id": ids, "mode": mode, "length": 100, "concurrency": 1, "repeat": 0, "index": range(n), "outcome": "answered",
             "unjudged": False, "target_tokens": 100, "prompt_tokens": 100, "server_prompt_tokens": 100, "completion_tokens": 3,
             "cached_tokens": 0, "ttft_seconds": [1.0 + i for i in range(n)], "tpot_seconds": 0.5, "itl_seconds": [[0.5, 0.5]] * n,
-            "end_to_end_seconds": 2.0, "text": "t", "finish_reason": "length", "group_seconds": 4.0,
+            "end_to_end_seconds": 2.0, "text": "t", "finish_reason": "length", "group_seconds": 4.0, "warm": False,
         }
     )  # fmt: skip
 
@@ -54,7 +55,7 @@ def test_one_mode_compares_nothing():
 
 def test_modes_are_joined_with_a_response_for_each_request(tmp_path):
     folders = [folder(tmp_path, mode, table(mode), [("a", "x")]) for mode in ("aggregated", "disaggregated")]
-    paths = [tmp_path / name for name in ("scores.parquet", "responses.parquet", "parity.json")]
+    paths = [tmp_path / name for name in ("scores.parquet", "responses.parquet", "parity.json", "pairs.csv")]
     join_modes(folders, "vllm", "m", *paths)
     assert len(pd.read_parquet(paths[0])) == 4
     responses = read_responses(paths[1])
@@ -70,7 +71,7 @@ def test_modes_with_other_prompts_are_not_compared(tmp_path):
         folder(tmp_path, "disaggregated", table("disaggregated", ("a", "c"))),
     ]
     with pytest.raises(DataError, match="same prompts"):
-        join_modes(folders, "vllm", "m", *[tmp_path / name for name in "123"])
+        join_modes(folders, "vllm", "m", *[tmp_path / name for name in "1234"])
 
 
 def report(note=None):
@@ -100,7 +101,14 @@ def report(note=None):
         "machine": {"cpu": "a CPU", "cores": 2, "gpus": []}, "engine": {"versions": {"vllm": "0.32.0"}},
         "environment": {"HF_HOME": "/cache"},
     }  # fmt: skip
-    return render_report(("Model", "Experiment"), summarize_requests(requests), summaries, metadata, compare_texts(answers()))
+    return render_report(
+        ("Model", "Experiment"),
+        summarize_requests(requests),
+        summaries,
+        metadata,
+        compare_texts(answers()),
+        compare_pairs(requests),
+    )
 
 
 def test_the_report_says_what_ran_what_was_loaded_and_what_changed():

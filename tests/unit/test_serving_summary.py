@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contextrot.tasks.serving.summary import deltas, rates, summarize_requests
+from contextrot.tasks.serving.summary import deltas, kept_up, rates, summarize_requests
 
 
 def requests(
@@ -114,3 +114,32 @@ def test_intervals_apart_are_marked():
 
 def test_one_mode_has_no_deltas():
     assert deltas(summarize_requests(requests())).empty
+
+
+def open_loop(rate, seconds_each=0.1, n=200, servers=1):
+    """Requests at an even gap to servers that take a fixed time each."""
+    due = np.arange(n) / rate
+    free, ends = [0.0] * servers, []
+    for at in due:
+        begin = max(min(free), at)
+        free[free.index(min(free))] = begin + seconds_each
+        ends.append(begin + seconds_each - at)
+    return pd.DataFrame(
+        {"mode": "aggregated", "length": 100, "rate": float(rate), "repeat": 0, "outcome": "answered", "start_seconds": due,
+         "end_to_end_seconds": ends, "late_seconds": 0.002}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("rate", "saturated"), [(5, False), (9.5, False), (13, True), (40, True)])
+def test_a_server_that_does_not_keep_up_is_told(rate, saturated):
+    [entry] = kept_up(open_loop(rate))
+    assert entry["saturated"] is saturated
+    assert entry["late_seconds_max"] == 0.002
+
+
+def test_long_answers_to_few_requests_are_no_saturation():
+    assert kept_up(open_loop(20, seconds_each=5, n=8, servers=8))[0]["saturated"] is None
+
+
+def test_a_closed_loop_cannot_be_told_to_keep_up():
+    assert kept_up(requests()) == []

@@ -10,8 +10,10 @@ from contextrot.plan.paths import EXPERIMENT, folder_of
 from contextrot.plan.scores import SCORING
 from contextrot.plan.stage import Lookup, Stage, cached_hash
 from contextrot.secrets import public
+from contextrot.tasks.serving.variants import PATTERN
 
-MODES = ["aggregated", "disaggregated"]
+MODE = PATTERN
+"""What the folders of an experiment's servers are called."""
 NOT_MEASURED = {"title", "price", "overrides", "shards"}
 """Settings of a model that change nothing of its speed."""
 
@@ -45,8 +47,8 @@ class Serving(Stage):
         return f"results/{wildcards.tier}/{wildcards.model}/{experiment}/samples.parquet"
 
     def of_modes(self, name: str) -> Lookup:
-        """A file of each mode that is measured."""
-        return lambda wildcards: [f"{EXPERIMENT}/{mode}/{name}" for mode in self.task(wildcards).parameters.modes]
+        """A file of each server that is measured."""
+        return lambda wildcards: [f"{EXPERIMENT}/{one.name}/{name}" for one in self.task(wildcards).parameters.variants]
 
     def threads(self, wildcards: Any) -> int:
         """All cores, so that nothing else of the workflow is measured with it; beside a GPU 8."""

@@ -224,7 +224,7 @@ class Client:
             if response.outcome != "over_window":
                 await self._writer.put(key, self._kept(body, repeat), response)
                 if self.whose:
-                    self.whose.kept(self.store.path(key))
+                    self.whose.kept(partial(self.store.forget, key))
             self.usage.record(key, response)
         except ContextRotError as error:
             self.stopped = error

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from contextrot.scores.clusters import score_interval, t_quantile
+from contextrot.scores.clusters import LEAST_SHARE, share_interval
 from contextrot.scores.length_curve import Counts, Criterion, Crossing, crossing
 from contextrot.scores.length_posterior import Grid, fitted
 
@@ -109,22 +109,23 @@ def next_step(search: Search, counts: Counts | None, done_rounds: int, spent: fl
         if done_rounds:
             return Step(Crossing(reason="no row counts"), verdict="dead", reason="No answer counts: see the outcomes.")
         return _ask(search, None, Crossing(), spent, SHRINK)
-    found = crossing(counts, search.criterion, ends=(float(search.lengths[0]), float(search.lengths[-1])))
+    ends = float(search.lengths[0]), float(search.lengths[-1])
+    found, cautious = (crossing(counts, search.criterion, ends=ends, least_share=share) for share in (LEAST_SHARE, 1.0))
     ended = _verdict(search, counts, found)
     if ended is not None:
         return Step(found, verdict=ended[0], reason=ended[1])
-    if found.factor <= search.width:
+    if max(found.factor, cautious.factor) <= search.width:
         return Step(
             found, verdict="found", reason=f"The interval is a factor of {found.factor:.2f} wide, {search.width:g} was wanted."
         )
     if done_rounds >= search.max_rounds:
         return Step(found, verdict="rounds", reason=f"{done_rounds} rounds were asked, which is the limit. {_still(found)}")
-    share = 1.0 if found.sampling_share is None else found.sampling_share
+    share = 1.0 if cautious.sampling_share is None else cautious.sampling_share
     wanted = SHRINK
-    if not math.isfinite(found.factor) and done_rounds >= 2 and share < OPEN_NEEDLES_SHARE:
+    if not math.isfinite(cautious.factor) and done_rounds >= 2 and share < OPEN_NEEDLES_SHARE:
         return Step(found, verdict="needles", reason=f"{_needles(counts)} {_still(found)}")
-    if math.isfinite(found.factor):
-        ratio = (math.log(search.width) / math.log(found.factor)) ** 2
+    if math.isfinite(cautious.factor):
+        ratio = (math.log(search.width) / math.log(cautious.factor)) ** 2
         wanted = (ratio - (1 - share)) / max(share, 1e-3)  # of the variance that more answers can take away
         if wanted <= OUT_OF_REACH and share < FEW_NEEDLES_SHARE:
             return Step(
@@ -197,8 +198,8 @@ def length_intervals(counts: Counts, confidence: float) -> tuple[np.ndarray, np.
         mean = totals.sum() / n
         variance = count / (count - 1) * np.square(totals - sizes * mean).sum() / n**2
         alone = mean * (1 - mean) / n
-        effect = max(variance / alone, 0.5) if alone > 0 else 1.0
-        low[j], high[j] = score_interval(float(mean), float(n), effect, t_quantile(0.5 + confidence / 2, count - 1))
+        effect = max(variance / alone, 0.5) if alone > 0 else None  # few answers at a length: 0.5 at least
+        low[j], high[j] = share_interval(float(mean), float(n), effect, count - 1, confidence)
     return low, high
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from contextrot.scores.clusters import score_interval
+from contextrot.scores.stats import wilson_interval
 
 VERDICTS = ("right", "wrong", "unjudged")
 DRAWS = 20_000
@@ -92,7 +92,7 @@ def calibrate(
     called_right = int((cell == 0).sum())
     share = called_right / n
     effective = n / max(design_effect, 1e-9)
-    naive = Estimate(share, *score_interval(share, n, max(design_effect, 1e-9), Z))
+    naive = Estimate(share, *wilson_interval(share * effective, effective))
     counts = np.array([(cell == k).sum() for k in range(3)] + [never_right], dtype=float)
     empty = [VERDICTS[k] for k in range(3) if counts[k] and not (known & (cell == k)).any()]
     if empty:

@@ -7,8 +7,8 @@ for is the choice of clusters: needles (`kind`: other needles of the kind would 
 the needles that were asked, and no others).
 
 Sources: R. M. Bell, D. F. McCaffrey (2002), Bias reduction in standard errors for linear regression with multi-stage samples; E. L. Korn,
-B. I. Graubard (1998), Confidence intervals for proportions with small expected number of positive counts estimated from survey data
-(a score interval with the design effect; here Wilson's with t in place of z).
+B. I. Graubard (1998), Confidence intervals for proportions with small expected number of positive counts estimated from survey data;
+T. Lumley (2010), Complex Surveys (`svyciprop`, an interval in log-odds by the delta method, with t).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from contextrot.scores.stats import DRAWS, PairedDifference, Rank, mcnemar, plac
 Population = Literal["kind", "these"]
 FEW_CLUSTERS = 8
 """Below so many needles an interval for their kind is wide and leans on few degrees of freedom; whoever shows it warns."""
-LEAST_SHARE = 0.25
+LEAST_SHARE = 0.1
 """The variance between clusters is taken as at least this share of what independent answers would have: equal clusters are chance."""
 
 
@@ -76,7 +76,7 @@ def clustered_mean(
     Args:
         values: shape (n,).
         clusters: shape (n,), which cluster each row is of.
-        limits: the smallest and largest value that there can be; the interval then is a score interval and never beyond them.
+        limits: the smallest and largest value that there can be; the interval then is one of log-odds and never beyond them.
     """
     values = np.asarray(values, float)
     if not len(values):
@@ -88,27 +88,38 @@ def clustered_mean(
         return ClusteredMean(mean, *wilson_interval(float(totals.sum()), n, confidence), n, count, 1.0)
     if count < 2:
         return ClusteredMean(mean, n=n, clusters=count)
-    t = t_quantile(0.5 + confidence / 2, degrees_of_freedom(sizes))
+    degrees = degrees_of_freedom(sizes)
     variance = count / (count - 1) * float(np.square(totals - sizes * mean).sum()) / n**2
     if limits is None:
-        half = t * math.sqrt(variance)
+        half = t_quantile(0.5 + confidence / 2, degrees) * math.sqrt(variance)
         alone = float(np.var(values, ddof=1)) / n
         return ClusteredMean(mean, mean - half, mean + half, n, count, variance / alone if alone > 0 else None)
     smallest, largest = limits
     share = min(max((mean - smallest) / (largest - smallest), 0.0), 1.0)
     most = share * (1 - share)  # the variance of one answer that is right or wrong; others have less
     effect = variance / (largest - smallest) ** 2 / (most / n) if most > 1e-12 else None
-    low, high = score_interval(share, n, 1.0 if effect is None else max(effect, LEAST_SHARE), t)
+    low, high = share_interval(share, n, effect, degrees, confidence)
     low, high = (smallest + end * (largest - smallest) for end in (low, high))
     return ClusteredMean(mean, low, high, n, count, effect)
 
 
-def score_interval(share: float, n: float, design_effect: float, t: float) -> tuple[float, float]:
-    """Wilson's interval of a share with n / design_effect answers, and t in place of z."""
-    spread = t**2 * design_effect / n
-    center = (share + spread / 2) / (1 + spread)
-    half = math.sqrt(max(share * (1 - share) * spread + spread**2 / 4, 0.0)) / (1 + spread)
-    return 0.0 if share <= 0 else max(0.0, center - half), 1.0 if share >= 1 else min(1.0, center + half)
+def share_interval(
+    share: float, n: float, design_effect: float | None, degrees: float, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Interval of a share of n answers whose variance is `design_effect` times that of independent ones.
+
+    In log-odds, where shares near 0 and 1 spread evenly, round the share with one answer more of each kind. A share of 0 or 1, whose design
+    effect nobody knows, has Wilson's.
+    """
+    if design_effect is None or not 0 < share < 1:
+        low, high = wilson_interval(share * n, n, confidence)
+        return (0.0, 1.0) if low is None or high is None else (low, high)
+    middle = (share * n + 1) / (n + 2)
+    variance = max(share * (1 - share) * design_effect, middle * (1 - middle) * LEAST_SHARE) / n
+    half = t_quantile(0.5 + confidence / 2, degrees) * math.sqrt(variance) / (middle * (1 - middle))
+    center = math.log(middle / (1 - middle))
+    low, high = (1 / (1 + math.exp(-(center + end))) for end in (-half, half))
+    return min(low, share), max(high, share)
 
 
 def clustered_difference(

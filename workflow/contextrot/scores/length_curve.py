@@ -1,32 +1,30 @@
 """Where a curve of scores falls below a threshold, with an interval that holds for other needles of the kind.
 
-A four-parameter logistic curve in log length (length_posterior) is fitted to all answers, and once more without each cluster. By that
-jackknife its distance from the threshold, in log-odds, has a variance at every length, and the interval is all lengths at which the
-distance is not significant by Student's t with K - 1 degrees of freedom: Fieller's interval, which is open at an end where the data
-exclude no length. A threshold that is a share of the score at the shortest length is left out and fitted along with the curve. Where the
-curve passes in one leap between two tested lengths, the interval holds the whole gap: nothing was measured in it.
+A curve without a formula (smooth_curve) is fitted to all answers. Its distance from the threshold, in log-odds, has a variance at every
+length, between clusters and by what was not measured, and the interval is all lengths at which the distance is not significant by
+Student's t: Fieller's interval, which is open at an end where the data exclude no length. A threshold that is a share of the score at the
+shortest length moves along with that score. Where the curve passes in one leap between two tested lengths, the interval holds the whole
+gap: nothing was measured in it.
 
-Sources: E. C. Fieller (1954), Some problems in interval estimation; R. G. Miller (1974), The jackknife, a review.
+Source: E. C. Fieller (1954), Some problems in interval estimation.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from contextrot.scores.clusters import degrees_of_freedom, t_quantile
-from contextrot.scores.length_posterior import fitted
+from contextrot.scores.clusters import LEAST_SHARE, degrees_of_freedom
+from contextrot.scores.smooth_curve import SmoothCurve
 
 STEPS_PER_OCTAVE = 32
 """Resolution of the interval's ends."""
-LEAP = 0.35
+LEAP = 0.25
 """A fall of the fitted score between two neighbouring tested lengths that may as well be a step."""
-LEAST_VARIANCE = 1.0
-"""The variance between clusters is taken as at least this share of that by sampling alone: equal clusters are chance."""
 NEAR_OCTAVES = 1.0
 """Answers so near the crossing say how many of a cluster's count there."""
 
@@ -126,11 +124,19 @@ class Counts:
         return self.totals.sum(axis=0) / self.n
 
 
-def crossing(counts: Counts, criterion: Criterion, confidence: float = 0.95, ends: tuple[float, float] | None = None) -> Crossing:
+def crossing(
+    counts: Counts,
+    criterion: Criterion,
+    confidence: float = 0.95,
+    ends: tuple[float, float] | None = None,
+    least_share: float = LEAST_SHARE,
+) -> Crossing:
     """The length at which the curve crosses the criterion's threshold.
 
     Args:
         ends: shortest and longest length of interest; those that were tested without it.
+        least_share: the variance between clusters is taken as at least this share of what independent answers would have. Whoever stops at a
+            narrow interval takes 1, because the luckiest of several looks is narrow by chance.
     """
     if not len(counts.lengths):
         return Crossing(reason="no row counts")
@@ -147,20 +153,22 @@ def crossing(counts: Counts, criterion: Criterion, confidence: float = 0.95, end
         return Crossing(reason="only one length", **common)
     first, last = (counts.octaves[0], counts.octaves[-1]) if ends is None else np.log2(np.array(ends) + counts.shift)
     places = np.arange(first, last + 0.999 / STEPS_PER_OCTAVE, 1 / STEPS_PER_OCTAVE).clip(max=last)
-    distance, variance, sampling, share = _distances(counts, criterion, places)
+    found = SmoothCurve.of(counts.octaves, counts.totals, counts.sizes).distance(places, criterion.level, criterion.relative)
+    found = replace(found, between=np.maximum(found.between, least_share * found.sampling))
+    distance, variance = found.mean, found.variance
     status, at = "within", int(np.argmax(distance <= 0))
     if distance[0] <= 0:
         status, at = "below_shortest", 0
     elif distance[-1] > 0:
         status, at = "beyond_longest", len(places) - 1
     near = np.abs(counts.octaves - places[at]) <= NEAR_OCTAVES
-    degrees = degrees_of_freedom((counts.sizes * near).sum(axis=1) + 1e-9) if clusters > 1 else 1.0
-    possible = distance**2 <= t_quantile(0.5 + confidence / 2, degrees) ** 2 * variance
+    degrees = found.degrees(degrees_of_freedom((counts.sizes * near).sum(axis=1) + 1e-9) if clusters > 1 else 1.0)
+    possible = distance**2 <= np.square(t_quantiles(0.5 + confidence / 2, degrees)) * variance
     possible[at] = True
     low = at - int(np.argmin(np.append(possible[: at + 1][::-1], False))) + 1
     high = at + int(np.argmin(np.append(possible[at:], False))) - 1
     low_place, high_place = float(places[low]), float(places[high])
-    leap = _leap(counts, low_place, high_place, places, share, float(common["threshold"])) if status == "within" else None
+    leap = _leap(counts, low_place, high_place, places, found.share, float(common["threshold"])) if status == "within" else None
     if leap:
         low_place, high_place = min(low_place, leap[0]), max(high_place, leap[1])
     known_low = clusters > 1 and low > 0
@@ -171,31 +179,17 @@ def crossing(counts: Counts, criterion: Criterion, confidence: float = 0.95, end
         high=float(2**high_place - counts.shift) if known_high else None,
         status=status,
         reason="" if clusters > 1 else "a single cluster says nothing of others",
-        sampling_share=float(min(1.0, sampling[at] / variance[at])),
+        sampling_share=float(min(1.0, (found.sampling + found.smoothing)[at] / variance[at])),
         leap=tuple(float(2**end - counts.shift) for end in leap) if leap else None,
         **common,
     )
 
 
-def _distances(counts: Counts, criterion: Criterion, places: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Log-odds of the fitted curve above the threshold, its variance between clusters, that of sampling alone, and the curve, (Z,) each."""
-    whole = [table.sum(axis=0) for table in (counts.totals, counts.sizes)]
-    totals, sizes = (np.vstack([w, w - t]) for w, t in zip(whole, (counts.totals, counts.sizes), strict=True))  # (1 + K, J)
-    octaves = counts.octaves
-    grid, weights = fitted(octaves, totals, sizes, (float(places[0]), float(places[-1])))
-    curves = grid.probabilities(places)  # (G, Z)
-    share = weights @ curves  # (1 + K, Z)
-    base = (totals[:, 0] + 0.25) / (sizes[:, 0] + 0.5)
-    level = np.clip(np.broadcast_to(criterion.threshold(base), base.shape), 1e-3, 1 - 1e-3)
-    distance = log_odds(share) - log_odds(level)[:, None]
-    left_out = distance[1:]
-    variance = np.square(left_out - distance[0]).sum(axis=0)  # without (K - 1) / K: few clusters tell too little of their spread
-    spread = weights[0] @ np.square(curves) - share[0] ** 2
-    sampling = spread / np.square(share[0] * (1 - share[0]))
-    if criterion.relative:
-        slope = criterion.level / (level[0] * (1 - level[0]))
-        sampling = sampling + slope**2 * base[0] * (1 - base[0]) / sizes[0, 0]
-    return distance[0], np.maximum(variance, LEAST_VARIANCE * sampling), sampling, share[0]
+def t_quantiles(probability: float, degrees: np.ndarray) -> np.ndarray:
+    """Quantiles of Student's t."""
+    from scipy.special import stdtrit
+
+    return np.asarray(stdtrit(degrees, probability))
 
 
 def _leap(
@@ -209,8 +203,3 @@ def _leap(
     if not steep.any():
         return None
     return float(z[:-1][steep][0]), float(z[1:][steep][-1])
-
-
-def log_odds(share: np.ndarray) -> np.ndarray:
-    """Log-odds of a share."""
-    return np.log(share / (1 - share))

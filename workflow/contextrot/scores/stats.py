@@ -17,8 +17,8 @@ DRAWS = 2000
 """Resamples for a bootstrap interval: the ends of a 95 % interval then rest on 50 draws each."""
 
 
-def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> tuple[float | None, float | None]:
-    """Wilson score interval of a proportion; (None, None) for n = 0.
+def wilson_interval(successes: float, n: float, confidence: float = 0.95) -> tuple[float | None, float | None]:
+    """Wilson score interval of a proportion of n answers, or of as many as they are worth; (None, None) for n = 0.
 
     Source: E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference.
     """

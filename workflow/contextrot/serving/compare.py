@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import DataError
 from contextrot.records import Response, write_responses, write_table, write_text
+from contextrot.tasks.serving.pairs import compare_pairs
 from contextrot.tasks.serving.summary import SHOWN, SIMULATED, as_json, change, deltas, load_column
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ LOADS = {"concurrency": "at once", "rate": "a second", "speed": "times as fast"}
 LIMITED = {"ttft_seconds": "TTFT", "tpot_seconds": "TPOT", "end_to_end_seconds": "end to end"}
 
 
-def join_modes(folders: Sequence[Path], engine: str, model: str, scores: Path, responses: Path, parity: Path) -> None:
-    """Writes scores.parquet (one row a request), responses.parquet (one for each mode) and parity.json.
+def join_modes(
+    folders: Sequence[Path], engine: str, model: str, scores: Path, responses: Path, parity: Path, pairs: Path
+) -> None:
+    """Writes scores.parquet (one row a request), responses.parquet (one for each mode), parity.json and pairs.csv.
 
     Args:
         folders: one per mode, in the order of the config, with what `measure_mode` wrote.
@@ -44,6 +47,7 @@ def join_modes(folders: Sequence[Path], engine: str, model: str, scores: Path, r
     write_responses(responses, [_response(row, engine, model) for row in joined.to_dict("records")])
     answers = pd.concat([pd.read_parquet(folder / "parity.parquet") for folder in folders], ignore_index=True)
     write_text(parity, as_json(compare_texts(answers)))
+    write_text(pairs, compare_pairs(joined).to_csv(index=False))
 
 
 def _response(row: dict[str, Any], engine: str, model: str) -> Response:
@@ -117,14 +121,20 @@ def report_serving(folder: Path, titles: tuple[str, str], latest: Path) -> None:
     summaries = {mode: json.loads((folder / mode / "summary.json").read_text(encoding="utf-8")) for mode in modes}
     metadata = json.loads((folder / modes[0] / "run_metadata.json").read_text(encoding="utf-8"))
     parity = json.loads((folder / "parity.json").read_text(encoding="utf-8"))
-    text = render_report(titles, metrics, summaries, metadata, parity)
+    pairs = pd.read_csv(folder / "pairs.csv")
+    text = render_report(titles, metrics, summaries, metadata, parity, pairs)
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     write_text(folder / "reports" / f"{moment}-{metadata['config_hash']}.md", text)
     write_text(latest, text)
 
 
 def render_report(
-    titles: tuple[str, str], metrics: pd.DataFrame, summaries: dict[str, Any], metadata: dict[str, Any], parity: dict[str, Any]
+    titles: tuple[str, str],
+    metrics: pd.DataFrame,
+    summaries: dict[str, Any],
+    metadata: dict[str, Any],
+    parity: dict[str, Any],
+    pairs: pd.DataFrame,
 ) -> str:
     """The report as Markdown."""
     lines = [f"# {titles[0]}: {titles[1]}", ""]
@@ -152,8 +162,8 @@ def render_report(
         over = int(by_measure.iloc[0]["over_window"])
         lines.append(f"| {mode} | {length} | {load:g} | {n or f'over the window: {over}'} | {cells} |")
     for mode, summary in summaries.items():
-        lines += ["", f"## {mode.capitalize()}", "", *mode_lines(summary)]
-    lines += ["", *parity_lines(parity), *delta_lines(deltas(metrics))]
+        lines += ["", f"## {mode[:1].upper() + mode[1:]}", "", *mode_lines(summary)]
+    lines += ["", *parity_lines(parity), *delta_lines(deltas(metrics)), *pair_lines(pairs)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -252,22 +262,46 @@ def parity_lines(parity: dict[str, Any]) -> list[str]:
 
 
 def delta_lines(table: pd.DataFrame) -> list[str]:
-    """Disaggregated against aggregated."""
-    if table.empty:
+    """Every server's metrics against the first one's."""
+    lines: list[str] = []
+    for (against, mode), part in table.groupby(["against", "mode"], sort=False):
+        lines += [
+            f"## {mode[:1].upper() + mode[1:]} against {against}",
+            "",
+            f"Change in percent of {against}; in bold where the 95 % intervals do not overlap.",
+            "",
+            f"| prompt tokens | {LOADS[load_column(table)]} | " + " | ".join(label for _, label in SHOWN) + " |",
+            "|---:|---:|" + "---:|" * len(SHOWN),
+        ]
+        for (length, load), rows in part.groupby(["length", load_column(table)], sort=True):
+            by_measure = rows.set_index("measure")
+            cells = [change(by_measure, measure) for measure, _ in SHOWN]
+            lines.append(f"| {length} | {load:g} | {' | '.join(cells)} |")
+        lines.append("")
+    return lines
+
+
+def pair_lines(pairs: pd.DataFrame) -> list[str]:
+    """The servers compared request by request."""
+    if pairs.empty:
         return []
     lines = [
-        "## Disaggregated against aggregated",
+        "## In pairs of the same requests",
         "",
-        "Change in percent of aggregated; in bold where the 95 % intervals do not overlap.",
+        "Change with its 95 % interval: of latencies in percent (geometric mean of ratios, interval over repeats), of scores the difference.",
         "",
-        f"| prompt tokens | {LOADS[load_column(table)]} | " + " | ".join(label for _, label in SHOWN) + " |",
-        "|---:|---:|" + "---:|" * len(SHOWN),
+        f"| server | against | prompt tokens | {LOADS[load_column(pairs)]} | measure | pairs | change |",
+        "|---|---|---:|---:|---|---:|---:|",
     ]
-    for (length, load), rows in table.groupby(["length", load_column(table)], sort=True):
-        by_measure = rows.set_index("measure")
-        cells = [change(by_measure, measure) for measure, _ in SHOWN]
-        lines.append(f"| {length} | {load:g} | {' | '.join(cells)} |")
-    return lines
+    for row in pairs.to_dict("records"):
+        unit = "" if row["measure"] == "score" else " %"
+        bounds = [row["low"], row["high"]]
+        known = "" if any(bound is None or bound != bound for bound in bounds) else f" [{bounds[0]:+.3g}, {bounds[1]:+.3g}]"
+        what = LIMITED.get(row["measure"], row["measure"])
+        lines.append(
+            f"| {row['mode']} | {row['against']} | {row['length']} | {row[load_column(pairs)]:g} | {what} | {row['n']} | {row['change']:+.3g}{unit}{known} |"
+        )
+    return [*lines, ""]
 
 
 def interval(row: Any) -> str:

@@ -19,8 +19,10 @@ from contextrot.errors import ConfigError
 from contextrot.records import read_samples, write_table, write_text
 from contextrot.responses import kept_servers
 from contextrot.samples.tokenizers import tokenizer_of
+from contextrot.serving.addresses import timed_endpoint
 from contextrot.serving.benchmark import cross_check
 from contextrot.serving.cold import shared_tokens
+from contextrot.serving.exports import vllm_bench_lines
 from contextrot.serving.run import Run
 from contextrot.serving.yarn import stretched
 from contextrot.tasks.serving.codes import salted
@@ -42,7 +44,7 @@ def measure_mode(
     paths: tuple[Path, Path | None, Path],
     log_path: Path,
 ) -> None:
-    """Measures one mode and writes requests.parquet, parity.parquet, summary.json and run_metadata.json.
+    """Measures one server and writes requests.parquet, parity.parquet, summary.json, run_metadata.json and vllm_bench.jsonl.
 
     Args:
         task: with its parameters.
@@ -56,15 +58,19 @@ def measure_mode(
         RequestError: if nothing could be measured.
     """
     samples_path, parity_path, output = paths
-    settings = mode_settings(model, mode, task.parameters.yarn_factor)
+    variant = next((one for one in task.parameters.variants if one.name == mode), None)
+    if variant is None:
+        raise ConfigError(
+            f"{mode!r} is none of this experiment's servers: {', '.join(v.name for v in task.parameters.variants)}."
+        )
+    varied = model.model_copy(update={"engine_options": variant.applied(model.engine_options)})
+    settings = mode_settings(varied, variant.mode, task.parameters.yarn_factor)
     note = {"note": SIMULATED} if engines.of(settings).rates else {}
     samples = read_samples(samples_path)
     parity = [s for s in read_samples(parity_path) if s.fits_window] if parity_path else []
     with serve(settings, log_path) as endpoint:
-        if (endpoint.base_url is None or endpoint.provider != "hosted_vllm") and not note:
-            raise ConfigError(
-                f"task 'serving' measures a server with an OpenAI-compatible URL; {settings.name!r} has none (`base_url` without `provider`)."
-            )
+        if not note:
+            endpoint = timed_endpoint(endpoint, settings.name)
         salt = task.parameters.salt or token_hex(8)
         seed = about["seed"] if task.parameters.seed is None else task.parameters.seed
         tokenizer = tokenizer_of(settings)
@@ -90,6 +96,7 @@ def measure_mode(
         **{name: about["runs"][0][name] for name in ("model", "experiment")},
         "tier": about["tier"],
         "mode": mode,
+        "varied": variant.options or None,
         "engine": settings.engine,
         "versions": details.get("versions"),
         "connector": details.get("connector"),
@@ -100,6 +107,7 @@ def measure_mode(
         "groups": nested(metrics),
         "open_loop": kept_up(requests),
         "highest_rates": highest_rates,
+        "reconnected_requests": run.load.reconnected,
         "left_out_of_requests": run.load.bodies.changes,
         "energy": run.energy or None,
         "cache": run.cache_state(),
@@ -111,6 +119,14 @@ def measure_mode(
     write_table(output / "requests.parquet", requests)
     columns = ["sample_id", "mode", "text", "prompt_tokens", "completion_tokens", "finish_reason"]
     write_table(output / "parity.parquet", pd.DataFrame(answers, columns=columns))
+    named = {
+        "date": about.get("created"),
+        "model_id": settings.name,
+        "tokenizer_id": settings.tokenizer or settings.name,
+        "burstiness": task.parameters.burstiness,
+        **note,
+    }
+    write_text(output / "vllm_bench.jsonl", vllm_bench_lines(requests, named, task.parameters.limits))
     write_text(output / "run_metadata.json", as_json(metadata(about, mode, task, details) | note))
     write_text(output / "summary.json", as_json(summary))
 

@@ -39,7 +39,7 @@ def draw_throughput_by_concurrency(context: FigureContext) -> Figure:
     """Output tokens and good requests a second against concurrency, one line for each mode and length."""
     shown = {
         "output_token_throughput": "output tokens a second (mean, 95 % interval)",
-        "goodput": "requests within both limits a second (mean, 95 % interval)",
+        "goodput": "requests within all limits a second (mean, 95 % interval)",
     }
     return _panels(context, shown, "concurrency", "length", "requests under way at once (log scale)", str)
 
@@ -49,7 +49,7 @@ def draw_latency_by_rate(context: FigureContext) -> Figure:
     shown = {
         "ttft_seconds_median": "time to first token (s, median, 95 % interval)",
         "ttft_seconds_p99": "time to first token (s, 99th percentile, 95 % interval)",
-        "goodput": "requests within both limits a second (mean, 95 % interval)",
+        "goodput": "requests within all limits a second (mean, 95 % interval)",
     }
     return _panels(context, shown, "rate", "length", "requests due a second (log scale)", "{:g}".format)
 
@@ -91,27 +91,30 @@ def _panels(
 
 
 def draw_delta_table(context: FigureContext) -> Figure:
-    """Disaggregated against aggregated, in percent; darker where the intervals do not overlap."""
+    """Every server against the first one, in percent; darker where the intervals do not overlap."""
     table = deltas(context.metrics)
-    groups = list(table.groupby(["length", load_column(table)], sort=True))
+    groups = list(table.groupby(["mode", "length", load_column(table)], sort=False))
     header = [
+        "server",
         "prompt\ntokens",
         {"rate": "a\nsecond", "speed": "times\nas fast"}.get(load_column(table), "at\nonce"),
         *("\n".join(label.replace(" (s)", "").rsplit(" ", 1)) for _, label in SHOWN),
     ]
     cells, shades = [], []
-    for (length, load), rows in groups:
+    for (mode, length, load), rows in groups:
         by_measure = rows.set_index("measure")
         texts = [change(by_measure, measure).replace("*", "") for measure, _ in SHOWN]
         separate = [measure in by_measure.index and bool(by_measure.loc[measure, "separate"]) for measure, _ in SHOWN]
-        cells.append([str(length), f"{load:g}", *texts])
-        shades.append(["white", "white", *("#F7D9C4" if s else "white" for s in separate)])
-    figure, ax = new_figure(context, panel_width=6.4, panel_height=0.75 + 0.24 * max(len(cells), 1))
+        cells.append([mode, str(length), f"{load:g}", *texts])
+        shades.append(["white", "white", "white", *("#F7D9C4" if s else "white" for s in separate)])
+    figure, ax = new_figure(context, panel_width=7.4, panel_height=0.75 + 0.24 * max(len(cells), 1))
     ax.axis("off")
     if not cells:
         ax.text(0.5, 0.5, "only one mode was measured", ha="center", va="center")
         return figure
-    drawn = ax.table(cells, colLabels=header, cellColours=shades, loc="upper center", cellLoc="right")
+    first = min(0.02 + 0.0085 * max(len(row[0]) for row in cells), 0.45)  # of the width, for the longest name
+    widths = [first, *[(1 - first) / (len(header) - 1)] * (len(header) - 1)]
+    drawn = ax.table(cells, colLabels=header, cellColours=shades, colWidths=widths, loc="upper center", cellLoc="right")
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(7)
     for (row, _), cell in drawn.get_celld().items():
@@ -119,7 +122,7 @@ def draw_delta_table(context: FigureContext) -> Figure:
         cell.set_height((0.42 if row == 0 else 0.2) / (0.75 + 0.24 * len(cells)))
     n = sorted({int(count) for count in table["n"]})
     ax.set_title(
-        f"disaggregated against aggregated, change in %; shaded: 95 % intervals apart (n = {n[0]} to {n[-1]})", loc="left"
+        f"against {table['against'].iloc[0]}, change in %; shaded: 95 % intervals apart (n = {n[0]} to {n[-1]})", loc="left"
     )
     return figure
 

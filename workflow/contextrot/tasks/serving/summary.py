@@ -53,7 +53,11 @@ def summarize_requests(requests: pd.DataFrame, limits: Mapping[str, float] | Non
 
     rows: list[dict[str, Any]] = []
     names = ("mode", "length", load_column(requests))
-    for key, group in requests.groupby(list(names), sort=True):
+    places = {
+        mode: place for place, mode in enumerate(dict.fromkeys(requests["mode"]))
+    }  # the first is what others are compared with
+    groups = sorted(requests.groupby(list(names)), key=lambda group: (places[group[0][0]], *group[0][1:]))
+    for key, group in groups:
         outcomes = group["outcome"].value_counts()
         shared = {
             "grouping": ",".join(names),
@@ -138,7 +142,7 @@ def kept_up(requests: pd.DataFrame) -> list[dict[str, Any]]:
 
     Each entry has `answered_share`, the share of the requests that were answered when the last one was due; `under_way_half` and
     `under_way_end`, how many were under way in the middle of the arrivals and at their end; `saturated`, whether the queue grew all the
-    while; and `late_seconds_max`. Where the arrivals last less than three answers take, nothing tells (None).
+    while; and `late_seconds_max`. Where the arrivals last less than the quickest answer three times over, nothing tells (None).
     """
     if load_column(requests) == "concurrency" or "start_seconds" not in requests:
         return []
@@ -150,7 +154,8 @@ def kept_up(requests: pd.DataFrame) -> list[dict[str, Any]]:
         last, half = float(due.max()), float(due.max()) / 2
         under_way = [int(((due <= at) & (ends > at)).sum()) for at in (half, last)]
         share = float((ends <= last).mean())
-        typical = float(np.median(ends - due))
+        answered = (ends - due)[(group["outcome"] == "answered").to_numpy()]
+        quickest = float(answered.min()) if len(answered) else 0.0
         grows = share < KEPT_UP and under_way[1] >= 1.5 * max(under_way[0], 1) and under_way[1] >= LEAST_QUEUE
         found.append(
             {
@@ -158,7 +163,7 @@ def kept_up(requests: pd.DataFrame) -> list[dict[str, Any]]:
                 "answered_share": share,
                 "under_way_half": under_way[0],
                 "under_way_end": under_way[1],
-                "saturated": bool(grows) if grows or last >= 3 * typical else None,
+                "saturated": bool(grows) if last >= 3 * quickest else None,
                 "late_seconds_max": float(group["late_seconds"].max()) if group["late_seconds"].notna().any() else None,
             }
         )
@@ -166,31 +171,35 @@ def kept_up(requests: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def deltas(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Disaggregated against aggregated for each length, load and measure.
+    """Every mode (or varied server) against the first one, for each length, load and measure.
 
-    Columns: length, the load, measure, aggregated, disaggregated, `change_percent` (of aggregated), `separate` (whether
-    the two 95 % intervals do not overlap). Empty unless both modes were measured.
+    Columns: mode, against, length, the load, measure, `value`, `value_against`, `change_percent` (of the first), `separate` (whether
+    the two 95 % intervals do not overlap). Empty where one was measured.
     """
     import pandas as pd
 
     names = ["length", load_column(metrics), "measure"]
-    sides = [metrics[metrics["mode"] == mode].set_index(names) for mode in ("aggregated", "disaggregated")]
+    sides = {mode: rows.set_index(names) for mode, rows in metrics.groupby("mode", sort=False)}
+    first = next(iter(sides), None)
     rows = []
-    for key in sides[0].index.intersection(sides[1].index):
-        one, two = (side.loc[key] for side in sides)
-        if pd.isna(one["value"]) or pd.isna(two["value"]):
-            continue
-        rows.append(
-            {
-                **dict(zip(names, key, strict=True)),
-                "aggregated": one["value"],
-                "disaggregated": two["value"],
-                "change_percent": 100 * (two["value"] - one["value"]) / one["value"] if one["value"] else None,
-                "separate": bool(one["high"] < two["low"] or two["high"] < one["low"]),
-                "n": int(min(one["n"], two["n"])),
-            }
-        )
-    columns = [*names, "aggregated", "disaggregated", "change_percent", "separate", "n"]
+    for mode, side in sides.items():
+        for key in sides[first].index.intersection(side.index) if mode != first else ():
+            one, two = sides[first].loc[key], side.loc[key]
+            if pd.isna(one["value"]) or pd.isna(two["value"]):
+                continue
+            rows.append(
+                {
+                    "mode": mode,
+                    "against": first,
+                    **dict(zip(names, key, strict=True)),
+                    "value": two["value"],
+                    "value_against": one["value"],
+                    "change_percent": 100 * (two["value"] - one["value"]) / one["value"] if one["value"] else None,
+                    "separate": bool(one["high"] < two["low"] or two["high"] < one["low"]),
+                    "n": int(min(one["n"], two["n"])),
+                }
+            )
+    columns = ["mode", "against", *names, "value", "value_against", "change_percent", "separate", "n"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -199,6 +208,8 @@ def change(by_measure: pd.DataFrame, measure: str) -> str:
     if measure not in by_measure.index:
         return ""
     row = by_measure.loc[measure]
+    if row["change_percent"] != row["change_percent"]:  # of nothing
+        return ""
     text = f"{row['change_percent']:+.0f} %"
     return f"**{text}**" if row["separate"] else text
 

@@ -24,6 +24,7 @@ from contextrot.samples.corpus import corpus_path, document_paths
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.serving.load_samples import Texts, of_group, samples_of_task, samples_of_trace, task_of
 from contextrot.tasks.serving.trace import read_trace, trace_file
+from contextrot.tasks.serving.variants import Variant, variants
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
 class ServingParameters(Parameters):
     """Parameters of task `serving`."""
 
-    checked_later = frozenset({"task_parameters"})
+    checked_later = frozenset({"task_parameters", "vary"})
 
     modes: list[Literal["aggregated", "disaggregated"]] = ["aggregated"]
     """One engine for prefill and decode, or one for each with the KV cache transferred (engine vllm only)."""
+    vary: dict[str, list[Any]] = {}
+    """Engine options, nested ones with dots, and the values that each is measured with, such as max_num_seqs: [8, 64]: a grid of servers in
+    each mode, every one compared with the first in pairs of the same prompts."""
     lengths: list[Annotated[int, Field(gt=0)]] = [1_000, 4_000, 16_000]
     """Lengths of the rendered prompt, tokens."""
     concurrency: list[Annotated[int, Field(gt=0, le=100_000)]] = [1]
@@ -118,6 +122,7 @@ class ServingParameters(Parameters):
             raise ValueError(
                 "`find_rate` searches for the highest rate that keeps limits: give at least one, such as ttft_limit_seconds"
             )
+        variants(self.modes, self.vary)
         if self.trace and (self.task or self.rates or self.turns > 1 or self.find_rate or self.prefix == "shared"):
             raise ValueError("a `trace` says itself what comes when: leave out task, rates, turns, find_rate and prefix: shared")
         if self.task and (self.turns > 1 or self.prefix == "shared"):
@@ -133,6 +138,11 @@ class ServingParameters(Parameters):
         if self.memory and self.lengths != sorted(self.lengths):
             raise ValueError("with `memory` the lengths must ascend, because a process seldom gives memory back")
         return self
+
+    @property
+    def variants(self) -> list[Variant]:
+        """The servers that are measured, the one that others are compared with first."""
+        return variants(self.modes, self.vary)
 
     @property
     def load_column(self) -> str:
@@ -217,13 +227,13 @@ class Serving(Task):
 
     @property
     def both_modes(self) -> bool:
-        """Whether the pair is measured beside the single engine."""
-        return len(self.parameters.modes) > 1
+        """Whether servers are compared."""
+        return len(self.parameters.variants) > 1
 
     @property
     def memory_files(self) -> list[str]:
         """The files that hold memory; none if it is not measured."""
-        return [f"{mode}/summary.json" for mode in self.parameters.modes] if self.parameters.memory else []
+        return [f"{variant.name}/summary.json" for variant in self.parameters.variants] if self.parameters.memory else []
 
     def metrics(self, scores: pd.DataFrame) -> pd.DataFrame:
         """Latencies over requests, rates over repeats, repeats as clusters; see summarize_requests."""
