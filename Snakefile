@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -15,8 +16,10 @@ ROOT = Path(str(workflow.current_basedir))
 sys.path.insert(0, str(ROOT / "workflow"))
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT / "workflow"), os.environ.get("PYTHONPATH")])))
 
+from contextrot.plan.config_files import checked_file
 
-configfile: ROOT / "config" / "config.yaml"
+
+configfile: checked_file(ROOT / "config" / "config.yaml", WorkflowError)
 
 
 include: "rules/common.smk"

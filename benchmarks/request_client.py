@@ -46,7 +46,10 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.buffer += data
         head, found, rest = self.buffer.partition(b"\r\n\r\n")
-        if found:
+        if found and head.startswith(b"GET"):  # a look at who the server is
+            self.buffer = rest
+            self.transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        elif found:
             length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
             if len(rest) >= length:
                 self.buffer = rest[length:]

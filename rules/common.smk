@@ -28,12 +28,19 @@ container: "envs/contextrot.sif"
 # What the command line says of the bucket reaches the jobs' scripts, and is written nowhere.
 os.environ.update(workflow.spawned_job_args_factory.get_storage_provider_envvars())
 
+
+def submits():
+    """Whether jobs go to a cluster, or this is such a job."""
+    return workflow.non_local_exec or workflow.remote_exec
+
+
 plan = Plan(
     project,
     Invocation(
         refuse=WorkflowError,
         local=local if SharedFSUsage.INPUT_OUTPUT in workflow.storage_settings.shared_fs_usage else None,
         cores=workflow.cores,
+        submits=submits,
         config=workflow.config_settings.overwrite_config,
         is_module=workflow.modifier.is_module,
         bucket=bucket_arguments(workflow.storage_settings, workflow.spawned_job_args_factory.get_storage_provider_args),

@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 from tests.scripted_server import Act, ScriptedServer
 
 KEY = "sk-test-5f2c91b7-do-not-leak"
+OTHERS = {"header": "cAnary-5f2c91b7-of-config", "variable": "cAnary-83b1d0aa-of-dotenv", "address": "cAnary-19cc42fe-of-url"}
 FOLDER = "results/test/hosted/niah"
 TARGETS = [f"{FOLDER}/metrics.csv", "results/test/run_metadata.json", "results/test/cost_estimate.md", "results/test/summary.md"]
 ROWS, ANSWERED_BEFORE, CONCURRENCY = 40, 12, 4
@@ -26,8 +27,16 @@ ROWS, ANSWERED_BEFORE, CONCURRENCY = 40, 12, 4
 def options(folder: Path, url: str) -> list[str]:
     """Options for one experiment on a server that wants a key, in files of `folder`."""
     parameters = {"lengths": [256], "depths": [0, 25, 50, 75, 100], "needles": ["spare_key_high"], "repeats": ROWS // 5}
-    model = {"engine": "external", "name": "m", "base_url": url, "api_key_env": "MY_TEST_KEY", "tokens_per_minute": 10**9}
+    model = {
+        "engine": "external",
+        "name": "m",
+        "base_url": f"{url}?api_key={OTHERS['address']}",
+        "api_key_env": "MY_TEST_KEY",
+        "tokens_per_minute": 10**9,
+    }
     model |= {"tokenizer": "{data}/models/embedded", "window": 4096, "max_output_tokens": 64, "concurrency": CONCURRENCY}
+    model |= {"engine_options": {"headers": {"X-Auth": OTHERS["header"], "X-Other": "${MY_HEADER}"}}}
+    (folder / ".env").write_text(f"MY_HEADER={OTHERS['variable']}\n")
     (folder / "experiments.yaml").write_text(yaml.safe_dump({"niah": {"task": "niah", "parameters": parameters}}))
     (folder / "models.yaml").write_text(yaml.safe_dump({"hosted": model}))
     named = [
@@ -68,7 +77,7 @@ def test_ctrl_c_ends_cleanly_says_how_far_it_is_and_the_next_run_asks_only_the_r
         assert not (tmp_path / FOLDER / "responses.parquet").exists()
         assert len(server.prompts) == ANSWERED_BEFORE + CONCURRENCY
         kept = RequestStore(tmp_path / ".cache/responses").size()[0]
-        server.script = lambda prompt, before: Act(usage={})
+        server.script = lambda prompt, before: Act(usage={}, text=f"I heard {KEY} and {' '.join(OTHERS.values())}.")
         run = start(tmp_path, server.url)
         second, _ = run.communicate(timeout=600)
         assert run.returncode == 0, second
@@ -77,8 +86,10 @@ def test_ctrl_c_ends_cleanly_says_how_far_it_is_and_the_next_run_asks_only_the_r
     assert kept == ANSWERED_BEFORE
     assert [r.outcome for r in read_responses(tmp_path / FOLDER / "responses.parquet")] == ["answered"] * ROWS
     assert KEY not in first + second
-    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path.name not in ("models.yaml", ".env")]
     kinds = {path.relative_to(tmp_path).parts[0] for path in written}
     assert kinds >= {"results", "logs", ".cache", ".snakemake", "benchmarks"}
     assert any((tmp_path / ".snakemake" / "log").iterdir())
-    assert [path for path in written if KEY.encode() in path.read_bytes()] == []
+    for key in (KEY, *OTHERS.values()):
+        assert key not in first + second
+        assert [path for path in written if key.encode() in path.read_bytes()] == []

@@ -23,7 +23,7 @@ import psutil
 import yaml
 
 from contextrot.records import read_responses, read_samples
-from contextrot.responses.store import STORE_THREADS
+from contextrot.responses.store import STORE_THREADS, RequestStore
 from tests.conftest import ROOT
 
 EXPERIMENT = "niah"
@@ -217,7 +217,7 @@ class Run:
 
 def stored(store: Path) -> set[str]:
     """The prompts whose answers are on the disk."""
-    texts = (path.read_text() for path in store.glob("??/*.json"))
+    texts = (content.decode() for _, content in RequestStore(store).segments.latest())
     return {found[1] for text in texts if (found := re.search(r"The answer is (\w+)\.", text))}
 
 

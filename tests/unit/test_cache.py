@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import random
-import stat
 import threading
 import time
 
@@ -38,14 +37,33 @@ def test_an_answer_comes_back_without_sample_and_turn_and_marked_cached(store):
     assert (found.text, found.attempts, found.total_seconds, found.cost_usd) == ("naïve \ufffd ✓", 2, 0.5, None)
 
 
-def test_the_file_is_json_named_by_its_key(store):
-    store.put(KEY, {"model": "m"}, answer())
-    path = store.folder / KEY[:2] / f"{KEY}.json"
-    record = json.loads(path.read_text())
-    assert record["key"] == KEY
-    assert record["request"] == {"model": "m"}
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
+def file_of(store, response, request=None):
+    """An answer as earlier versions kept it."""
+    path = store.path(KEY)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = {
+        name: value for name, value in vars(response).items() if value is not None and name not in ("sample_id", "turn", "cached")
+    }
+    record = {"format": "contextrot response 1", "key": KEY, "request": request or {}, "response": kept}
+    path.write_text(json.dumps(record))
+    return path
+
+
+def test_answers_of_all_processes_are_in_few_files_and_the_latest_counts(store):
+    other = RequestStore(store.folder)
+    store.put(KEY, {"model": "m"}, answer(text="old"))
+    other.put(KEY, {"model": "m"}, answer(text="new"))
+    assert other.get(KEY).text == RequestStore(store.folder).get(KEY).text == "new"
+    [(key, content)] = RequestStore(store.folder).segments.latest()
+    assert key == KEY and json.loads(content)["request"] == {"model": "m"}
+    assert len(list(store.folder.rglob("*.segment"))) == 2
+
+
+def test_an_answer_that_is_taken_back_is_a_miss_everywhere(store):
+    store.put(KEY, {}, answer())
+    store.forget(KEY)
+    other = RequestStore(store.folder)
+    assert store.get(KEY) is None is other.get(KEY) and not other.has(KEY) and not store.damaged
 
 
 def test_what_was_never_asked_is_a_miss(store):
@@ -115,9 +133,9 @@ def test_writers_at_once_lose_nothing_and_leave_no_temporary_files(store):
 
 
 def test_a_leftover_of_a_killed_process_is_never_read(store):
-    store.put(KEY, {}, answer())
+    file_of(store, answer())
     (store.path(KEY).parent / f".{KEY}.host.1.0.tmp").write_text('{"half')
-    assert store.size()[0] == 1
+    assert store.size()[0] == 1 and store.get(KEY).text == "yes"
 
 
 def test_size_and_how_to_clear_are_told(store):
@@ -165,12 +183,16 @@ def test_a_slow_disk_is_written_to_by_many_threads_at_once(store):
 
 
 def test_an_answer_that_the_store_does_not_take_is_an_error_for_its_own_asker_alone(store):
-    (store.folder / "00").parent.mkdir(parents=True)
-    (store.folder / "00").write_text("a file where a folder should be")
-    keys = ["00" + KEY[2:], *(request_key({"q": i}) for i in range(20))]
+    keys = [request_key({"q": "refused"}), *(request_key({"q": i}) for i in range(20))]
+
+    class Refusing(RequestStore):
+        def put(self, key, request, response):
+            if key == keys[0]:
+                raise StoreError("this one not")
+            super().put(key, request, response)
 
     async def main():
-        writer = StoreWriter(store)
+        writer = StoreWriter(Refusing(store.folder))
         found = await asyncio.gather(*(writer.put(key, {}, answer()) for key in keys), return_exceptions=True)
         writer.close()
         return found
@@ -238,8 +260,7 @@ def test_2000_mutated_records_are_each_a_miss_with_a_warning_or_read_so_that_the
         text="yes", reasoning="so", finish_reason="stop", prompt_tokens=30, completion_tokens=4, cached_tokens=2, reasoning_tokens=1,
         first_token_seconds=0.2, cost_usd=0.01, engine="external", model="m", details='{"logprobs": []}',
     )  # fmt: skip
-    store.put(KEY, {"model": "m"}, whole)
-    path, read = store.path(KEY), []
+    path, read = file_of(store, whole), []
     record = json.loads(path.read_text())
     for _ in range(2000):
         path.write_bytes(mutated(rng, record))
@@ -278,14 +299,12 @@ def test_what_is_no_regular_file_or_too_large_is_a_miss_and_no_hang(store, kind,
 
 
 def test_a_link_to_an_answer_is_an_answer(store, tmp_path):
-    store.put(KEY, {}, answer())
-    store.path(KEY).rename(tmp_path / "elsewhere.json")
+    file_of(store, answer()).rename(tmp_path / "elsewhere.json")
     store.path(KEY).symlink_to(tmp_path / "elsewhere.json")
     assert store.get(KEY).text == "yes"
 
 
 def test_whole_numbers_written_as_fractions_are_read(store):
-    store.put(KEY, {}, answer(prompt_tokens=30))
-    path = store.path(KEY)
+    path = file_of(store, answer(prompt_tokens=30))
     path.write_text(path.read_text().replace('"prompt_tokens": 30', '"prompt_tokens": 30.0'))
     assert store.get(KEY).prompt_tokens == 30

@@ -385,4 +385,4 @@ def test_a_key_that_a_server_repeats_anywhere_in_its_answer_is_not_kept(session)
     finally:
         secrets.forget()
     assert (response.text, response.reasoning) == ("It is [key].", "Is it [key]?")
-    assert not [path for path in s.store.folder.rglob("*.json") if key in path.read_text()]
+    assert not [path for path in s.store.folder.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]

@@ -98,6 +98,8 @@ def test_a_server_elsewhere_takes_an_api_place_and_no_core(plan):
     assert places == {"api": 1, "api_openai": 1}
     assert {asks(of("local")) for asks in responses.api.values()} == {0}
     assert (responses.threads(of("hosted")), responses.threads(of("on_gpu"))) == (0, 1)
+    submitted = plan(Invocation(submits=lambda: True)).responses
+    assert (submitted.threads(of("hosted")), submitted.threads(of("on_gpu"))) == (1, 1), "no cluster takes a job without a core"
     assert responses.memory(of("hosted"), 2) == 4000 and responses.memory(of("local"), 1) == 8000
 
 

@@ -14,6 +14,7 @@ from contextrot.randomness import generator_for
 from contextrot.records import Judgement, Response, read_samples, write_judgements, write_responses, write_samples
 from contextrot.scores.score import score_responses, select, summarize_scores
 from contextrot.task import SampleContext
+from contextrot.tasks.longmemeval.data import entries_of
 from contextrot.tasks.longmemeval.task import LongMemEval, LongMemEvalParameters
 from embedded_model.chat_dataset import with_accepted_forms
 
@@ -283,3 +284,33 @@ def test_oracle_s_file_of_the_answer_sessions_alone_is_asked_as_it_is(o200k, tmp
     (sample,) = task(dataset="longmemeval_oracle.json", histories=["full"]).samples(context(o200k, tmp_path))
     assert "My code is K1." in sample.messages[0]["content"]
     assert (sample.condition["sessions"], sample.condition["history"]) == (1, "full")
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000, 10**6])
+def test_a_large_file_is_read_one_question_after_the_other(chunk, tmp_path):
+    questions = [question(i, KINDS[i % 4]) for i in range(6)]
+    for number, text in enumerate(
+        (json.dumps(questions), json.dumps(questions, indent=1), " [\n" + " ,\n".join(map(json.dumps, questions)) + "]\n")
+    ):
+        path = tmp_path / f"{number}.json"
+        path.write_text(text, encoding="utf-8")
+        assert list(entries_of(path, chunk)) == questions
+        path.write_text(text.rstrip()[:-9], encoding="utf-8")
+        with pytest.raises(DataError, match="cut off"):
+            list(entries_of(path, chunk))
+
+
+def test_a_large_file_gives_the_same_questions_as_a_small_one(o200k, tmp_path, monkeypatch):
+    questions = [question(i, KINDS[i % 4]) for i in range(24)]
+    (tmp_path / "set.json").write_text(json.dumps(questions))
+    asked = {"dataset": "set.json", "question_types": "chroma", "every": 4}
+    small = task(**asked).samples(context(o200k, tmp_path))
+    monkeypatch.setattr("contextrot.tasks.longmemeval.data.LARGE_BYTES", 100)
+    large = task(**asked).samples(context(o200k, tmp_path))
+    assert small == large and len({s.condition["question_id"] for s in small}) == 5
+
+
+def test_a_large_file_that_is_no_list_is_refused(tmp_path):
+    (tmp_path / "set.json").write_text('{"a": 1}')
+    with pytest.raises(DataError, match="must hold a list"):
+        list(entries_of(tmp_path / "set.json"))

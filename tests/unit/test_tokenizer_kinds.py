@@ -126,3 +126,53 @@ def test_a_broken_file_is_named(tmp_path, file, content):
         pytest.skip("that is a config")
     with pytest.raises(DataError, match="tokenizer"):
         load_tokenizer(str(tmp_path))
+
+
+def templated(folder, template):
+    """The byte-level tokenizer with a template."""
+    byte_level().save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "</s>"}))
+    (folder / "chat_template.jinja").write_text(template)
+    return load_tokenizer(str(folder))
+
+
+USER, ANSWER = {"role": "user", "content": "Where is it ?"}, {"role": "assistant", "content": "in the can"}
+PARTS = "{% for m in messages %}<|{{ m.role }}|>{% for p in m.content %}{% if p.type == 'text' %}{{ p.text }}{% endif %}{% endfor %}{% endfor %}"
+
+
+def test_a_template_that_names_the_day_is_rendered_as_transformers_does(tmp_path):
+    tokenizer = templated(
+        tmp_path, "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}1{% endif %}" + TEMPLATE
+    )
+    theirs = AutoTokenizer.from_pretrained(tmp_path).apply_chat_template([USER], tokenize=False, add_generation_prompt=True)
+    assert tokenizer.render_chat([USER]) == theirs and not theirs.startswith("1<")
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        PARTS,
+        PARTS.replace(
+            "{% for p in m.content %}{% if p.type == 'text' %}{{ p.text }}{% endif %}{% endfor %}", "{{ m.content[0]['text'] }}"
+        ),
+    ],
+)
+def test_a_template_that_takes_parts_is_given_parts(tmp_path, template):
+    tokenizer = templated(tmp_path, template)
+    system = {"role": "system", "content": "Be brief ."}
+    assert tokenizer.render_chat([system, USER]) == "<|system|>Be brief .<|user|>Where is it ?"
+    assert tokenizer.as_sent([system, USER]) == [system, USER]
+    assert tokenizer.render_chat([USER, ANSWER, USER]).count("Where is it ?") == 2
+
+
+@pytest.mark.parametrize("template", ["", "Hello", "{% for m in messages if m.role == 'assistant' %}{{ m.content }}{% endfor %}"])
+def test_a_template_that_leaves_out_the_text_is_refused(tmp_path, template):
+    with pytest.raises(DataError, match="leaves out what the user says"):
+        templated(tmp_path, template).count_chat([USER])
+
+
+def test_a_template_that_shows_the_last_turn_alone_is_refused_for_conversations(tmp_path):
+    tokenizer = templated(tmp_path, "<|user|>{{ messages[-1].content }}<|assistant|>")
+    assert tokenizer.count_chat([USER]) > 3
+    with pytest.raises(DataError, match="leaves out earlier turns"):
+        tokenizer.count_chat([USER, ANSWER, USER])

@@ -51,7 +51,7 @@ TEMPLATES = {
     "{{ turn(m['role'], m['content'].upper()) }}{% if loop.index is divisibleby 2 %}|{% endif %}{% endfor %}{{ missing }}",
     "only transformers knows": "{% for m in messages %}{% generation %}{{ m | tojson }}{% endgeneration %}{% endfor %}{{ dict(a=1) }}",
     "json": "{{ messages | tojson }}",
-    "break": "{% for m in messages %}{% if m.role == 'user' %}{% break %}{% endif %}{{ m.content }}{% endfor %}",
+    "break": "{% for m in messages %}{% if loop.index > 3 %}{% break %}{% endif %}{{ m.content }}{% endfor %}",
 }
 
 
@@ -77,7 +77,9 @@ def test_special_tokens_are_named_in_templates_however_they_are_written(folder):
         "special": True,
     }
     path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token": written, "sep_token": None, "add_bos_token": True}))
-    (folder / "chat_template.jinja").write_text("{{ bos_token }}|{{ eos_token }}|{{ sep_token }}|{{ messages[0].content }}")
+    (folder / "chat_template.jinja").write_text(
+        "{{ bos_token }}|{{ eos_token }}|{{ sep_token }}|{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
     light, full = load_tokenizer(str(folder)), HuggingFaceTokenizer(str(folder))
     assert isinstance(light, FolderTokenizer)
     assert light.render_chat(CHAT) == full.render_chat(CHAT)

@@ -9,7 +9,7 @@ import pytest
 from contextrot.responses.outcomes import classify
 from contextrot.responses.transport import DirectTransport, LitellmTransport
 from contextrot.wire import ends
-from contextrot.wire.faults import Broken, Failure, StaleConnection, Unreachable
+from contextrot.wire.faults import Broken, Denied, Failure, StaleConnection, Unreachable
 from contextrot.wire.reply import Reply
 from tests.servers import dialects
 from tests.servers.dialects import SSE, USAGE
@@ -228,6 +228,27 @@ def test_an_answer_that_litellm_cannot_read_is_malformed_and_no_broken_connectio
         Said(body=events(start, {"type": "message_stop"}, done=False, names=True), headers=SSE), "anthropic", LitellmTransport
     )
     assert failure.kind == "malformed"
+
+
+@pytest.mark.parametrize("provider", ["snowflake", "cloudflare"])
+def test_a_setting_that_litellm_lacks_stops_at_once_and_is_no_broken_connection(provider, monkeypatch):
+    import asyncio
+
+    from contextrot.engines import Endpoint
+
+    for name in ("SNOWFLAKE_ACCOUNT_ID", "SNOWFLAKE_API_BASE", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
+
+    async def run():
+        transport = LitellmTransport(Endpoint("external", "m", provider, None, api_key="sk-test"))
+        try:
+            await transport.send(BODY, 20)
+        finally:
+            await transport.close()
+
+    with pytest.raises(Denied, match="(?i)missing.*account") as caught:
+        asyncio.run(run())
+    assert "Traceback" not in caught.value.message
 
 
 def test_litellm_loads_no_tokenizer_from_the_hub_for_llama_3(monkeypatch):

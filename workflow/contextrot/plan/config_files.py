@@ -5,7 +5,7 @@ What was read is right as long as both readings agree; where they do not, the us
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,15 @@ def check_config_files(paths: Iterable[str | Path]) -> None:
         read = read_yaml(path, error=ConfigError)
         if isinstance(read, dict) and not any(key.startswith("__use_yte__") for key in read):
             _compare(path, {key: value for key, value in read.items() if key in Settings.model_fields}, _by_yaml_1_1(path))
+
+
+def checked_file(path: Path, refuse: Callable[[str], Exception]) -> Path:
+    """The path of a config file that Snakemake can read; its own message would name neither file nor line."""
+    try:
+        check_config_files([path])
+    except ConfigError as error:
+        raise refuse(str(error)) from error
+    return path
 
 
 def _by_yaml_1_1(path: Path) -> dict[Any, Any]:

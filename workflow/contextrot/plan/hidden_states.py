@@ -7,7 +7,7 @@ from typing import Any
 
 from contextrot import engines
 from contextrot.plan.paths import EXPERIMENT
-from contextrot.plan.responses import engine_threads, turn
+from contextrot.plan.responses import turn
 from contextrot.plan.stage import Lookup, Stage, cached_hash
 
 
@@ -37,7 +37,7 @@ class HiddenStates(Stage):
 
     def threads(self, wildcards: Any) -> int:
         """Cores of a job that looks at layers."""
-        return engine_threads(self.model(wildcards))
+        return self.cores_of(self.model(wildcards))
 
     def pair_sources(self, wildcards: Any) -> list[str]:
         """What one pair's files are made of."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from contextrot.judging import judges
 from contextrot.plan.paths import EXPERIMENT
-from contextrot.plan.responses import answering, api_resources, engine_threads, turn
+from contextrot.plan.responses import answering, api_resources, turn
 from contextrot.plan.stage import Lookup, Stage, cached_hash
 from contextrot.settings import JudgeSettings, ModelSettings
 
@@ -60,7 +60,7 @@ class Judging(Stage):
     def threads(self, wildcards: Any) -> int:
         """Cores of a job that judges."""
         model = self.asked(wildcards)
-        return engine_threads(model) if model else 1
+        return self.cores_of(model) if model else 1
 
     def gpus(self, wildcards: Any) -> int:
         """GPUs of the model that is asked."""

@@ -27,13 +27,6 @@ def answering(model: ModelSettings) -> str:
     return json.dumps(public(settings), ensure_ascii=False, separators=(",", ":"))
 
 
-def engine_threads(model: ModelSettings) -> int:
-    """Cores of a job that runs a model: none if a server elsewhere does, one beside a GPU, else the engine's own, up to 8."""
-    if engines.of(model).elsewhere:
-        return 0
-    return 1 if model.gpu else model.engine_options.get("threads") or 8
-
-
 def turn(project: Project, name: str | None, after: float = 0) -> float:
     """Priority of a job that asks a model: one model after the other, so that a server goes on from job to job, and none of them
     before light jobs that are ready (which have 1)."""
@@ -92,7 +85,7 @@ class Responses(Stage):
 
     def threads(self, wildcards: Any) -> int:
         """A job that waits for a server elsewhere takes no core; one that runs a model on the CPU as many as its engine."""
-        return engine_threads(self.model(wildcards))
+        return self.cores_of(self.model(wildcards))
 
     def memory(self, wildcards: Any, attempt: int) -> int:
         """Megabytes of a job that asks, more with each attempt."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from contextrot.errors import ContextRotError
 from contextrot.plan.stage import Stage
 from contextrot.samples.tokenizers import template_file
 
@@ -17,7 +18,13 @@ class Samples(Stage):
         model = self.model(wildcards)
         tokenizer = self.files_of_folder(model.tokenizer or model.name, "tokenizer*.json", "chat_template*")
         template = [file] if (file := template_file(model)) and Path(file).is_file() else []
-        return [*self.here(self.task(wildcards).data_files(self.project.data)), *tokenizer, *self.here(template)]
+        task = self.task(wildcards)
+        try:
+            data = task.data_files(self.project.data)
+        except ContextRotError as error:
+            where = f"the parameters of experiment {wildcards.experiment!r} in {self.project.settings.experiment_definitions}"
+            raise self.invocation.refuse(f"{where}: {error}") from error
+        return [*self.here(data), *tokenizer, *self.here(template)]
 
     def tokenizer(self, wildcards: Any) -> list[str | None]:
         """What of a model's settings names its tokenizer and template."""

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from contextrot import engines
 from contextrot.errors import ContextRotError
 from contextrot.plan.code_hash import code_hash
 from contextrot.plan.paths import EXPERIMENT
@@ -29,6 +30,7 @@ class Invocation:
         refuse: makes an error that Snakemake tells in one message, from a text.
         local: marks a file of this machine, which is in no bucket; None where jobs share no folder with this one.
         cores: of this machine that jobs may take; None if nobody said.
+        submits: whether jobs are submitted to a cluster, which is not known before the plan is made.
         config: what the command line says beside the config files.
         is_module: whether another workflow uses this one.
         bucket: gives the arguments by which a second Snakemake finds files that lie in a bucket.
@@ -37,6 +39,7 @@ class Invocation:
     refuse: Callable[[str], Exception] = ValueError
     local: Callable[[str], Any] | None = str
     cores: int | None = None
+    submits: Callable[[], bool] = bool
     config: Mapping[str, Any] = field(default_factory=dict)
     is_module: bool = False
     bucket: Callable[[], Sequence[str]] = list
@@ -48,6 +51,13 @@ class Stage:
     def __init__(self, project: Project, invocation: Invocation) -> None:
         self.project, self.invocation = project, invocation
         self._task = cache(project.task)
+
+    def cores_of(self, model: ModelSettings) -> int:
+        """Cores of a job that asks a model: none of this machine's if a server elsewhere runs it (a cluster gives no job less than one), one
+        beside a GPU, else the engine's own, up to 8."""
+        if engines.of(model).elsewhere:
+            return int(self.invocation.submits())
+        return 1 if model.gpu else model.engine_options.get("threads") or 8
 
     def model(self, wildcards: Any) -> ModelSettings:
         """The settings of a job's model."""

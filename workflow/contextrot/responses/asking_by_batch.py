@@ -98,7 +98,9 @@ class AskingByBatch:
                 failure = result
             if failure is None:
                 return Outcome(attempts, reply, reservation, by_batch=True)
-            self._account.lose(reservation) if failure.billed else self._account.settle(reservation, 0)
+            # what a batch did not answer no provider bills (OpenAI, Anthropic and Google say so); what came and is no answer it may have
+            perhaps = failure.billed and failure is not result
+            self._account.lose(reservation) if perhaps else self._account.settle(reservation, 0)
             if failure.stops:
                 raise self._retrying.refuse(failure)
             if not failure.retried or attempts >= self._settings.max_attempts:

@@ -68,3 +68,8 @@ class Claims:
 
 def _flock(kind: int, key: str) -> bytes:
     return struct.pack(_FLOCK, kind, os.SEEK_SET, int(key[:_KEY_CHARACTERS], 16), 1, 0)
+
+
+def whole_file(kind: int) -> bytes:
+    """A lock of all of a file, for `fcntl`."""
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)

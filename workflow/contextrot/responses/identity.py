@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from contextrot import engines, secrets
 from contextrot.engines import Endpoint
 from contextrot.engines.external import endpoint_of
-from contextrot.errors import ConfigError, RequestError
+from contextrot.errors import ConfigError, RequestError, StoreError
 from contextrot.records import write_text
 from contextrot.responses import outgoing
 from contextrot.responses.model_names import same_model
@@ -171,7 +172,7 @@ class ServerIdentity:
         self._assumed = False
         self._looked: float | None = None
         self._changed_to: RequestError | None = None
-        self._since_look: list[Path] = []
+        self._since_look: list[Callable[[], None]] = []
         self._one_at_a_time = asyncio.Lock()
 
     def _remembered(self) -> dict[str, Any]:
@@ -243,16 +244,16 @@ class ServerIdentity:
             except NotReachable:
                 return  # requests tell of a server that is down
             if said != self.said:
-                for path in self._since_look:
-                    with suppress(OSError):
-                        path.unlink()
+                for forget in self._since_look:
+                    with suppress(StoreError):
+                        forget()
                 known, self.said = self.said, said
                 raise self._changed(known)
             self._since_look.clear()
 
-    def kept(self, path: Path) -> None:
-        """An answer was stored, which the next look confirms."""
-        self._since_look.append(path)
+    def kept(self, forget: Callable[[], None]) -> None:
+        """An answer was stored, which the next look confirms, or takes back."""
+        self._since_look.append(forget)
 
     def _changed(self, known: dict[str, Any]) -> RequestError:
         where = secrets.without_credentials(self._endpoint.base_url)

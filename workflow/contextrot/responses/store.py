@@ -1,20 +1,19 @@
 """Content-addressed store of finished requests: a request that was paid for is never sent twice.
 
-One JSON file for each answer, `ab/abcdef....json` below the store's folder, named by the SHA-256 of everything that changes
-the answer. It is a memo, not a state: deleting it (or any file in it) only costs those requests again.
+Answers are packed into a few append-only files (see `segments`), each under the SHA-256 of everything that changes it. The store is
+a memo, not a state: deleting it (or any file in it) only costs those requests again. Any number of processes may share it.
 
-A file is written under a temporary name, flushed to the disk and renamed, which is atomic on local and network file
-systems; so any number of processes may share a store, and a killed one leaves at most a temporary file that nobody reads.
+Earlier versions wrote one JSON file for each answer, `ab/abcdef....json`. These are read as ever; `snakemake pack_request_store` packs them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import itertools
 import json
 import logging
 import os
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,6 +24,8 @@ from typing import Any
 from contextrot.errors import StoreError
 from contextrot.files.regular_files import read_regular
 from contextrot.records import Response
+from contextrot.responses.segment_writer import SUFFIX
+from contextrot.responses.segments import Segments
 from contextrot.responses.stored_answers import checked
 
 FORMAT = "contextrot response 1"
@@ -37,8 +38,7 @@ _FIELDS = [f.name for f in fields(Response) if f.name not in _NOT_STORED]
 _SCALARS = (str, int, type(None))
 _SAMPLED_BYTES = 1 << 20
 _Waiting = tuple["asyncio.Future[None]", tuple[str, Mapping[str, Any], Response]]
-_COUNTER = itertools.count()
-_HOST = os.uname().nodename.split(".")[0]
+_FORGOTTEN = b"null"
 
 log = logging.getLogger(__name__)
 
@@ -88,34 +88,73 @@ class RequestStore:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._opened: Segments | None = None
+        self._opening = threading.Lock()
         self.damaged: set[Path] = set()
 
+    @property
+    def segments(self) -> Segments:
+        """The packed answers, opened when they are first wanted."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = Segments(self.folder / "segments")
+            return self._opened
+
     def path(self, key: str) -> Path:
-        """Where the answer to a request is."""
+        """Where earlier versions kept the answer to a request."""
         return Path(self._name(key))
 
     def _name(self, key: str) -> str:
         return f"{self.folder}/{key[:2]}/{key}.json"
 
-    def get(self, key: str) -> Response | None:
-        """The stored answer, with `cached` set and without sample and turn; None if there is none that can be read."""
+    def get(self, key: str, look_again: bool = True) -> Response | None:
+        """The stored answer, with `cached` set and without sample and turn; None if there is none that can be read.
+
+        Args:
+            look_again: whether a miss looks for what other processes have written since the last look.
+        """
+        place = self.path(key)
         try:
-            record = json.loads(read_regular(self._name(key), LARGEST_ANSWER))
+            content = self._packed(key, look_again)
+            if content == _FORGOTTEN:
+                return None
+            if content is None:
+                content = read_regular(self._name(key), LARGEST_ANSWER)
+            else:
+                place = self.folder / "segments" / key
+            record = json.loads(content)
             if record["format"] != FORMAT or record["key"] != key:
                 raise ValueError("it is not an answer of this store")
             return Response(sample_id="", turn=0, cached=True, **checked(record["response"]))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
-            path = self.path(key)
-            if path not in self.damaged:
-                self.damaged.add(path)
-                log.warning("request store: %s cannot be read and is asked again (%s)", path, error)
+            if place not in self.damaged:
+                self.damaged.add(place)
+                log.warning("request store: %s cannot be read and is asked again (%s)", place, error)
             return None
+
+    def _packed(self, key: str, look_again: bool = True) -> bytes | None:
+        """The packed record of a key."""
+        segments = self.segments
+        known = len(segments.damaged)
+        content = segments.get(key)
+        if content is None and look_again:
+            segments.look_again()
+            content = segments.get(key)
+        if len(segments.damaged) > known:
+            self.damaged |= {self.folder / "segments" / f"{d.segment}:{d.offset}" for d in segments.damaged}
+        return content
 
     def has(self, key: str) -> bool:
         """Whether there is an answer, readable or not."""
-        return self.path(key).exists()
+        content = self._packed(key)
+        return content != _FORGOTTEN if content is not None else self.path(key).exists()
+
+    def forget(self, key: str) -> None:
+        """Takes an answer back. Raises StoreError."""
+        self._append(key, _FORGOTTEN.decode())
+        self.path(key).unlink(missing_ok=True)
 
     def put(self, key: str, request: Mapping[str, Any], response: Response) -> None:
         """Keeps an answer.
@@ -128,29 +167,27 @@ class RequestStore:
         """
         kept = {name: value for name in _FIELDS if (value := getattr(response, name)) is not None}
         record = {"format": FORMAT, "key": key, "request": request, "response": kept}
-        content = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        path = self._name(key)
-        folder = path.rpartition("/")[0]
-        temporary = f"{folder}/.{key}.{_HOST}.{os.getpid()}.{next(_COUNTER)}.tmp"
+        self._append(key, json.dumps(record, ensure_ascii=False))
+
+    def _append(self, key: str, content: str) -> None:
         try:
-            try:
-                _write_and_flush(temporary, content)
-            except FileNotFoundError:
-                Path(folder).mkdir(parents=True, exist_ok=True)
-                _write_and_flush(temporary, content)
-            os.replace(temporary, path)  # noqa: PTH105 (strings: paths would cost 20 us a row)
+            self.segments.append(key, content)
         except OSError as error:
-            with suppress(OSError):
-                Path(temporary).unlink()
             raise StoreError(
                 f"the request store {self.folder} does not take an answer: {error.strerror or error}. "
                 "Free space or permissions (or set `request_store`), then run again; finished answers are kept."
             ) from error
 
+    def close(self) -> None:
+        """Leaves the packed file that this process writes to the next one; a later `put` opens one again."""
+        if self._opened is not None:
+            self._opened.close()
+
     def size(self) -> tuple[int, int]:
         """Number of stored answers, and their bytes on the disk."""
         sizes = [path.lstat().st_size for path in self.folder.glob("??/*.json")]
-        return len(sizes), sum(sizes)
+        packed = [path.lstat().st_size for path in self.folder.glob(f"segments/*{SUFFIX}")]
+        return len(sizes) + len(self.segments), sum(sizes) + sum(packed)
 
 
 class StoreWriter:
@@ -204,17 +241,7 @@ class StoreWriter:
         for _, answer in waiting:
             self._threads.submit(self._store.put, *answer)
         self._threads.shutdown()
-
-
-def _write_and_flush(path: str, content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        self._store.close()
 
 
 def describe_store(folder: str | Path) -> str:

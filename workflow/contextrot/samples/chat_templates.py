@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from contextrot.errors import ConfigError, ContextRotError, DataError
 
 Message = dict[str, str]
 SYSTEM_MARK = "zqsystemqz"
+MARKS = ("zqfirstqz", "zqsecondqz", "zqthirdqz")
 ROUND_TRIP = "Über 1,024 naïve  words .\n\n\t“你好” नमस्ते 🙂 don't , do n't ?\r\nEnd "
 FUEL = 20_000_000
 """Steps that a template may take; one that takes more (a loop without end) is refused."""
@@ -55,12 +57,53 @@ class TemplatedTokenizer(ABC):
     def takes_system(self) -> bool:
         """Whether the template has a place for a system message: some refuse one, some leave it out without a word."""
         try:
-            text = self._render([{"role": "system", "content": SYSTEM_MARK}, {"role": "user", "content": "x"}])
+            text = self._render(self._in_its_form([{"role": "system", "content": SYSTEM_MARK}, {"role": "user", "content": "x"}]))
         except ContextRotError:
             raise
         except Exception:
             return False
         return SYSTEM_MARK in text.lower()
+
+    @cached_property
+    def takes_parts(self) -> bool:
+        """Whether the template shows a message only where its content is a list of parts; servers then turn texts into parts.
+
+        Raises:
+            DataError: if it shows a user's text in neither form.
+        """
+        rendered = False
+        for parts in (False, True):
+            content: Any = _parts(MARKS[0]) if parts else MARKS[0]
+            try:
+                text = self._render([{"role": "user", "content": content}])
+            except ContextRotError:
+                raise
+            except Exception:  # what it says of a chat of its own is said when that chat is rendered
+                continue
+            if MARKS[0] in text.lower():
+                return parts
+            rendered = True
+        if rendered:
+            raise DataError(
+                f"the chat template of {self.name!r} leaves out what the user says. Name a file with the template that the server uses as "
+                "the model's `chat_template`."
+            )
+        return False
+
+    @cached_property
+    def keeps_turns(self) -> bool:
+        """Whether the template shows all turns of a conversation; some show the last one alone."""
+        chat = [{"role": ("user", "assistant")[i % 2], "content": mark} for i, mark in enumerate(MARKS)]
+        try:
+            text = self._render(self._in_its_form(chat)).lower()
+        except ContextRotError:
+            raise
+        except Exception:
+            return True
+        return all(mark in text for mark in MARKS)
+
+    def _in_its_form(self, messages: list[Message]) -> list[Message]:
+        return [{**m, "content": _parts(m["content"])} for m in messages] if self.takes_parts else messages  # type: ignore[dict-item]
 
     def as_sent(self, messages: list[Message]) -> list[Message]:
         """The messages as they are to be sent: where the template takes no system message, its text leads the first prompt."""
@@ -78,11 +121,16 @@ class TemplatedTokenizer(ABC):
         """The chat as one text, ending where the answer begins.
 
         Raises:
-            DataError: if the template refuses it.
+            DataError: if the template refuses it, or leaves out a part of it.
         """
         sent = self.as_sent(messages)
+        if sum(message["role"] != "system" for message in sent) > 1 and not self.keeps_turns:
+            raise DataError(
+                f"the chat template of {self.name!r} leaves out earlier turns of a conversation, and so does its server: use a model or "
+                "`chat_template` that shows them, or leave out the experiment."
+            )
         try:
-            return self._render(sent)
+            return self._render(self._in_its_form(sent))
         except ContextRotError:
             raise
         except Exception as error:
@@ -135,6 +183,9 @@ class TemplateRenderer:
         self._environment = Environment(trim_blocks=True, lstrip_blocks=True)  # as in transformers
         self._environment.fuel = FUEL
         self._environment.remove_filter("tojson")  # which is another one there
+        self._environment.add_global(
+            "strftime_now", lambda form: datetime.now().strftime(form)
+        )  # as in transformers and llama.cpp
         self._values = {"tools": None, "documents": None, "add_generation_prompt": True} | values
 
     def render(self, messages: list[Message]) -> str:
@@ -153,6 +204,10 @@ class TemplateRenderer:
             from transformers.utils.chat_template_utils import render_jinja_template
 
             return render_jinja_template(conversations=[messages], chat_template=self._template, **self._values)[0][0]
+
+
+def _parts(text: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text}]
 
 
 def read_template(path: str) -> str:

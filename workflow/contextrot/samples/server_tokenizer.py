@@ -58,6 +58,8 @@ class ServerTokenizer(TemplatedTokenizer):
         ConfigError: if it has no such endpoint.
     """
 
+    takes_parts = False  # the server turns texts into parts itself
+
     def __init__(
         self,
         base_url: str,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 _LARGEST_ERROR = 2**16
 NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "ConnectionRefusedError", "gaierror"}
 """Classes of errors, of the libraries below litellm, that come before anything was sent."""
+_NETWORK = re.compile(r"Connect|Timeout|Transport|Network|Protocol|ReadError|WriteError|Payload")
 
 
 _HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)
@@ -270,11 +272,22 @@ def failure_of(error: BaseException, heard: Heard, sent: Sent | None = None) -> 
         if heard.ends or heard.content:  # it had begun: what litellm then calls a connection's error may be its own
             broke = names & {"ReadError", "RemoteProtocolError", "ClientPayloadError", "ServerDisconnectedError", "ReadTimeout"}
             return (faults.CutStream if broke else faults.Malformed)(failure.message)
+        if not any(
+            map(_of_network, chain)
+        ):  # no byte was sent: litellm lacks a credential, a setting or a package, for all requests alike
+            return faults.Denied(failure.message.partition("\nTraceback")[0])
         if names & NEVER_CONNECTED:
             return faults.Unreachable(failure.message)
         if names & {"APIConnectionError", "ReadError", "RemoteProtocolError"}:
             return faults.Broken(failure.message)
     return failure
+
+
+def _of_network(error: BaseException) -> bool:
+    """Whether an error came of sending; litellm's own names say nothing, it calls whatever it stumbles over a connection's error."""
+    if type(error).__module__.startswith("litellm"):
+        return False
+    return isinstance(error, (OSError, TimeoutError)) or any(_NETWORK.search(cls.__name__) for cls in type(error).__mro__)
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -5,8 +5,10 @@ Source: D. Wu et al. (2025), LongMemEval, arXiv:2410.10813; data set cleaned in 
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,6 +20,11 @@ from contextrot.samples import hub, prompts
 from contextrot.tasks.longmemeval.moments import moments
 
 log = logging.getLogger(__name__)
+
+LARGE_BYTES = 500_000_000
+"""Size of a JSON file from which on only the chosen questions are kept: longmemeval_m has 2.7 GB."""
+_SPACE = re.compile(r"[ \t\r\n]*")
+Chosen = Callable[[Mapping[str, Any]], bool]
 
 QuestionType = Literal[
     "single-session-user",
@@ -101,26 +108,74 @@ class Question:
         return prompts.DATED_SESSIONS.format(sessions=history, date=self.date, question=self.question)
 
 
-def load_questions(path: Path) -> list[Question]:
-    """Questions of a JSON, JSONL or parquet file.
+def load_questions(path: Path, chosen: Chosen | None = None) -> list[Question]:
+    """Questions of a JSON, JSONL or parquet file, those that are chosen; of a JSON file of more than LARGE_BYTES the others are not kept.
+
+    Args:
+        chosen: called once with each entry, in order; says whether it is wanted. All are, without it.
 
     Raises:
         DataError: if it is missing or not in LongMemEval's format; names the question and the field.
     """
+    if chosen and path.suffix.lower() == ".json" and path.is_file() and path.stat().st_size > LARGE_BYTES:
+        return parse_questions((entry for entry in entries_of(path) if chosen(entry)), str(path))
     rows = read_rows(path, "data set")
     if not rows:
         raise DataError(f"data set {path} must hold a list of questions, but is empty.")
-    return parse_questions(rows, str(path))
+    questions = parse_questions(rows, str(path))
+    return [one for one, row in zip(questions, rows, strict=True) if chosen is None or chosen(row)]
 
 
-def download_questions(name: str, file: str, revision: str, sha256: str | None = None) -> list[Question]:
+def download_questions(
+    name: str, file: str, revision: str, sha256: str | None = None, chosen: Chosen | None = None
+) -> list[Question]:
     """Questions of a data set of the Hub, at one revision; its file is checked (hub.download) and kept in the Hub's cache.
+
+    Args:
+        chosen: as of `load_questions`.
 
     Raises:
         DataError: if it cannot be had, or is not in LongMemEval's format.
     """
-    rows = read_rows(hub.download(name, file, revision, sha256), "data set")
-    return parse_questions(rows, f"{name}/{file}")
+    return load_questions(hub.download(name, file, revision, sha256), chosen)
+
+
+def entries_of(path: Path, chunk: int = 1 << 24) -> Iterator[Any]:
+    """The values of a file that is one JSON list, one after the other, so that the whole need not be in memory.
+
+    Args:
+        chunk: how many characters are read at once.
+
+    Raises:
+        DataError: if it is no such file, or is cut off.
+    """
+    decoder, buffer, place, started = json.JSONDecoder(), "", 0, False
+    with path.open(encoding="utf-8") as content:
+        while True:
+            place = _SPACE.match(buffer, place).end()  # type: ignore[union-attr]
+            if place < len(buffer):
+                if not started:
+                    if buffer[place] != "[":
+                        raise DataError(
+                            f"data set {path} must hold a list of questions, but begins with {buffer[place : place + 20]!r}."
+                        )
+                    started, place = True, place + 1
+                    continue
+                if buffer[place] == "]":
+                    return
+                if buffer[place] == ",":
+                    place += 1
+                    continue
+                try:
+                    value, place = decoder.raw_decode(buffer, place)
+                    yield value
+                    continue
+                except json.JSONDecodeError:
+                    pass  # perhaps only its beginning was read so far
+            more = content.read(chunk)
+            if not more:
+                raise DataError(f"data set {path} is cut off, or no JSON, near its byte {content.tell():,}; get it again.")
+            buffer, place = buffer[place:] + more, 0
 
 
 def parse_questions(entries: Any, source: str) -> list[Question]:

@@ -20,6 +20,7 @@ sessions; Chroma's own prompts can be read instead (`focused_prompts`, `full_pro
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,6 +38,7 @@ from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.longmemeval.data import (
     CHROMA_TYPES,
     PUBLIC_REVISION,
+    Chosen,
     Question,
     QuestionType,
     download_questions,
@@ -111,11 +113,16 @@ class LongMemEval(Task):
         super().__init__(parameters)
         self._asked: dict[str, Question] = {}
 
-    def _questions(self, data: Path) -> list[Question]:
+    def _questions(self, data: Path, chosen: Chosen | None = None) -> list[Question]:
         p = self.parameters
         if is_file_name(p.dataset, data):
-            return load_questions(data / p.dataset)
-        return download_questions(p.dataset, p.dataset_file, p.revision, p.sha256)
+            return load_questions(data / p.dataset, chosen)
+        return download_questions(p.dataset, p.dataset_file, p.revision, p.sha256, chosen)
+
+    def _chosen(self) -> Chosen:
+        """Whether an entry is asked; counts the wanted types' entries, so that it is called with each once, in order."""
+        number = count()
+        return lambda entry: self._wants(entry.get("question_type")) and next(number) % self.parameters.every == 0
 
     def _wants(self, question_type: str | None) -> bool:
         asked = self.parameters.question_types
@@ -125,7 +132,7 @@ class LongMemEval(Task):
         p = self.parameters
         if self._tables(context.data, "prompts") or self._tables(context.data, "answers"):
             return self._samples_from_tables(context)
-        chosen = [question for question in self._questions(context.data) if self._wants(question.question_type)][:: p.every]
+        chosen = self._questions(context.data, self._chosen())
         if not chosen:
             raise ConfigError(f"{p.dataset} holds no question of the types {p.question_types}.")
         return [self._sample(context, question, history) for history in p.histories for question in chosen]
