@@ -133,6 +133,7 @@ rule write_summary:
     params:
         code=plan.code_hash("write_summary"),
         titles=plan.report.titles,
+        estimates=plan.report.made_estimate,
     message:
         "Summarizing tier {wildcards.tier}"
     script:

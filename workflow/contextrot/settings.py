@@ -279,6 +279,8 @@ class Settings(Section):
     """How hosted models are asked whose block does not say it: one by one, or in batches at half the price."""
     batch: BatchSettings = BatchSettings()
     """How batches are waited for."""
+    prune_models: Annotated[list[str], BeforeValidator(_comma_list)] = []
+    """Models, as their servers name them, whose answers `snakemake prune_request_store` drops."""
     budget_usd: float | None = Field(None, ge=0)
     """Requests stop, cleanly and resumably, before a model's experiment has cost more than this, over all runs; what brought no answer but may have been billed counts at its worst."""
     max_attempts: int = Field(5, ge=1)

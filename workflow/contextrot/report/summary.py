@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +30,16 @@ ESTIMATED = ("estimated_tokens", "estimated_usd", "tokens")
 TOTALS = (("cost_usd", "cost_usd"), ("request_seconds", "total_seconds"))
 
 
-def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], condition: str | None = None) -> dict[str, Any]:
+def summarize_experiment(
+    run: Run, seed: int, files: Mapping[str, Path], condition: str | None = None, estimates: str | Path | None = None
+) -> dict[str, Any]:
     """One row of the summary; what is not known is None.
 
     Args:
         seed: of the bootstrap.
         files: the experiment's metrics.csv, and its scores, responses and samples where they are there.
         condition: the value of the task's `apart` that the row is about.
+        estimates: the tier's cost_estimate.json, if one was made.
     """
     import pandas as pd
 
@@ -76,8 +78,11 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], conditi
     if condition is not None and "scores.parquet" in files:
         row |= _of_condition(pd.read_parquet(files["scores.parquet"]), task.apart, condition)
     row |= dict.fromkeys(ESTIMATED)
-    if condition is None:
-        row |= _estimated(Path(files["metrics.csv"]), run.model, run.experiment)
+    if condition is None and "responses.parquet" in files:
+        counted = [responses[f"{kind}_tokens"] for kind in ("prompt", "completion")]
+        row["tokens"] = None if None in counted else int(sum(counted))
+    if condition is None and estimates is not None:
+        row |= _estimated(Path(estimates), run.model, run.experiment)
     row |= _lengths(run.settings, files.get("scores.parquet"))
     if "samples.parquet" in files:
         import pyarrow.parquet as pq
@@ -88,14 +93,16 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], conditi
     return row
 
 
-def summarize_tier(runs: Sequence[Run], seed: int, files: Sequence[str | Path]) -> pd.DataFrame:
-    """One row for each model's experiment, from their files."""
+def summarize_tier(
+    runs: Sequence[Run], seed: int, files: Sequence[str | Path], estimates: str | Path | None = None
+) -> pd.DataFrame:
+    """One row for each model's experiment, from their files; see `summarize_experiment`."""
     import pandas as pd
 
     found, rows = by_experiment(files), []
     for run in runs:
         of_run = found[run.model, run.experiment]
-        rows += [summarize_experiment(run, seed, of_run, condition) for condition in _conditions(run, of_run)]
+        rows += [summarize_experiment(run, seed, of_run, condition, estimates) for condition in _conditions(run, of_run)]
     return pd.DataFrame(rows)
 
 
@@ -118,29 +125,29 @@ def _of_condition(scores: pd.DataFrame, apart: str, condition: str) -> dict[str,
     return {"samples": int(mine["sample_id"].nunique()), "answers": len(mine), **totals, **counts}
 
 
-def _estimated(metrics: Path, model: str, experiment: str) -> dict[str, Any]:
-    """What the tier's cost estimate, if one was made, said of an experiment, and what it came to."""
-    found: dict[str, Any] = dict.fromkeys(ESTIMATED)
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        estimates = json.loads((metrics.parents[2] / "cost_estimate.json").read_text(encoding="utf-8"))["estimates"]
-        [estimate] = [e for e in estimates if (e["model"], e["experiment"], e["judge"]) == (model, experiment, None)]
-        found["estimated_tokens"] = estimate["prompt_tokens"] + estimate["output_tokens"]
-        found["estimated_usd"] = estimate["usd"]
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        actual = json.loads(metrics.with_name("token_summary.json").read_text(encoding="utf-8"))["models"][model]
-        found["tokens"] = actual["input_tokens"] + actual["output_tokens"]
-    return found
+def _estimated(estimates: Path, model: str, experiment: str) -> dict[str, Any]:
+    """What the tier's cost estimate said of an experiment before it was asked; nothing of one that it did not know."""
+    for row in json.loads(estimates.read_text(encoding="utf-8"))["estimates"]:
+        if (row["model"], row["experiment"], row["judge"]) == (model, experiment, None):
+            return {"estimated_tokens": row["prompt_tokens"] + row["output_tokens"], "estimated_usd": row["usd"]}
+    return {}
 
 
 def write_summary(
-    runs: Sequence[Run], seed: int, files: Sequence[str | Path], csv: str | Path, markdown: str | Path, html: str | Path
+    runs: Sequence[Run],
+    seed: int,
+    files: Sequence[str | Path],
+    csv: str | Path,
+    markdown: str | Path,
+    html: str | Path,
+    estimates: str | Path | None = None,
 ) -> None:
     """Writes the summary in three forms: for programs, for a README or paper, and for the report.
 
     Args:
         runs: of one tier; see summarize_tier.
     """
-    summary, tier = summarize_tier(runs, seed, files), runs[0].tier
+    summary, tier = summarize_tier(runs, seed, files, estimates), runs[0].tier
     addresses = {run.model: run.settings.base_url for run in runs}
     table = readable(summary)
     cut = [
