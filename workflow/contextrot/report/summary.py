@@ -11,11 +11,12 @@ from contextrot.plan.provenance import by_experiment, responses_summary
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
 from contextrot.report.html_table import html_table
-from contextrot.report.summary_words import NO_ANSWER, cut_note, format_note, missing, readable
+from contextrot.report.summary_words import NO_ANSWER, cut_note, few_note, format_note, missing, readable
 from contextrot.responses.input_cut import counts_exactly
 from contextrot.responses.length_audit import Count, audit_counts
 from contextrot.scores.rot_curves import DEFINITIONS, effective_length
-from contextrot.scores.score import read_scores, select
+from contextrot.scores.sample_size import seen_difference
+from contextrot.scores.score import clusters_of, read_scores, select
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +70,9 @@ def summarize_experiment(
     for name, rows in (("shortest", by_length.head(1)), ("longest", by_length.tail(1))):
         row[f"{name}_length"] = rows[task.length_column].iloc[0] if len(rows) else None
         row |= _mean(name, rows)
-    row |= _effective_lengths(seed, run, files.get("scores.parquet"), condition)
+    row |= _effective_lengths(seed, run, files.get("scores.parquet"), condition) | _population(
+        run, files.get("scores.parquet"), condition
+    )
     row |= {"samples": None, "answers": None, **dict.fromkeys(NO_ANSWER), "cost_usd": None, "request_seconds": None}
     if "responses.parquet" in files:
         responses = responses_summary(files["responses.parquet"])
@@ -159,6 +162,7 @@ def write_summary(
     notes = (
         cut
         + formats
+        + sorted({note for row in summary.to_dict("records") if (note := few_note(row))})
         + sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not missing(row["note"])})
     )
     about = [
@@ -170,6 +174,8 @@ def write_summary(
         "Requests over the model's window are never sent.",
         "Lengths are verified where the server's own count of each prompt agrees with ours; an answer to a prompt that the server cut "
         "(input cut) or with an unknown end (ended otherwise) counts nowhere.",
+        "Could have seen: the smallest difference from the mean score of another such run that 80 % of such runs would find at 5 %, as if "
+        "their needles were others; on the same ones it is smaller.",
         "Effective length: where the curve of scores falls below 0.856 (RULER) or below 85 % of the score at the shortest length "
         "(NoLiMa), with an interval of the same kind that claims no more than the measured lengths can tell.",
     ]
@@ -223,6 +229,27 @@ def _effective_lengths(seed: int, run: Run, scores_path: Path | None, condition:
         for name in DEFINITIONS
         for suffix, part in (("", "crossing"), ("_low", "low"), ("_high", "high"), ("_status", "status"))
     }
+
+
+def _population(run: Run, scores_path: Path | None, condition: str | None) -> dict[str, Any]:
+    """What the intervals speak for (`kind` or `these`), of how many needles or items, and the difference that the run could have seen."""
+    found: dict[str, Any] = dict.fromkeys(("population", "clusters", "smallest_difference"))
+    if scores_path is not None:
+        scores = read_scores(scores_path)
+        if condition is not None:
+            scores = scores[scores[run.task.apart].astype(str) == condition]
+        if "score" in scores and (names := clusters_of(scores)) is not None:
+            counted = (scores["outcome"].isin(SCORED_OUTCOMES) & scores["score"].notna()).to_numpy()
+            column = run.task.cluster_column
+            by_kind = column in scores and names == scores[column].astype(str).tolist()
+            kept = [name for name, counts in zip(names, counted, strict=True) if counts]
+            difference = seen_difference(scores["score"].to_numpy(float)[counted], kept)
+            found = {
+                "population": "kind" if by_kind else "these",
+                "clusters": len(set(kept)),
+                "smallest_difference": difference,
+            }
+    return found
 
 
 def _lengths(model: ModelSettings, scores_path: Path | None) -> dict[str, Any]:
