@@ -79,6 +79,11 @@ class Segments:
 
     def latest(self) -> Iterator[tuple[str, bytes]]:
         """Key and JSON of each key's latest record, in the order in which they stand in the segments."""
+        for _, key, _, content in self.latest_places():
+            yield key, content
+
+    def latest_places(self) -> Iterator[tuple[str, str, int, bytes]]:
+        """As `latest`: the segment's name, key, time and JSON."""
         self._fold()
         places = self._places[np.lexsort((self._places["at"], self._places["hash"]))]
         last = np.append(places["hash"][1:] != places["hash"][:-1], True)[: len(places)]
@@ -89,7 +94,7 @@ class Segments:
             if record is None:
                 self._tell(Damage(self._names[segment], offset, length))
             else:
-                yield record[0], record[2]
+                yield self._names[segment], *record
 
     def get(self, key: str) -> bytes | None:
         """The JSON of a key's latest record; None if there is none that can be read."""
@@ -227,6 +232,7 @@ class Segments:
 
     def _save_index(self) -> None:
         """Writes the index; whoever opens the store next reads only what came later."""
+        self._fold()
         head = {"format": _INDEX, "names": self._names, "read": self._read, "records": len(self._places)}
         content = self._places.tobytes()
         head["crc"] = zlib.crc32(content, zlib.crc32(json.dumps([head["names"], head["read"]]).encode()))

@@ -54,7 +54,7 @@ class NeedleInAHaystack(Task):
     """Can the model still find one fact as the text around it grows?"""
 
     Parameters = NeedleParameters
-    version = 5
+    version = 6
     groupings = [("length", "depth"), ("length",), ("depth",), (*CONDITIONS, "length"), ("needle",), ()]
     length_column = "length"
     length_parameter = "lengths"
@@ -125,6 +125,13 @@ class NeedleInAHaystack(Task):
                 plan = NeedlePlan(context, group, planted, length, depth, order, topic, number)
                 samples.append(self._sample(context, pools[topic], sentences, plan, {}))
         return samples
+
+    def cluster_count(self, data: Path) -> int | None:
+        """How many questions the needles answer: two needles of one question are alike."""
+        if self._reads_tables:
+            return None
+        path = data / self.parameters.needle_file
+        return len({tuple(needle.question for needle in group) for group in self._groups(_needle_sets(path), path)})
 
     def _groups(self, sets: Mapping[str, NeedleSet], path: Path) -> list[tuple[NeedleSet, ...]]:
         """The needles that are asked for together."""
