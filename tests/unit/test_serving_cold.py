@@ -1,7 +1,7 @@
 import pytest
 
 from contextrot.records import Sample
-from contextrot.serving.cold import coldness, shared_tokens
+from contextrot.serving.cold import Probe, coldness, shared_tokens
 from contextrot.tasks.serving.codes import salted
 
 
@@ -69,8 +69,10 @@ def test_the_servers_counter_is_believed_before_its_answers():
 
 def test_without_counts_the_time_of_a_new_prompt_tells():
     silent = [row(cached=None, ttft=0.03), row(cached=None, ttft=1.7)]
-    assert coldness(silent, "unique", 5, probe_seconds=1.7).warm is True
-    assert coldness(silent[1:], "unique", 5, probe_seconds=1.7).warm is False
+    assert coldness(silent, "unique", 5, probe=Probe(1.7, 0.05)).warm is True
+    assert coldness(silent[1:], "unique", 5, probe=Probe(1.7, 0.05)).warm is False
+    keeps_nothing = Probe(1.7, 1.6)
+    assert coldness(silent, "unique", 5, probe=keeps_nothing).warm is False
     assert coldness(silent, "unique", 5).warm is None
 
 

@@ -210,3 +210,33 @@ def test_latency_counts_from_the_time_it_was_due():
     counted = sent_late.counted_from(4.5)
     assert (counted.start, counted.late_seconds, counted.ttft_seconds, counted.end_to_end_seconds) == (4.5, 0.5, 1.5, 2.5)
     assert counted.tpot_seconds == sent_late.tpot_seconds
+
+
+def test_a_connection_that_the_server_closed_after_its_last_answer_costs_no_request(threaded):
+    """As llama-server and transformers do, which announce keep-alive."""
+    import socket
+
+    body = events().encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n" % len(
+        body
+    )
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve_and_close():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                seen = connection.recv(65536)
+                while b"\r\n\r\n" not in seen or (seen.startswith(b"POST") and not seen.endswith(b"}")):
+                    seen += connection.recv(65536)
+                connection.sendall(head + body)
+
+    threading.Thread(target=serve_and_close, daemon=True).start()
+    there = Endpoint("external", "m", "hosted_vllm", base_url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+    with LoadGenerator(there) as load:
+        answers, _ = load.closed_loop(samples(20), 1, {})
+    listener.close()
+    assert [type(answer) for answer in answers] == [Timing] * 20

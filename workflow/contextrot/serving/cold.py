@@ -35,8 +35,16 @@ class Coldness:
     cached_tokens: int | None = None
 
 
+@dataclass(frozen=True)
+class Probe:
+    """Times to first token, seconds: the quickest of prompts that nobody has sent before, and of one of them sent again."""
+
+    new_seconds: float
+    repeated_seconds: float
+
+
 def coldness(
-    rows: Sequence[dict[str, Any]], prefix: str, shared_tokens: int, hits: int | None = None, probe_seconds: float | None = None
+    rows: Sequence[dict[str, Any]], prefix: str, shared_tokens: int, hits: int | None = None, probe: Probe | None = None
 ) -> Coldness:
     """Whether a group was cold: by the server's counter, else by its answers' counts, else against a prompt that is surely new.
 
@@ -47,7 +55,7 @@ def coldness(
             in whatever order they are computed.
         shared_tokens: how much of their beginning may be cached because every prompt has it.
         hits: growth of the counter of the instance that computes prompts, tokens; None where there is none.
-        probe_seconds: time to first token of a prompt of the same length that cannot have been seen; None if none was sent.
+        probe: of prompts of the same length; None if none was sent.
     """
     if not rows:
         return Coldness(None, "none")
@@ -64,8 +72,10 @@ def coldness(
     if allowed is not None and None not in counts:
         beyond = any(count > limit for count, limit in zip(counts, each, strict=True))
         return Coldness(beyond if prefix == "unique" else sum(counts) > allowed, "cached_tokens", sum(counts))
-    if probe_seconds is None:
+    if probe is None:
         return Coldness(None, "none")
+    if probe.repeated_seconds >= MUCH_QUICKER * probe.new_seconds:  # a server that reads no prompt from a cache, not even at once
+        return Coldness(False, "probe")
     times = [row["ttft_seconds"] for row, known in zip(rows, reusable, strict=True) if not known and not row.get("turn")]
     quickest = max(times) if prefix == "shared" else min(times)
-    return Coldness(quickest < MUCH_QUICKER * probe_seconds, "probe")
+    return Coldness(quickest < MUCH_QUICKER * probe.new_seconds, "probe")

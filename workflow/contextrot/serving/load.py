@@ -15,7 +15,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import (
+    ClientConnectionResetError,
+    ClientError,
+    ClientOSError,
+    ClientSession,
+    ClientTimeout,
+    ServerDisconnectedError,
+    TCPConnector,
+)
 
 from contextrot.engines import Endpoint
 from contextrot.errors import RequestError
@@ -23,11 +31,18 @@ from contextrot.records import Sample
 from contextrot.serving.sending import Bodies, now, send
 from contextrot.serving.timings import Answer, FailedRequest, Timing, Turn, all_answered
 
+CLOSED_BEFORE = (ClientConnectionResetError, ClientOSError, ServerDisconnectedError)
+"""What a request meets on a connection that is closed already, at once; later they mean that the server broke off."""
+AT_ONCE_SECONDS = 0.5
+
 
 class LoadGenerator:
     """Sends requests over one pool of connections, which is kept from one group of requests to the next.
 
     Use it as a context manager.
+
+    Attributes:
+        reconnected: requests that were sent again because the server had closed the connection before it read them.
 
     Args:
         bodies: makes the bodies of requests; without it as servers take them that this workflow starts.
@@ -43,6 +58,7 @@ class LoadGenerator:
     ) -> None:
         self._endpoint, self._timeout_seconds = endpoint, timeout_seconds
         self.bodies = bodies or Bodies(endpoint)
+        self.reconnected = 0
         self._runner = asyncio.Runner(loop_factory=loop)
         self._session: ClientSession | None = None
 
@@ -154,9 +170,16 @@ class LoadGenerator:
 
     async def _answer(self, sample: Sample, options: dict[str, Any], due: float | None = None) -> Answer:
         start = now()
+        url, body = self._endpoint.url("chat/completions"), self.bodies(sample, options)
         try:
-            body = self.bodies(sample, options)
-            timing = await send(self._session, self._endpoint.url("chat/completions"), body, sample.sample_id)
+            try:
+                timing = await send(self._session, url, body, sample.sample_id)
+            except CLOSED_BEFORE:
+                # a connection of the pool that the server had closed after its last answer, whatever it announced
+                if now() - start > AT_ONCE_SECONDS:
+                    raise
+                self.reconnected += 1
+                timing = await send(self._session, url, body, sample.sample_id)
         except RequestError as error:
             return FailedRequest(sample.sample_id, start, str(error))
         except TimeoutError:

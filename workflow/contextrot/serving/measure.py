@@ -19,6 +19,7 @@ from contextrot.errors import ConfigError
 from contextrot.records import read_samples, write_table, write_text
 from contextrot.responses import kept_servers
 from contextrot.samples.tokenizers import tokenizer_of
+from contextrot.serving.addresses import timed_endpoint
 from contextrot.serving.benchmark import cross_check
 from contextrot.serving.cold import shared_tokens
 from contextrot.serving.exports import vllm_bench_lines
@@ -68,10 +69,8 @@ def measure_mode(
     samples = read_samples(samples_path)
     parity = [s for s in read_samples(parity_path) if s.fits_window] if parity_path else []
     with serve(settings, log_path) as endpoint:
-        if (endpoint.base_url is None or endpoint.provider != "hosted_vllm") and not note:
-            raise ConfigError(
-                f"task 'serving' measures a server with an OpenAI-compatible URL; {settings.name!r} has none (`base_url` without `provider`)."
-            )
+        if not note:
+            endpoint = timed_endpoint(endpoint, settings.name)
         salt = task.parameters.salt or token_hex(8)
         seed = about["seed"] if task.parameters.seed is None else task.parameters.seed
         tokenizer = tokenizer_of(settings)
@@ -108,6 +107,7 @@ def measure_mode(
         "groups": nested(metrics),
         "open_loop": kept_up(requests),
         "highest_rates": highest_rates,
+        "reconnected_requests": run.load.reconnected,
         "left_out_of_requests": run.load.bodies.changes,
         "energy": run.energy or None,
         "cache": run.cache_state(),

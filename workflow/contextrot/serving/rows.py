@@ -11,6 +11,7 @@ import numpy as np
 from contextrot.judging.contract import JudgingContext, Pair
 from contextrot.judging.judges.match import judge
 from contextrot.records import Response, Sample, is_judged
+from contextrot.responses.length_audit import Count, audit_counts
 from contextrot.serving.timings import Answer, FailedRequest, Timing, Turn
 from contextrot.tasks.serving.load_samples import asked_sample, task_of
 
@@ -78,6 +79,20 @@ def rows_of(sessions: Sequence[Session], answers: Sequence[Answer], mode: str, p
             rows.append(row)
             before = timing
     return rows
+
+
+def mark_cut(rows: Sequence[dict[str, Any]], exact: bool) -> None:
+    """Gives the outcome `input_cut` to answers whose prompt the server cut, as its own count says: a shorter prompt is a quicker one.
+
+    Args:
+        exact: whether the tokenizer that built the prompts is the model's own.
+    """
+    counted = [row for row in rows if row["outcome"] == "answered" and row["prompt_tokens"] and row["server_prompt_tokens"]]
+    counts = [Count(row["prompt_tokens"], row["server_prompt_tokens"], row["cached_tokens"] or 0, None) for row in counted]
+    for place in audit_counts(counts, exact).cut:
+        row = counted[place]
+        row["outcome"] = "input_cut"
+        row["error"] = f"the server counted {row['server_prompt_tokens']} prompt tokens where {row['prompt_tokens']} were sent"
 
 
 def _reusable(turn: Turn, before: Timing | None) -> int | None:

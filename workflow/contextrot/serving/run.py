@@ -18,15 +18,16 @@ from contextrot.engines.vllm.pair import records_of, transfers_of
 from contextrot.errors import RequestError
 from contextrot.randomness import generator_for
 from contextrot.records import Sample
+from contextrot.responses.input_cut import counts_exactly
 from contextrot.responses.prices import pricing_of
 from contextrot.serving.arrivals import due_seconds
-from contextrot.serving.cold import Coldness, coldness
+from contextrot.serving.cold import Coldness, Probe, coldness
 from contextrot.serving.counters import check_loaded, difference, read_counters
 from contextrot.serving.energy import EnergyMeter
 from contextrot.serving.load import LoadGenerator
 from contextrot.serving.memory import MemorySampler
 from contextrot.serving.rate_search import Trial, highest_rate
-from contextrot.serving.rows import Session, row_of, rows_of, scores_of, sessions_of
+from contextrot.serving.rows import Session, mark_cut, row_of, rows_of, scores_of, sessions_of
 from contextrot.serving.sending import Bodies
 from contextrot.serving.simulated import simulated_load
 from contextrot.serving.timings import Answer, FailedRequest, Timing, Turn, all_answered
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OF_ONE_LENGTH = 1.05
 MOST_LEFT_OUT = 8
 """Parts of a request that a server may refuse, one after the other."""
 
@@ -125,7 +127,7 @@ class Run:
 
     def _measure_group(self, conditions: dict[str, Any], key: tuple[Any, ...], members: list[Sample]) -> None:
         self.endpoint.reset()
-        probe = self._probe(members[0])
+        probe = self._probe(members)
         sessions = self._sessions([self.salted(sample) for sample in members], key)
         meter = EnergyMeter(self.endpoint)
         with MemorySampler(self.endpoint) if self.task.parameters.memory else nullcontext() as sampler, meter:
@@ -133,6 +135,7 @@ class Run:
         keys = {record["request_id"]: record for record in records}
         transfers = transfers_of(self.endpoint)
         rows = rows_of(sessions, answers, self.mode, self.pricing)
+        mark_cut(rows, counts_exactly(self.settings))
         if self.task.parameters.task:
             for row, score in zip(rows, scores_of(sessions, answers, self.task.parameters), strict=True):
                 row["score"] = score
@@ -152,15 +155,16 @@ class Run:
         if found.warm:
             log.warning("%s, %s: prompts were read from a cache (%s); they are not averaged", self.mode, conditions, found)
 
-    def _probe(self, sample: Sample) -> float | None:
-        """Time to first token of a prompt that nobody has sent before, where only this can tell whether a group is cold."""
+    def _probe(self, members: list[Sample]) -> Probe | None:
+        """New prompts, and one sent again, where only their times can tell whether a group is cold."""
         told = self.counts_cached or self.endpoint.details.get("instances") or engines.of(self.settings).rates
-        if (
-            told or self.task.parameters.trace or self.task.parameters.task
-        ):  # whose prompts are not of one length, or not of one kind
+        sizes = [sample.prompt_tokens or 0 for sample in members]
+        if told or max(sizes) > OF_ONE_LENGTH * min(sizes):  # prompts of several lengths take times of their own
             return None
-        [answer] = self._load([replace(self.salted(sample, salt=token_hex(8)), later_prompts=[])], 1)[0]
-        return answer.ttft_seconds if isinstance(answer, Timing) else None
+        one, other = (replace(self.salted(members[0], salt=token_hex(8)), later_prompts=[]) for _ in range(2))
+        answers = self._load([one, one, other], 1)[0]
+        times = [answer.ttft_seconds for answer in answers if isinstance(answer, Timing)]
+        return Probe(min(times[0], times[2]), times[1]) if len(times) == len(answers) else None
 
     def _coldness(self, answered: list[dict[str, Any]], counters: dict[str, dict[str, float]], probe: float | None) -> Coldness:
         computing = counters.get("prefill") or next(iter(counters.values()), {})

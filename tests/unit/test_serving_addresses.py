@@ -1,0 +1,38 @@
+import pytest
+
+from contextrot.engines import Endpoint
+from contextrot.errors import ConfigError
+from contextrot.serving.addresses import timed_endpoint
+
+
+def of(provider, base_url=None):
+    return timed_endpoint(Endpoint("external", "m", provider, base_url=base_url, api_key="k"), "m")
+
+
+def test_a_server_s_own_address_is_left_as_it_is():
+    assert of("hosted_vllm", "http://127.0.0.1:8000/v1").base_url == "http://127.0.0.1:8000/v1"
+
+
+def test_ollama_streams_in_openai_s_form_below_v1():
+    assert of("ollama", "http://127.0.0.1:11434").base_url == "http://127.0.0.1:11434/v1"
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"),
+    [
+        ("openai", "https://api.openai.com/v1"),
+        ("anthropic", "https://api.anthropic.com/v1"),
+        ("groq", "https://api.groq.com/openai/v1"),
+        ("deepseek", "https://api.deepseek.com"),
+    ],
+)
+def test_hosted_providers_are_measured_at_their_own_address(provider, url):
+    found = of(provider)
+    assert found.base_url.startswith(url) and found.details["measured_at"].startswith(url)
+    assert found.request_headers == {"Authorization": "Bearer k"}
+
+
+@pytest.mark.parametrize(("provider", "message"), [("azure", "/openai/v1"), ("no_such", "give it as `base_url`")])
+def test_without_an_address_the_message_says_what_to_give(provider, message):
+    with pytest.raises(ConfigError, match=message):
+        of(provider)
