@@ -8,7 +8,8 @@ import random
 import pytest
 
 from contextrot.errors import ContextRotError
-from contextrot.files.shapes import read_records
+from contextrot.files import read_rows
+from contextrot.files.shapes import records_of
 from contextrot.samples.published import read_rows as read_chroma
 from contextrot.tasks.context_switching.task_sets import TaskSetSettings, load_task_set
 from contextrot.tasks.longmemeval.data import load_questions
@@ -88,9 +89,9 @@ def longmemeval(data) -> bytes:
             lambda path: read_chroma(path, ("question", "output")),
             lambda data: b'question,answer,output\nWhy?,3,"three\n"\n',
         ),
-        ("squad.json", read_records, lambda data: squad()),
-        ("lm_eval.jsonl", read_records, lambda data: lm_eval()),
-        ("evalscope.jsonl", read_records, lambda data: evalscope()),
+        ("squad.json", lambda path: records_of(read_rows(path)), lambda data: squad()),
+        ("lm_eval.jsonl", lambda path: records_of(read_rows(path)), lambda data: lm_eval()),
+        ("evalscope.jsonl", lambda path: records_of(read_rows(path)), lambda data: evalscope()),
     ],
 )
 def test_a_fault_is_one_message_that_names_the_file(tmp_path, data, name, read, content):

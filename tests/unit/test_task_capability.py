@@ -1,6 +1,8 @@
 """Benchmarks by their published scorers: values worked out by hand, and by the published code."""
 
 import json
+import sys
+import types
 import zipfile
 from functools import partial
 
@@ -163,6 +165,21 @@ def test_white_space_of_a_gold_line_of_code_counts_as_published(embedded_tokeniz
     gold = json.loads(first.condition["gold"])[0]
     assert gold.startswith("    return")
     assert of.score(first, Response("", 0, "answered", gold.strip()), [])["score"] < 1
+
+
+def test_chinese_sets_without_jieba_are_refused_before_anything_is_asked(embedded_tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jieba", None)
+    lines(tmp_path / "dureader.jsonl", [ROW])
+    with pytest.raises(ConfigError, match="jieba, which is not installed"):
+        build(task(longbench=str(tmp_path), longbench_sets=["dureader"]), embedded_tokenizer, tmp_path)
+
+
+def test_chinese_words_are_those_that_jieba_parts(monkeypatch):
+    """A stand-in that parts at spaces: 2 of 3 words said, all 2 wanted ones there: F1 = 2 * (2/3) / (5/3) = 0.8."""
+    stand_in = types.SimpleNamespace(setLogLevel=lambda level: None, cut=lambda text, cut_all: iter(text.split(" ")))
+    monkeypatch.setitem(sys.modules, "jieba", stand_in)
+    assert longbench.score("multifieldqa_zh", "北京 是 首都。", ["北京， 首都"], []) == pytest.approx(0.8)
+    assert longbench.score("dureader", "", ["北京"], []) == 0
 
 
 def test_rows_are_read_from_longbench_s_archive(embedded_tokenizer, tmp_path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,21 +108,30 @@ def _has_words(text: str) -> bool:
     return token_f1(text, [""]) == 0
 
 
-def _words(text: str) -> list[str]:
-    """Words of a Chinese text by jieba."""
+def needs_jieba(names: Iterable[str]) -> list[str]:
+    """The sets among these whose scorers part Chinese words."""
+    return [name for name in names if SETS[name.removesuffix("_e")].scorer in ("f1_zh", "rouge_zh")]
+
+
+def words_of(text: str) -> list[str]:
+    """Words of a Chinese text by jieba.
+
+    Raises:
+        ConfigError: if that is not installed.
+    """
     try:
         import jieba
     except ImportError as error:
         raise ConfigError(
-            "LongBench's Chinese sets are scored by package jieba, which is not installed: pip install jieba 'setuptools<81', or leave "
-            f"{', '.join(CHINESE)} out of `longbench_sets`."
+            "longbench_sets: multifieldqa_zh, dureader and vcsum are scored by package jieba, which is not installed: pip install jieba "
+            "'setuptools<81', or leave them out."
         ) from error
     jieba.setLogLevel("ERROR")
     return list(jieba.cut(text, cut_all=False))
 
 
 def _f1_zh(answer: str, gold: str, classes: Sequence[str]) -> float:
-    sides = [[plain for word in _words(text) if (plain := normalised_zh(word))] for text in (answer, gold)]
+    sides = [[plain for word in words_of(text) if (plain := normalised_zh(word))] for text in (answer, gold)]
     return f1_of(*sides)
 
 
@@ -142,7 +151,7 @@ def _rouge(answer: str, gold: str, classes: Sequence[str]) -> float:
 
 
 def _rouge_zh(answer: str, gold: str, classes: Sequence[str]) -> float:
-    return rouge_l_f(" ".join(_words(answer)), " ".join(_words(gold)))
+    return rouge_l_f(" ".join(words_of(answer)), " ".join(words_of(gold)))
 
 
 def _classification(answer: str, gold: str, classes: Sequence[str]) -> float:

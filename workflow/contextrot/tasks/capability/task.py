@@ -100,6 +100,8 @@ class Capability(Task):
         p = self.parameters
         if p.answers:
             return [self._recorded_sample(context, item) for item in published(self._folder(context.data))]
+        if p.longbench and longbench.needs_jieba(p.longbench_sets):
+            longbench.words_of("")  # before anything is asked, not when it is scored
         by_set: dict[tuple[str, str], list[Item]] = {}
         for item in read_items(p, context.data):
             by_set.setdefault((item.benchmark, item.dataset), []).append(item)
