@@ -45,6 +45,10 @@ def test_a_text_that_repeats_is_reported_and_refused_where_asked(o200k, data, tm
     assert build(o200k, data, topic=str(tmp_path))[0].condition["repetitions"] > 10
     with pytest.raises(ConfigError, match="repeats"):
         build(o200k, data, topic=str(tmp_path), max_repetitions=1)
+    for copy in "abc":  # the same text three times is three files, and one text
+        (tmp_path / f"{copy}.txt").write_text("".join(f"The boat of house {i} came home late in the year. " for i in range(60)))
+    (tmp_path / "short.txt").unlink()
+    assert build(o200k, data, topic=str(tmp_path), lengths=[1_800])[0].condition["repetitions"] == pytest.approx(2.3, abs=0.5)
     assert build(o200k, data, lengths=[150_000], depths=[50], topic="generated")[0].condition["repetitions"] == 1
 
 

@@ -26,6 +26,8 @@ TRIES = 12
 """Prompts counted whole for one haystack at most; nearly always one or two."""
 NEARLY_TOKENS, MOST_MERGED = 20, 50.0
 DEPTH_TRIES, NEAR_DEPTH = 4, 0.006
+TELLING_TOKENS = 6
+"""Pieces of at least so many tokens are the same text where they read the same, be it at other places of the corpus."""
 SHORT_TOKENS = 2
 """A stretch may be so many tokens short before a piece is cut, where that is no half percent of the haystack."""
 
@@ -47,7 +49,7 @@ class Haystack:
         text: the haystack with its insertions.
         prompt_tokens: tokens of the whole rendered prompt, counted.
         depths: where each insertion really stands: share of the haystack's own tokens before it.
-        repetitions: tokens of the haystack's pieces over those of its distinct pieces; 1 where no piece stands there twice.
+        repetitions: tokens of the haystack's pieces over those of its distinct texts; 1 where no piece stands there twice.
     """
 
     text: str
@@ -62,6 +64,7 @@ class SentencePool:
     Attributes:
         pieces: all pieces with the separators before them, documents in order.
         tokens: (pieces,) token count of each.
+        same: (pieces,) index of the first piece with the same text; its own for pieces of less than TELLING_TOKENS.
         starts: (documents,) index of each document's first piece.
     """
 
@@ -74,6 +77,15 @@ class SentencePool:
         alone = {last: len(tokenizer.encode(last)) for last in set(before)}
         counts = [max(1, len(ids) - alone[last]) for ids, last in zip(both, before, strict=False)]
         self.tokens = np.array(counts[: len(self.pieces)], dtype=np.int64)
+        first: dict[str, int] = {}
+        texts = [piece.strip() for piece in self.pieces]
+        self.same = np.array(
+            [
+                first.setdefault(text, i) if n >= TELLING_TOKENS else i
+                for i, (text, n) in enumerate(zip(texts, self.tokens, strict=True))
+            ],
+            dtype=np.int64,
+        )
         self.starts = np.cumsum([0, *(len(document) for document in documents[:-1])])
         self._tokenizer = tokenizer
         self._cut: dict[tuple[int, int], str] = {}
@@ -252,11 +264,11 @@ class _Walk:
         while need > 0:
             chosen, left = self._choose(need)
             texts += [self._pool.pieces[i] for i in chosen]
-            np.add.at(self._times, chosen, 1)
+            np.add.at(self._times, self._pool.same[chosen], 1)
             if left > self._allowed and (end := self._end(left)):
                 index, text, tokens = end
                 texts.append(text)
-                self._times[index] += 1
+                self._times[self._pool.same[index]] += 1
                 left -= tokens
             self.taken += need - left
             if left <= self._allowed or not (len(chosen) or texts):

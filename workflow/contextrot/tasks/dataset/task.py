@@ -154,7 +154,7 @@ class Dataset(Task):
     """Does a longer context hurt on these documents?"""
 
     Parameters = DatasetParameters
-    version = 2
+    version = 3
     judged = False
     length_column = "length"
     pair_columns = ["item", "length", "depth"]

@@ -54,7 +54,7 @@ class NeedleInAHaystack(Task):
     """Can the model still find one fact as the text around it grows?"""
 
     Parameters = NeedleParameters
-    version = 5
+    version = 6
     groupings = [("length", "depth"), ("length",), ("depth",), (*CONDITIONS, "length"), ("needle",), ()]
     length_column = "length"
     length_parameter = "lengths"
