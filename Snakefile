@@ -37,6 +37,7 @@ include: "rules/report.smk"
 include: "rules/page.smk"
 include: "rules/check_models.smk"
 include: "rules/cost.smk"
+include: "rules/sample_plan.smk"
 include: "rules/status.smk"
 include: "rules/embedded.smk"
 

@@ -24,9 +24,10 @@ from scipy.special import ndtr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from contextrot.scores.adaptive import Search, Step, candidate_lengths, next_step
+from contextrot.scores.adaptive import Search, Step, candidate_lengths
 from contextrot.scores.clusters import clustered_difference, clustered_mean
 from contextrot.scores.length_curve import Counts, Criterion, Crossing, crossing
+from contextrot.scores.rehearsal import rehearse
 
 GRID = np.array([500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 900_000], float)
 DEPTHS = np.linspace(0, 1, 11)
@@ -102,20 +103,13 @@ def ask(rng: np.random.Generator, curve: Curve, length: float, depths: np.ndarra
 
 def search(rng: np.random.Generator, curve: Curve, effects: np.ndarray, plan: Search) -> tuple[Step, int, float]:
     """Runs a search to its end: the last step, rounds and tokens."""
-    shape = len(effects), len(plan.lengths)
-    right, asked, spent = np.zeros(shape), np.zeros(shape), 0.0
-    for done in range(plan.max_rounds + 1):
-        used = asked.sum(axis=0) > 0
-        counts = Counts(plan.lengths[used], right[:, used], asked[:, used]) if used.any() else None
-        step = next_step(plan, counts, done, spent)
-        if step.verdict:
-            return step, done, spent
-        for j, blocks in step.blocks.items():
-            places = np.arange(blocks)[None] * 4 + np.arange(len(effects))[:, None] + int(asked[0, j])
-            right[:, j] += ask(rng, curve, plan.lengths[j], DEPTHS[places % len(DEPTHS)], effects).sum(axis=1)
-            asked[:, j] += blocks
-            spent += blocks * len(effects) * plan.costs[j]
-    raise AssertionError("a search stops at its last round")
+
+    def right(j: int, first: int, blocks: int) -> np.ndarray:
+        places = np.arange(blocks)[None] * 4 + np.arange(len(effects))[:, None] + first
+        return ask(rng, curve, plan.lengths[j], DEPTHS[places % len(DEPTHS)], effects).sum(axis=1)
+
+    step, _, rounds, spent = rehearse(plan, right)
+    return step, rounds, spent
 
 
 def grid(rng: np.random.Generator, curve: Curve, effects: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 # samples.parquet of all selected models and experiments -> cost_estimate.{json,md}: what a run will cost, before it is paid.
-# `snakemake cost_estimate` prints it; `snakemake request_store` prints the size of the request store and how to clear it.
+# `snakemake cost_estimate` prints it; `snakemake request_store` shows what the request store holds, and verify_, pack_, export_ and
+# prune_request_store do what they say.
 
 
 rule estimate_cost:
@@ -47,8 +48,71 @@ rule request_store:
     conda:
         "../envs/contextrot.yaml"
     params:
+        action="show",
         folder=project.settings.request_store,
     message:
-        "Size of the request store"
+        "What the request store holds"
     script:
-        "../workflow/scripts/describe_store.py"
+        "../workflow/scripts/keep_request_store.py"
+
+
+rule verify_request_store:
+    log:
+        "logs/verify_request_store.log",
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    params:
+        action="verify",
+        folder=project.settings.request_store,
+    message:
+        "Reading every byte of the request store"
+    script:
+        "../workflow/scripts/keep_request_store.py"
+
+
+rule pack_request_store:
+    log:
+        "logs/pack_request_store.log",
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    params:
+        action="pack",
+        folder=project.settings.request_store,
+    message:
+        "Packing the request store's files of earlier versions"
+    script:
+        "../workflow/scripts/keep_request_store.py"
+
+
+rule export_request_store:
+    log:
+        "logs/export_request_store.log",
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    params:
+        action="export",
+        folder=project.settings.request_store,
+        output="results/request_store.jsonl",
+    message:
+        "Writing the request store's answers as JSON lines"
+    script:
+        "../workflow/scripts/keep_request_store.py"
+
+
+rule prune_request_store:
+    log:
+        "logs/prune_request_store.log",
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    params:
+        action="prune",
+        folder=project.settings.request_store,
+        models=project.settings.prune_models,
+    message:
+        "Pruning the request store"
+    script:
+        "../workflow/scripts/keep_request_store.py"

@@ -80,6 +80,40 @@ rule inspect_logs:
     localrule: True
 
 
+rule export_data_set:
+    input:
+        samples=f"{EXPERIMENT}/samples.parquet",
+        responses=f"{EXPERIMENT}/responses.parquet",
+        scores=f"{EXPERIMENT}/scores.parquet",
+    output:
+        card=f"{EXPERIMENT}/export/README.md",
+        answers=f"{EXPERIMENT}/export/answers.parquet",
+        croissant=f"{EXPERIMENT}/export/croissant.json",
+        lm_eval=f"{EXPERIMENT}/export/samples_lm_eval.jsonl",
+    log:
+        f"{LOGS}/export_data_set.log",
+    benchmark:
+        f"{BENCHMARKS}/export_data_set.tsv"
+    conda:
+        "../envs/contextrot.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=30,
+    params:
+        code=plan.code_hash("export_data_set"),
+        titles=captions.titles,
+    message:
+        "Exporting {wildcards.experiment} of {wildcards.model} as a data set ({wildcards.tier})"
+    script:
+        "../workflow/scripts/export_data_set.py"
+
+
+rule data_sets:
+    input:
+        plan.report.of_selection("export/README.md"),
+    localrule: True
+
+
 rule write_run_metadata:
     input:
         plan.report.of_tier("metrics.csv"),
@@ -133,6 +167,7 @@ rule write_summary:
     params:
         code=plan.code_hash("write_summary"),
         titles=plan.report.titles,
+        estimates=plan.report.made_estimate,
     message:
         "Summarizing tier {wildcards.tier}"
     script:

@@ -7,29 +7,20 @@ import math
 import numpy as np
 import pytest
 
-from contextrot.scores.adaptive import Search, candidate_lengths, next_step
-from contextrot.scores.length_curve import Counts, Criterion
+from contextrot.scores.adaptive import Search, candidate_lengths
+from contextrot.scores.length_curve import Criterion
+from contextrot.scores.rehearsal import rehearse
 
 LENGTHS = np.array(candidate_lengths(500, 64_000), float)
 NOLIMA, RULER = Criterion(0.85, True), Criterion(0.856, False)
 
 
 def search(curve, needles=8, criterion=NOLIMA, seed=0, **limits):
-    """Runs to the end: last step, rounds, tokens, blocks asked at each length."""
+    """Runs to the end: last step, rounds and tokens."""
     plan = Search(criterion, LENGTHS, LENGTHS + 50, needles, **limits)
     rng = np.random.default_rng(seed)
-    right, asked, spent = np.zeros((needles, len(LENGTHS))), np.zeros((needles, len(LENGTHS))), 0.0
-    for done in range(plan.max_rounds + 1):
-        used = asked[0] > 0
-        counts = Counts(LENGTHS[used], right[:, used], asked[:, used]) if used.any() else None
-        step = next_step(plan, counts, done, spent)
-        if step.verdict:
-            return step, done, spent
-        for j, blocks in step.blocks.items():
-            right[:, j] += rng.binomial(blocks, curve(LENGTHS[j]), needles)
-            asked[:, j] += blocks
-            spent += blocks * needles * plan.costs[j]
-    raise AssertionError("the search did not stop")
+    step, _, rounds, spent = rehearse(plan, lambda j, first, blocks: rng.binomial(blocks, curve(LENGTHS[j]), needles))
+    return step, rounds, spent
 
 
 def logistic(length):

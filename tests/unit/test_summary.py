@@ -8,7 +8,7 @@ from contextrot.project import Project
 from contextrot.records import Response, write_responses, write_table
 from contextrot.report.captions import Facts
 from contextrot.report.summary import summarize_tier, write_metrics_page, write_summary
-from contextrot.report.summary_words import duration, readable
+from contextrot.report.summary_words import duration, few_note, readable
 from contextrot.scores.score import aggregate
 
 MODELS = """
@@ -85,6 +85,31 @@ def test_the_effective_length_lies_between_the_length_that_passes_and_the_one_th
     assert row["effective_length_ruler_status"] == "within"
     text = readable(summarize_tier(runs_of(project), project.settings.seed, files()))["Effective length (RULER)"][0]
     assert text.endswith("1,024]")
+
+
+def needles_asked(project, count):
+    """The summary's first row and notes where the rows are of so many needles."""
+    path = Path("results/test/local/niah/scores.parquet")
+    scores = pd.read_parquet(path)
+    needles = [f"needle {i % count}" for i in range(len(scores))]
+    write_table(path, scores.assign(question=needles, cluster=needles))
+    return summarize_tier(runs_of(project), project.settings.seed, files()).iloc[0].to_dict()
+
+
+def test_intervals_say_what_they_speak_for_and_what_the_run_could_have_seen(project):
+    row = needles_asked(project, 8)
+    assert (row["population"], row["clusters"]) == ("kind", 8)
+    assert 0 < row["smallest_difference"] < 1
+    assert few_note(row) == ""
+    assert readable(pd.DataFrame([row]))["Intervals for"][0] == "the kind of 8 needles or items"
+
+
+def test_too_few_needles_are_warned_of(project):
+    assert "4 needles or items only" in few_note(needles_asked(project, 4))
+    row = needles_asked(project, 1)
+    assert "these prompts alone" in few_note(row)
+    assert row["smallest_difference"] is None or row["smallest_difference"] != row["smallest_difference"]
+    assert readable(pd.DataFrame([row]))["Could have seen"][0] == ""
 
 
 def test_an_unknown_price_is_unknown_and_a_model_of_ones_own_is_not_billed(project):

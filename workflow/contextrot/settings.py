@@ -77,8 +77,8 @@ class ModelSettings(Section):
     reasoning_effort: str | None = None
     """Passed to thinking models: low, medium, high."""
     thinking_marks: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(_pair_or_none)] | None = None
-    """Opening and closing mark of thoughts in the text, such as ["<think>", "</think>"]; those of the common families without it; [] takes
-    no thought out of the text."""
+    """Opening and closing mark of thoughts in the text, such as ["<think>", "</think>"]; those of the common families, and tags
+    that are named for thinking, without it; [] takes no thought out of the text."""
     base_url: str | None = None
     """For `external`: URL of an OpenAI-compatible server that already runs, such as http://127.0.0.1:11434/v1."""
     provider: str | None = None
@@ -252,6 +252,23 @@ class EffectiveLengthSettings(Section):
         return self
 
 
+class SamplePlanSettings(Section):
+    """What `snakemake plan_samples` plans for, and what it takes to be true before anything is asked."""
+
+    difference: float = Field(0.1, gt=0, lt=1)
+    """A difference of two scores that is to be found."""
+    width: float = Field(0.2, gt=0, lt=1)
+    """The wanted width of a score's 95 % interval."""
+    power: float = Field(0.8, gt=0.05, lt=1)
+    """How often the difference is to be found."""
+    score: float = Field(0.8, gt=0, lt=1)
+    """The score that is expected."""
+    spread: float = Field(0.7, ge=0, le=5)
+    """How much needles (or items) are expected to differ: standard deviation of the log-odds. In a public set of nine models the median is 0.7."""
+    interaction: float = Field(0.7, ge=0, le=5)
+    """The same of how differently hard they are for one model and another."""
+
+
 class Settings(Section):
     """config/config.yaml."""
 
@@ -271,6 +288,8 @@ class Settings(Section):
     """The judges that experiments may name."""
     default_judges: NameList = ["match"]
     """Judges of experiments that name none; the first gives the score."""
+    leaderboard: NameList = ["results"]
+    """Results folders that `snakemake leaderboard` ranks, from the working folder: one's own, and other people's."""
     label_answers: int = Field(100, gt=0)
     """Answers of each experiment that `snakemake label` writes for people to label."""
     request_store: str = ".cache/responses"
@@ -279,6 +298,8 @@ class Settings(Section):
     """How hosted models are asked whose block does not say it: one by one, or in batches at half the price."""
     batch: BatchSettings = BatchSettings()
     """How batches are waited for."""
+    prune_models: Annotated[list[str], BeforeValidator(_comma_list)] = []
+    """Models, as their servers name them, whose answers `snakemake prune_request_store` drops."""
     budget_usd: float | None = Field(None, ge=0)
     """Requests stop, cleanly and resumably, before a model's experiment has cost more than this, over all runs; what brought no answer but may have been billed counts at its worst."""
     max_attempts: int = Field(5, ge=1)
@@ -293,6 +314,8 @@ class Settings(Section):
     """What intervals speak for: needles (or items) of the kind that was asked, or these very ones alone."""
     effective_length: dict[Name, EffectiveLengthSettings] = Field(default_factory=dict)
     """Experiments whose effective length `snakemake effective_length` finds, with what differs from the defaults."""
+    sample_plan: SamplePlanSettings = SamplePlanSettings()
+    """What `snakemake plan_samples` plans for."""
     allow_failed: bool = False
     """Whether rows that failed after all attempts may go on to the scores (counted apart) instead of failing the job."""
     allow_input_cut: bool = False

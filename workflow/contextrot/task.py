@@ -221,6 +221,10 @@ class Task:
         """
         return None
 
+    def cluster_count(self, data: Path) -> int | None:
+        """How many values of `cluster_column` the parameters ask for, where that is known before samples are built; else None."""
+        return None
+
     def request_options(self, sample: Sample) -> dict[str, Any]:
         """Parameters of the request beside the sampling ones of the model (such as logprobs)."""
         return {}

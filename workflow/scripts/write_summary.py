@@ -7,4 +7,5 @@ from contextrot.report.summary import write_summary
 
 with reporting_errors(snakemake.log[0]):
     project, output = Project(snakemake.config), dict(snakemake.output.items())
-    write_summary(runs_of(project, snakemake.wildcards.tier), project.settings.seed, snakemake.input, **output)
+    runs = runs_of(project, snakemake.wildcards.tier)
+    write_summary(runs, project.settings.seed, snakemake.input, **output, estimates=snakemake.params.estimates)

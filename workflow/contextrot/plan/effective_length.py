@@ -124,7 +124,7 @@ def choose_round(
     task, settings = project.task(tier, model, experiment), settings_of(project, experiment)
     lengths = np.array(lengths_of(project, tier, model, experiment), float)
     rows, spent = read_rounds(score_paths, task)
-    block, population, counts = _block(task), project.settings.population, None
+    block, population, counts = needles_of(task), project.settings.population, None
     used: dict[int, int] = {}
     tokens_a_unit, frame = 1.0, float(UNUSED_TOKENS)
     warning = ""
@@ -175,7 +175,7 @@ def choose_round(
     write_text(output, json.dumps(content, indent=2) + "\n")
 
 
-def _block(task: Task) -> int:
+def needles_of(task: Task) -> int:
     """Answers of a block before any was asked: as many as the task lists needles or pairs, where it does."""
     for name in ("needles", "pairs"):
         if isinstance(getattr(task.parameters, name, None), list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from contextrot.judging import judges
@@ -63,6 +64,11 @@ class Report(Stage):
         """The check of the models, where a provider is among them: what cannot be asked is told before it is paid for."""
         hosted = any(model.hosted for model in self.project.models_asked.values())
         return [f"results/{self.project.settings.tier}/model_check.md"] if hosted else []
+
+    def made_estimate(self, wildcards: Any) -> str | None:
+        """The tier's cost estimate, where one was made on this machine before the run; a run does not make one for the summary's sake."""
+        path = Path(f"results/{wildcards.tier}/cost_estimate.json")
+        return str(path) if path.is_file() else None
 
     def estimating_code(self) -> str:
         """Hash of the code that estimates the cost, with what says how each judge asks a model."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -55,3 +56,23 @@ class EffectiveLengthSearch(Stage):
         s = self.project.settings
         named = s.experiments or list(s.effective_length)
         return [f"results/{s.tier}/{m}/{e}/effective_length.md" for m in self.project.selected_models for e in named]
+
+    def sample_plan_facts(self) -> str:
+        """All of config that a sample plan depends on, so that another selection or aim plans again."""
+        s = self.project.settings
+        facts: list[Any] = [s.sample_plan.model_dump(), s.seed]
+        for model, experiment in self.selection:
+            about = self.project.models[model]
+            limits = about.window, about.tokens_per_minute, about.requests_per_minute
+            search = s.effective_length.get(experiment)
+            parameters = self._task(s.tier, model, experiment).parameters.model_dump(mode="json")
+            facts.append(
+                [
+                    model,
+                    limits,
+                    about.price and about.price.model_dump(),
+                    parameters,
+                    search and search.model_dump(),
+                ]
+            )
+        return json.dumps(facts)

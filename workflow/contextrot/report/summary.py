@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,12 @@ from contextrot.plan.provenance import by_experiment, responses_summary
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
 from contextrot.report.html_table import html_table
-from contextrot.report.summary_words import NO_ANSWER, cut_note, format_note, missing, readable
+from contextrot.report.summary_words import NO_ANSWER, cut_note, few_note, format_note, missing, readable
 from contextrot.responses.input_cut import counts_exactly
 from contextrot.responses.length_audit import Count, audit_counts
 from contextrot.scores.rot_curves import DEFINITIONS, effective_length
-from contextrot.scores.score import read_scores, select
+from contextrot.scores.sample_size import seen_difference
+from contextrot.scores.score import clusters_of, read_scores, select
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,13 +31,16 @@ ESTIMATED = ("estimated_tokens", "estimated_usd", "tokens")
 TOTALS = (("cost_usd", "cost_usd"), ("request_seconds", "total_seconds"))
 
 
-def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], condition: str | None = None) -> dict[str, Any]:
+def summarize_experiment(
+    run: Run, seed: int, files: Mapping[str, Path], condition: str | None = None, estimates: str | Path | None = None
+) -> dict[str, Any]:
     """One row of the summary; what is not known is None.
 
     Args:
         seed: of the bootstrap.
         files: the experiment's metrics.csv, and its scores, responses and samples where they are there.
         condition: the value of the task's `apart` that the row is about.
+        estimates: the tier's cost_estimate.json, if one was made.
     """
     import pandas as pd
 
@@ -67,7 +70,9 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], conditi
     for name, rows in (("shortest", by_length.head(1)), ("longest", by_length.tail(1))):
         row[f"{name}_length"] = rows[task.length_column].iloc[0] if len(rows) else None
         row |= _mean(name, rows)
-    row |= _effective_lengths(seed, run, files.get("scores.parquet"), condition)
+    row |= _effective_lengths(seed, run, files.get("scores.parquet"), condition) | _population(
+        run, files.get("scores.parquet"), condition
+    )
     row |= {"samples": None, "answers": None, **dict.fromkeys(NO_ANSWER), "cost_usd": None, "request_seconds": None}
     if "responses.parquet" in files:
         responses = responses_summary(files["responses.parquet"])
@@ -76,8 +81,11 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], conditi
     if condition is not None and "scores.parquet" in files:
         row |= _of_condition(pd.read_parquet(files["scores.parquet"]), task.apart, condition)
     row |= dict.fromkeys(ESTIMATED)
-    if condition is None:
-        row |= _estimated(Path(files["metrics.csv"]), run.model, run.experiment)
+    if condition is None and "responses.parquet" in files:
+        counted = [responses[f"{kind}_tokens"] for kind in ("prompt", "completion")]
+        row["tokens"] = None if None in counted else int(sum(counted))
+    if condition is None and estimates is not None:
+        row |= _estimated(Path(estimates), run.model, run.experiment)
     row |= _lengths(run.settings, files.get("scores.parquet"))
     if "samples.parquet" in files:
         import pyarrow.parquet as pq
@@ -88,14 +96,16 @@ def summarize_experiment(run: Run, seed: int, files: Mapping[str, Path], conditi
     return row
 
 
-def summarize_tier(runs: Sequence[Run], seed: int, files: Sequence[str | Path]) -> pd.DataFrame:
-    """One row for each model's experiment, from their files."""
+def summarize_tier(
+    runs: Sequence[Run], seed: int, files: Sequence[str | Path], estimates: str | Path | None = None
+) -> pd.DataFrame:
+    """One row for each model's experiment, from their files; see `summarize_experiment`."""
     import pandas as pd
 
     found, rows = by_experiment(files), []
     for run in runs:
         of_run = found[run.model, run.experiment]
-        rows += [summarize_experiment(run, seed, of_run, condition) for condition in _conditions(run, of_run)]
+        rows += [summarize_experiment(run, seed, of_run, condition, estimates) for condition in _conditions(run, of_run)]
     return pd.DataFrame(rows)
 
 
@@ -118,29 +128,29 @@ def _of_condition(scores: pd.DataFrame, apart: str, condition: str) -> dict[str,
     return {"samples": int(mine["sample_id"].nunique()), "answers": len(mine), **totals, **counts}
 
 
-def _estimated(metrics: Path, model: str, experiment: str) -> dict[str, Any]:
-    """What the tier's cost estimate, if one was made, said of an experiment, and what it came to."""
-    found: dict[str, Any] = dict.fromkeys(ESTIMATED)
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        estimates = json.loads((metrics.parents[2] / "cost_estimate.json").read_text(encoding="utf-8"))["estimates"]
-        [estimate] = [e for e in estimates if (e["model"], e["experiment"], e["judge"]) == (model, experiment, None)]
-        found["estimated_tokens"] = estimate["prompt_tokens"] + estimate["output_tokens"]
-        found["estimated_usd"] = estimate["usd"]
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        actual = json.loads(metrics.with_name("token_summary.json").read_text(encoding="utf-8"))["models"][model]
-        found["tokens"] = actual["input_tokens"] + actual["output_tokens"]
-    return found
+def _estimated(estimates: Path, model: str, experiment: str) -> dict[str, Any]:
+    """What the tier's cost estimate said of an experiment before it was asked; nothing of one that it did not know."""
+    for row in json.loads(estimates.read_text(encoding="utf-8"))["estimates"]:
+        if (row["model"], row["experiment"], row["judge"]) == (model, experiment, None):
+            return {"estimated_tokens": row["prompt_tokens"] + row["output_tokens"], "estimated_usd": row["usd"]}
+    return {}
 
 
 def write_summary(
-    runs: Sequence[Run], seed: int, files: Sequence[str | Path], csv: str | Path, markdown: str | Path, html: str | Path
+    runs: Sequence[Run],
+    seed: int,
+    files: Sequence[str | Path],
+    csv: str | Path,
+    markdown: str | Path,
+    html: str | Path,
+    estimates: str | Path | None = None,
 ) -> None:
     """Writes the summary in three forms: for programs, for a README or paper, and for the report.
 
     Args:
         runs: of one tier; see summarize_tier.
     """
-    summary, tier = summarize_tier(runs, seed, files), runs[0].tier
+    summary, tier = summarize_tier(runs, seed, files, estimates), runs[0].tier
     addresses = {run.model: run.settings.base_url for run in runs}
     table = readable(summary)
     cut = [
@@ -152,6 +162,7 @@ def write_summary(
     notes = (
         cut
         + formats
+        + sorted({note for row in summary.to_dict("records") if (note := few_note(row))})
         + sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not missing(row["note"])})
     )
     about = [
@@ -163,6 +174,8 @@ def write_summary(
         "Requests over the model's window are never sent.",
         "Lengths are verified where the server's own count of each prompt agrees with ours; an answer to a prompt that the server cut "
         "(input cut) or with an unknown end (ended otherwise) counts nowhere.",
+        "Could have seen: the smallest difference from the mean score of another such run that 80 % of such runs would find at 5 %, as if "
+        "their needles were others; on the same ones it is smaller.",
         "Effective length: where the curve of scores falls below 0.856 (RULER) or below 85 % of the score at the shortest length "
         "(NoLiMa), with an interval of the same kind that claims no more than the measured lengths can tell.",
     ]
@@ -216,6 +229,27 @@ def _effective_lengths(seed: int, run: Run, scores_path: Path | None, condition:
         for name in DEFINITIONS
         for suffix, part in (("", "crossing"), ("_low", "low"), ("_high", "high"), ("_status", "status"))
     }
+
+
+def _population(run: Run, scores_path: Path | None, condition: str | None) -> dict[str, Any]:
+    """What the intervals speak for (`kind` or `these`), of how many needles or items, and the difference that the run could have seen."""
+    found: dict[str, Any] = dict.fromkeys(("population", "clusters", "smallest_difference"))
+    if scores_path is not None:
+        scores = read_scores(scores_path)
+        if condition is not None:
+            scores = scores[scores[run.task.apart].astype(str) == condition]
+        if "score" in scores and (names := clusters_of(scores)) is not None:
+            counted = (scores["outcome"].isin(SCORED_OUTCOMES) & scores["score"].notna()).to_numpy()
+            column = run.task.cluster_column
+            by_kind = column in scores and names == scores[column].astype(str).tolist()
+            kept = [name for name, counts in zip(names, counted, strict=True) if counts]
+            difference = seen_difference(scores["score"].to_numpy(float)[counted], kept)
+            found = {
+                "population": "kind" if by_kind else "these",
+                "clusters": len(set(kept)),
+                "smallest_difference": difference,
+            }
+    return found
 
 
 def _lengths(model: ModelSettings, scores_path: Path | None) -> dict[str, Any]:

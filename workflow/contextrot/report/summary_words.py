@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from contextrot.responses.input_cut import what_to_set
+from contextrot.scores.clusters import FEW_CLUSTERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,8 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
                 "At the longest": _at(row, "longest"),
                 "Effective length (RULER)": _effective(row, "ruler"),
                 "Effective length (NoLiMa)": _effective(row, "nolima"),
+                "Intervals for": _population(row),
+                "Could have seen": _known(row["smallest_difference"], "{:.2f}", ""),
                 "Not answered": _failures(row),
                 "Lengths": _verified(row),
                 "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown" if row["hosted"] else "not billed"),
@@ -75,6 +78,29 @@ def cut_note(row: dict[str, Any], base_url: str | None) -> str:
     return (
         f"{row['model_title']}, {row['experiment_title']}: the server cut the prompts of {row['input_cut']:.0f} of "
         f"{row['answers']:.0f} answers{counted}; they count nowhere. {advice}"
+    )
+
+
+def _population(row: dict[str, Any]) -> str:
+    """What the intervals of a row speak for."""
+    if missing(row["clusters"]):
+        return ""
+    count = int(row["clusters"])
+    if row["population"] == "kind" and count > 1:
+        return f"the kind of {count:,} needles or items"
+    return "these prompts alone"
+
+
+def few_note(row: dict[str, Any]) -> str:
+    """A warning of too few needles or items to speak for their kind; empty where there are enough, or these alone are meant."""
+    if row["population"] != "kind" or missing(row["clusters"]) or row["clusters"] >= FEW_CLUSTERS:
+        return ""
+    where, count = f"{row['model_title']}, {row['experiment_title']}", int(row["clusters"])
+    if count < 2:
+        return f"{where}: one needle or item only, so that intervals speak for these prompts alone; ask {FEW_CLUSTERS} or more."
+    return (
+        f"{where}: {count} needles or items only; intervals for their kind are wide and lean on few degrees of freedom. Ask {FEW_CLUSTERS} or "
+        "more, or set `population: these`."
     )
 
 

@@ -97,7 +97,7 @@ def check_models(
     print(printable(table))
     if strict and (wrong := [check for check in checks if not check.usable]):
         lines = [f"{check.model}: {check.problem or '; '.join(check.to_set)}" for check in wrong]
-        raise RequestError("these models cannot be used as they are set:\n" + "\n".join(lines))
+        raise RequestError("these models cannot be used as they are set: " + "; ".join(lines))
 
 
 async def _check_all(models: dict[str, ModelSettings], pause_seconds: float) -> list[ModelCheck]:

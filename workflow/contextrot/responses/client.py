@@ -171,7 +171,7 @@ class Client:
         body = self.requests.body(messages, max_output_tokens, options or {})
         key = self._key(body, repeat)
         if self.endpoint is None:
-            stored = self.store.get(key) if use_store else None
+            stored = self.store.get(key, look_again=False) if use_store else None
             if stored is None:
                 raise NotInStore(key)
             return await self._recorded(key, stored)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 DATE = re.compile(r"[-@:](20\d{2}-?\d{2}-?\d{2}|\d{3,4}|preview-\d{2}-\d{2}(-20\d{2})?)$")
 QUANTISATION = re.compile(
@@ -14,6 +15,7 @@ REVISION = re.compile(r"@(main|master|refs/\S+|[0-9a-f]{40})$")
 EQUAL_VERSIONS = re.compile(r"(:latest|-latest|@latest|@default|:free|:nitro|:floor)$")
 
 
+@lru_cache(1000)
 def same_model(asked: str, answered: str) -> bool:
     """Whether two names are one model's.
 

@@ -40,17 +40,18 @@ class SegmentWriter:
 
     Args:
         folder: of the segments.
+        new: whether none is taken over.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, new: bool = False) -> None:
+        self._folder, self._new = folder, new
         self._file: int | None = None
         self._end = self._written = self._flushed = 0
         self._writing, self._flushing = threading.Lock(), threading.Lock()
         self.name = ""
 
-    def append(self, key: str, content: str, at: int | None = None) -> tuple[int, int, int]:
-        """Offset, length and time of the new record, once it is on the disk.
+    def append(self, key: str, content: str, at: int | None = None, flush: bool = True) -> tuple[int, int, int]:
+        """Offset, length and time of the new record, once it is on the disk (without `flush`: after a later one).
 
         Raises:
             OSError: if the disk does not take it.
@@ -71,16 +72,22 @@ class SegmentWriter:
             self._end += len(line)
             self._written += 1
             mine = self._written
-        with self._flushing:
-            if self._flushed < mine:
-                upto = self._written
-                os.fsync(file)
-                self._flushed = upto
+        if flush:
+            self.flush(mine)
         return offset, len(line) - 1, at
+
+    def flush(self, number: int | None = None) -> None:
+        """Returns when the first `number` records, or all, are on the disk; threads that wait at once share it."""
+        with self._flushing:
+            if self._file is not None and self._flushed < (self._written if number is None else number):
+                upto = self._written
+                os.fsync(self._file)
+                self._flushed = upto
 
     def _open(self) -> int:
         self._folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(path for path in self._folder.glob(f"*{SUFFIX}") if path.is_file()):
+        there = [] if self._new else [path for path in self._folder.glob(f"*{SUFFIX}") if path.is_file()]
+        for path in sorted(there):
             if (file := take_over(path)) is not None:
                 size = os.fstat(file).st_size
                 if size < MOST_BYTES:

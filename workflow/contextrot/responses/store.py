@@ -107,11 +107,15 @@ class RequestStore:
     def _name(self, key: str) -> str:
         return f"{self.folder}/{key[:2]}/{key}.json"
 
-    def get(self, key: str) -> Response | None:
-        """The stored answer, with `cached` set and without sample and turn; None if there is none that can be read."""
+    def get(self, key: str, look_again: bool = True) -> Response | None:
+        """The stored answer, with `cached` set and without sample and turn; None if there is none that can be read.
+
+        Args:
+            look_again: whether a miss looks for what other processes have written since the last look.
+        """
         place = self.path(key)
         try:
-            content = self._packed(key)
+            content = self._packed(key, look_again)
             if content == _FORGOTTEN:
                 return None
             if content is None:
@@ -130,12 +134,12 @@ class RequestStore:
                 log.warning("request store: %s cannot be read and is asked again (%s)", place, error)
             return None
 
-    def _packed(self, key: str) -> bytes | None:
-        """The packed record of a key, also one that another process has written just now."""
+    def _packed(self, key: str, look_again: bool = True) -> bytes | None:
+        """The packed record of a key."""
         segments = self.segments
         known = len(segments.damaged)
         content = segments.get(key)
-        if content is None:
+        if content is None and look_again:
             segments.look_again()
             content = segments.get(key)
         if len(segments.damaged) > known:

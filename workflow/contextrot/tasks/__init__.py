@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from contextrot.errors import unknown
+from contextrot.checked import validate
+from contextrot.errors import ConfigError, unknown
 from contextrot.figures.declared import PREFIX, Figure, figures_in
+from contextrot.records import Response, Sample
+from contextrot.samples.reading import Reading
 from contextrot.task import Task
 
 
@@ -51,3 +54,46 @@ def drawing(name: str) -> dict[str, Callable[..., Any]]:
     """The function that draws each figure of a task, by the figure's name."""
     declared = figures(name)
     return {figure: getattr(import_module(f"{__name__}.{name}.figures"), f"{PREFIX}{figure}") for figure in declared}
+
+
+class BorrowingTask(Task):
+    """Base of tasks that ask another task's questions, which their parameters name (`of`, and its `parameters`), and score as it does."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters)
+        kind = self._kind(parameters.of)
+        self.inner = kind(
+            validate(kind.Parameters, parameters.parameters, f"`parameters` of task {parameters.of!r} in `parameters`")
+        )
+        self.version = 1000 * type(self).version + self.inner.version  # both make the samples
+        self.length_column, self.cluster_column = self.inner.length_column, self.inner.cluster_column
+
+    @classmethod
+    def _kind(cls, name: str) -> type[Task]:
+        kind = load(name)
+        if issubclass(kind, BorrowingTask):
+            raise ConfigError(f"of = {name!r}: it asks another task's questions itself; name a task with its own, such as niah.")
+        return kind
+
+    @classmethod
+    def is_judged(cls, parameters: Mapping[str, Any]) -> bool:
+        return cls._kind(parameters.get("of", "niah")).is_judged(parameters.get("parameters") or {})
+
+    @property
+    def borrowed(self) -> list[type[Task]]:
+        return [type(self.inner)]
+
+    def data_files(self, data: Path) -> list[Path]:
+        return self.inner.data_files(data)
+
+    def request_options(self, sample: Sample) -> dict[str, Any]:
+        return self.inner.request_options(sample)
+
+    def passages(self, sample: Sample, data: Path) -> list[tuple[str, str]]:
+        return self.inner.passages(sample, data)
+
+    def reading(self, sample: Sample, data: Path, passage_words: int) -> Reading | None:
+        return self.inner.reading(sample, data, passage_words)
+
+    def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
+        return self.inner.score(sample, response, verdicts)

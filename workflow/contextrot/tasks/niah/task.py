@@ -126,6 +126,13 @@ class NeedleInAHaystack(Task):
                 samples.append(self._sample(context, pools[topic], sentences, plan, {}))
         return samples
 
+    def cluster_count(self, data: Path) -> int | None:
+        """How many questions the needles answer: two needles of one question are alike."""
+        if self._reads_tables:
+            return None
+        path = data / self.parameters.needle_file
+        return len({tuple(needle.question for needle in group) for group in self._groups(_needle_sets(path), path)})
+
     def _groups(self, sets: Mapping[str, NeedleSet], path: Path) -> list[tuple[NeedleSet, ...]]:
         """The needles that are asked for together."""
         p = self.parameters

@@ -17,21 +17,19 @@ J. Wu et al. (2021), Recursively summarizing books; Y. Leviathan et al. (2025), 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
-from contextrot import tasks
-from contextrot.checked import validate
 from contextrot.errors import ConfigError
 from contextrot.records import SCORED_OUTCOMES, Response, Sample
 from contextrot.samples import prompts
 from contextrot.samples.reading import Reading
 from contextrot.samples.tokenizers import Tokenizer
-from contextrot.task import Asker, Parameters, SampleContext, Task
+from contextrot.task import Asker, Parameters, SampleContext
+from contextrot.tasks import BorrowingTask
 from contextrot.tasks.remedies.retrieval import ranking
 
 if TYPE_CHECKING:
@@ -78,7 +76,7 @@ class RemediesParameters(Parameters):
         return arms
 
 
-class Remedies(Task):
+class Remedies(BorrowingTask):
     """Which remedy helps against a long context, and what does it cost?"""
 
     Parameters = RemediesParameters
@@ -89,36 +87,9 @@ class Remedies(Task):
 
     def __init__(self, parameters: RemediesParameters) -> None:
         super().__init__(parameters)
-        kind = _inner_class(parameters.of)
-        self.inner = kind(
-            validate(kind.Parameters, parameters.parameters, f"`parameters` of task {parameters.of!r} in `parameters`")
-        )
-        self.version = 1000 * type(self).version + self.inner.version  # samples are made by both
-        self.length_column = self.inner.length_column
-        self.cluster_column = self.inner.cluster_column
         self.pair_columns = ["arm", "asked"]
         lengths = [("arm", self.length_column)] if self.length_column else []
         self.groupings = [("arm",), *lengths]
-
-    @classmethod
-    def is_judged(cls, parameters: Mapping[str, Any]) -> bool:
-        return _inner_class(parameters.get("of", "niah")).is_judged(parameters.get("parameters") or {})
-
-    @property
-    def borrowed(self) -> list[type[Task]]:
-        return [type(self.inner)]
-
-    def data_files(self, data: Path) -> list[Path]:
-        return self.inner.data_files(data)
-
-    def request_options(self, sample: Sample) -> dict[str, Any]:
-        return self.inner.request_options(sample)
-
-    def passages(self, sample: Sample, data: Path) -> list[tuple[str, str]]:
-        return self.inner.passages(sample, data)
-
-    def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
-        return self.inner.score(sample, response, verdicts)
 
     def samples(self, context: SampleContext) -> list[Sample]:
         """Each question under each arm.
@@ -233,17 +204,6 @@ class Remedies(Task):
         from contextrot.scores.score import averages
 
         return pd.concat([averages(self, scores), against_the_whole(scores, self.length_column)], ignore_index=True)
-
-
-def _inner_class(name: str) -> type[Task]:
-    """The class of the task whose questions are asked.
-
-    Raises:
-        ConfigError: if there is none of this name, or it is this task itself.
-    """
-    if name == "remedies":
-        raise ConfigError("of = 'remedies': name the task whose questions are asked, such as niah.")
-    return tasks.load(name)
 
 
 def ends_first(order: Sequence[int]) -> list[int]:

@@ -10,41 +10,46 @@ from contextrot.scores.score import select
 from contextrot.tasks.repeated_words.task import MIN_FOR_INTERVAL, POSITION_BINS
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from contextrot.figures import FigureContext
 
 
 def draw_token_count_performance(context: FigureContext) -> Figure:
-    """Mean normalised Levenshtein similarity against the prompt's length, one line for each word pair; dotted, the share of copies that
-    have other words around them, whose similarity is lower for their form alone."""
+    """Mean normalised Levenshtein similarity of the copies against the prompt's length, one line for each word pair; beside it, where there
+    are any, the share of answers that are no copy, and of copies with other words around them, whose form alone makes them less similar.
+    """
     rows = select(context.metrics, "levenshtein", "pair", "count")
-    around = select(context.metrics, "other_words", "pair", "count")
     tokens = context.scores.groupby(["pair", "count"])["prompt_tokens"].mean().rename("tokens").reset_index()
     rows = rows.merge(tokens, on=["pair", "count"])
+    shares = {"with words around it": ("other_words",), "no copy": ("refusal", "off_task", "empty")}
     figure, axes = new_figure(context)
     pairs = list(rows.groupby("pair", sort=False))
     for index, (pair, line) in enumerate(pairs):
         x = aside(line["tokens"], rows["tokens"], index, len(pairs))
         line_with_interval(axes, x, line["value"], line["low"], line["high"], line["n"], label=pair, index=index)
-        framed = around[(around["pair"] == pair) & around["value"].gt(0)]
-        if len(framed):
-            of = line.merge(around[around["pair"] == pair][["count", "value"]], on="count", suffixes=("", "_around"))
-            axes.plot(
-                of["tokens"],
-                of["value_around"],
-                ":",
-                lw=0.8,
-                color=COLORS[index % len(COLORS)],
-                label=f"{pair}: with words around the copy",
-            )
+        for (name, measures), marker in zip(shares.items(), ("+", "x"), strict=True):
+            of = _share_of([select(context.metrics, measure, "pair", "count") for measure in measures], pair)
+            share = line["count"].map(of)
+            if share.gt(0).any():
+                label = f"{name}{f' ({pair})' if len(pairs) > 1 else ''}, share"
+                axes.plot(x, share, ":", lw=0.8, marker=marker, markersize=4, color=COLORS[index % len(COLORS)], label=label)
     if not rows["value"].notna().any():
         note = "no points: no answer is a copy\n(empty, refused or off the task; see metrics.csv)"
         axes.text(0.5, 0.5, note, ha="center", va="center", color="#777777", transform=axes.transAxes)
     token_axis(axes, rows.groupby("count")["tokens"].mean(), label="prompt length (tokens, log scale)")
+    if rows["tokens"].nunique() > 1:
+        axes.set_xlim(rows["tokens"].min() / 1.1, rows["tokens"].max() * 1.1)
     score_axis(axes, "normalised Levenshtein\n(mean, 95 % interval)")
     legend_below(figure, axes)
     return figure
+
+
+def _share_of(tables: list[pd.DataFrame], pair: str) -> pd.Series:
+    """The sum of several shares of one pair, by count of words; an unknown share leaves it unknown."""
+    of = [table[table["pair"] == pair].set_index("count")["value"].astype(float) for table in tables]
+    return sum(of[1:], of[0])
 
 
 def draw_levenshtein_score(context: FigureContext) -> Figure:
