@@ -100,3 +100,22 @@ rule write_agreement:
         "Comparing the judges of {wildcards.experiment} of {wildcards.model} ({wildcards.tier})"
     script:
         "../workflow/scripts/write_agreement.py"
+
+
+rule leaderboard:
+    log:
+        "logs/leaderboard.log",
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    # params, not output: which runs there are, and whether others' have changed, is looked up whenever it is asked for
+    params:
+        folders=project.settings.leaderboard,
+        seed=project.settings.seed,
+        table="results/leaderboard.csv",
+        differences="results/leaderboard_differences.csv",
+        page="results/leaderboard.html",
+    message:
+        "Ranking all runs: {params.page}"
+    script:
+        "../workflow/scripts/write_leaderboard.py"

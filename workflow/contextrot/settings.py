@@ -77,8 +77,8 @@ class ModelSettings(Section):
     reasoning_effort: str | None = None
     """Passed to thinking models: low, medium, high."""
     thinking_marks: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(_pair_or_none)] | None = None
-    """Opening and closing mark of thoughts in the text, such as ["<think>", "</think>"]; those of the common families without it; [] takes
-    no thought out of the text."""
+    """Opening and closing mark of thoughts in the text, such as ["<think>", "</think>"]; those of the common families, and tags
+    that are named for thinking, without it; [] takes no thought out of the text."""
     base_url: str | None = None
     """For `external`: URL of an OpenAI-compatible server that already runs, such as http://127.0.0.1:11434/v1."""
     provider: str | None = None
@@ -288,6 +288,8 @@ class Settings(Section):
     """The judges that experiments may name."""
     default_judges: NameList = ["match"]
     """Judges of experiments that name none; the first gives the score."""
+    leaderboard: NameList = ["results"]
+    """Results folders that `snakemake leaderboard` ranks, from the working folder: one's own, and other people's."""
     label_answers: int = Field(100, gt=0)
     """Answers of each experiment that `snakemake label` writes for people to label."""
     request_store: str = ".cache/responses"
