@@ -128,8 +128,8 @@ def test_length_depth_and_needle_are_as_asked(corpus, kind, length, percent, nee
 
 @pytest.mark.parametrize("corpus", sorted(CORPORA))
 def test_long_prompts_are_as_asked_too(corpus):
-    # a tokenizer's own time grows with the square of a word's length
-    check(corpus, "bpe", 5_000 if corpus == "one line without spaces" else 100_000, 0.37, NEEDLES[0], "original")
+    # a tokenizer's own time grows with the square of a word's length, and one trained on that line has tokens of hundreds of letters
+    check(corpus, "bpe", 500 if corpus == "one line without spaces" else 100_000, 0.37, NEEDLES[0], "original")
 
 
 def test_no_prompt_of_twenty_thousand_tokens_is_over_by_the_joins(data, o200k):

@@ -80,6 +80,8 @@ def test_a_session_without_turns_is_no_error():
     ("changes", "message"),
     [
         ({"answer": None}, "lacks answer"),
+        ({"answer": " "}, "lacks answer"),
+        ({"question": ""}, "lacks question"),
         ({"question_type": "multi"}, "'multi' is not one of single-session-user"),
         ({"haystack_dates": ["2023/05/20 (Sat) 02:21"]}, "3 session ids, 1 dates and 3 sessions"),
         ({"haystack_dates": ["yesterday"] * 3}, "'yesterday' is not a date such as"),

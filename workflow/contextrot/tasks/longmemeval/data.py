@@ -210,7 +210,8 @@ def _parse(entry: Any, where: str) -> Question:
         raise DataError(f"{where}: must be an object with the fields {', '.join(FIELDS)}, but is a {type(entry).__name__}.")
     where += f" ({str(entry.get('question_id', 'no id'))[:80]})"
     entry = _without_empty_dates(entry)
-    missing = [field for field in FIELDS if entry.get(field) is None and (field not in DATES or any(entry.get(d) for d in DATES))]
+    empty = {field for field in FIELDS if entry.get(field) is None or not str(entry[field]).strip()}
+    missing = [field for field in FIELDS if field in empty and (field not in DATES or any(entry.get(d) for d in DATES))]
     if missing:
         raise DataError(f"{where}: lacks {', '.join(missing)}. Fields of the format: {', '.join(FIELDS)}.")
     for field, kind in FIELDS.items():
