@@ -68,6 +68,18 @@ def test_an_index_is_read_and_a_damaged_one_made_anew(tmp_path, caplog):
     assert "index is made anew" in caplog.text
 
 
+def test_whoever_reads_much_writes_the_index(tmp_path, monkeypatch):
+    monkeypatch.setattr("contextrot.responses.segments._INDEXED_AGAIN", 1000)
+    segments = Segments(tmp_path)
+    for number in range(1200):
+        segments._writer.append(key(number), "{}", flush=False)
+    segments.close()
+    assert len(Segments(tmp_path)) == 1200
+    assert (tmp_path / "index").exists()
+    again = Segments(tmp_path)
+    assert not again._recent and again._unindexed == 0 and again.get(key(1100)) == b"{}"
+
+
 def test_what_another_process_writes_is_seen(tmp_path):
     one, two = RequestStore(tmp_path), RequestStore(tmp_path)
     assert two.get(key(1)) is None
@@ -103,12 +115,15 @@ def test_pruning_loses_nothing_but_what_it_is_told(tmp_path):
     fill(store, range(5, 8), model="b")
     store.forget(key(0))
     store.close()
+    open_all_the_time = RequestStore(tmp_path)
+    assert open_all_the_time.segments.names()
     [path] = tmp_path.rglob("*.segment")
     before = path.stat().st_size
     assert "4 answers kept, 4 dropped" in prune(tmp_path, ["b"])
     after = RequestStore(tmp_path)
     assert [after.get(key(number)) is not None for number in range(8)] == [False, *[True] * 4, *[False] * 3]
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.segment")) < before / 2
+    assert open_all_the_time.get(key(1)).text == "text 1"
     writing = RequestStore(tmp_path)
     writing.put(key(20), {"model": "b"}, Response("", 0, "answered", text="text 20"))
     prune(tmp_path, ["b"])

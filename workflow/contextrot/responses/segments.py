@@ -61,14 +61,19 @@ class Segments:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.damaged: set[Damage] = set()
-        self._names: list[str] = []
-        self._read: list[int] = []
         self._files: dict[int, int] = {}
-        self._places = np.empty(0, dtype=_PLACE)
-        self._recent: dict[int, list[tuple[int, int, int, int]]] = {}
-        self._number = self._indexed = 0
         self._guard = threading.RLock()
         self._writer = SegmentWriter(folder)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Reads where everything is, from the beginning."""
+        self._close_files()
+        self._names: list[str] = []
+        self._read: list[int] = []
+        self._places = np.empty(0, dtype=_PLACE)
+        self._recent: dict[int, list[tuple[int, int, int, int]]] = {}
+        self._number = self._unindexed = 0
         self._load_index()
         self.look_again()
 
@@ -99,6 +104,14 @@ class Segments:
     def get(self, key: str) -> bytes | None:
         """The JSON of a key's latest record; None if there is none that can be read."""
         with self._guard:
+            try:
+                return self._get(key)
+            except FileNotFoundError:  # somebody pruned the store
+                self._begin()
+                return self._get(key)
+
+    def _get(self, key: str) -> bytes | None:
+        with self._guard:
             for _, offset, length, segment in sorted(self._places_of(_hash(key)), reverse=True):
                 line = self._line(segment, offset, length)
                 record = record_in(line)
@@ -117,6 +130,7 @@ class Segments:
                 self._read[segment] = offset + length + 1
                 self._recent.setdefault(_hash(key), []).append((at, offset, length, segment))
                 self._number += 1
+                self._unindexed += 1
         if self._number > _INDEXED_AGAIN * 5:
             self._fold()
 
@@ -131,8 +145,7 @@ class Segments:
                 segment = self._segment(name)
                 with suppress(FileNotFoundError):
                     self._take_in(segment)
-            if self._number - self._indexed > _INDEXED_AGAIN:
-                self._fold()
+            if self._unindexed > max(_INDEXED_AGAIN, len(self._places) // 5):
                 self._save_index()
 
     def names(self) -> list[str]:
@@ -163,9 +176,12 @@ class Segments:
         """Leaves the own segment to the next writer."""
         self._writer.close()
         with self._guard:
-            for file in self._files.values():
-                os.close(file)
-            self._files.clear()
+            self._close_files()
+
+    def _close_files(self) -> None:
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
 
     def _places_of(self, number: int) -> list[tuple[int, int, int, int]]:
         begin, end = np.searchsorted(self._places["hash"], [np.uint64(number)], "left")[0], len(self._places)
@@ -181,6 +197,8 @@ class Segments:
             if segment not in self._files:
                 self._files[segment] = os.open(self.folder / self._names[segment], os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             return os.pread(self._files[segment], min(length, LARGEST_RECORD), offset)
+        except FileNotFoundError:
+            raise
         except OSError:
             return b""
 
@@ -207,6 +225,7 @@ class Segments:
                 for begin, length in odd:
                     self._tell(Damage(self._names[segment], begin, length))
                 self._read[segment] += end
+                self._unindexed += len(places)
                 if len(places) > 1000:
                     self._fold(places)
                 else:
@@ -233,6 +252,7 @@ class Segments:
     def _save_index(self) -> None:
         """Writes the index; whoever opens the store next reads only what came later."""
         self._fold()
+        self._unindexed = 0
         head = {"format": _INDEX, "names": self._names, "read": self._read, "records": len(self._places)}
         content = self._places.tobytes()
         head["crc"] = zlib.crc32(content, zlib.crc32(json.dumps([head["names"], head["read"]]).encode()))
