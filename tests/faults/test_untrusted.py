@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,6 +17,7 @@ from contextrot import secrets
 from contextrot.errors import RequestError
 from contextrot.jobs.reporting import reporting_errors
 from contextrot.judging.judges.match import match
+from contextrot.judging.labels import write_sheet
 from contextrot.printable import as_cell, printable
 from contextrot.records import Judgement, Sample, read_responses, write_table
 from contextrot.report.captions import Facts
@@ -110,6 +112,21 @@ def test_a_page_shows_hostile_answers_as_text_and_loads_nothing(files, tmp_path)
     assert r"\x1b[31mred" in found.text and r"\x00" in found.text and r"\u202e" in found.text
     assert not ACTING.search(content.replace("\n", ""))
     assert len(content) < 1_000_000
+
+
+def test_a_sheet_to_label_hostile_answers_on_acts_nowhere(files, tmp_path):
+    sheet, page = tmp_path / "answers.csv", tmp_path / "answers.html"
+    titles = (HOSTILE["script"], HOSTILE["template"])
+    write_sheet(*files[:2], files[2][0], sheet, page, titles, 50, np.random.default_rng(1))
+    read = pd.read_csv(sheet)
+    assert len(read) == len(HOSTILE)
+    assert not read["answer"].str.match(r"\s*[=+@|-]").any()
+    assert not ACTING.search(sheet.read_bytes().decode().replace("\r\n", ""))
+    content = page.read_text(encoding="utf-8")
+    found = Page(content)
+    assert not found.tags & {"img", "iframe", "object", "b", "i"}
+    assert set(found.loads) <= {"data:,"}
+    assert "alert(1)" in content and not ACTING.search(content.replace("\n", ""))
 
 
 def test_no_cell_of_a_csv_file_is_a_formula_or_acts(tmp_path):

@@ -12,6 +12,7 @@ import logging
 import os
 import struct
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 FILE = "claims"
@@ -57,7 +58,8 @@ class Claims:
         if self._works and self._file is not None:
             import fcntl
 
-            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK, key))
+            with suppress(OSError):  # a network file system that is gone holds nothing either
+                fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK, key))
 
     def close(self) -> None:
         """Gives all claims back."""

@@ -1,4 +1,4 @@
-"""How long answers will be: from what was measured of this model before, else of the same task, else of other models, else the gold answers.
+"""How long answers will be: from what was measured of this model before, else of the same task, else of other models, else between the gold answers and the limits.
 
 Measured answers give the share of their limits that answers use, which carries over to other lengths and numbers of samples (for one limit it is
 the mean). The interval of a sum has two parts: answers scatter, and the share itself is known from finitely many.
@@ -30,6 +30,7 @@ class ExpectedOutput:
         spread: standard deviation of an answer about that, tokens; None where nothing was measured.
         answers, limits: number of answers measured, and the sum of their limits.
         basis: what it rests on, for a person.
+        least: share of the limits that the gold answers need, where nothing was measured.
     """
 
     share: float
@@ -37,16 +38,17 @@ class ExpectedOutput:
     answers: int
     limits: int
     basis: str
+    least: float = 0.0
 
     def of(self, limit: int) -> float:
         """Tokens of one answer."""
         return self.share * limit
 
     def interval(self, limits: Sequence[int]) -> tuple[float, float]:
-        """95 % interval of the tokens of answers with these limits; from half to the limit where nothing was measured."""
+        """95 % interval of the tokens of answers with these limits; from the gold answers to the limits where nothing was measured."""
         total = sum(limits)
         if self.spread is None:
-            return self.share * total / 2, float(total)
+            return self.least * total, float(total)
         half = Z * self.spread * math.sqrt(len(limits) + self.answers * (total / max(self.limits, 1)) ** 2)
         return max(0.0, self.share * total - half), min(float(total), self.share * total + half)
 
@@ -81,13 +83,20 @@ def measured_output(
 
 
 def gold_output(samples: Iterable[Sample], tokenizer: Tokenizer) -> ExpectedOutput | None:
-    """As long as the gold answers; None where there are none."""
+    """Longer than the gold answers and shorter than the limits, at their geometric mean; None where there are no gold answers.
+
+    A model says a sentence where the gold answer is a word: SmolLM2 22 and 31 tokens where the gold answers have 4 and the limit is 48.
+    """
     tokens = limits = count = 0
+    expected = 0.0
     for sample in samples:
         if sample.fits_window and sample.references:
-            tokens += min(sum(len(tokenizer.encode(reference)) for reference in sample.references) + 1, sample.max_output_tokens)
+            gold = min(sum(len(tokenizer.encode(reference)) for reference in sample.references) + 1, sample.max_output_tokens)
+            tokens, expected = tokens + gold, expected + math.sqrt(gold * sample.max_output_tokens)
             limits, count = limits + sample.max_output_tokens, count + 1
-    return ExpectedOutput(tokens / limits, None, 0, limits, "the gold answers") if count else None
+    if not count:
+        return None
+    return ExpectedOutput(expected / limits, None, 0, limits, "gold answers and limits", tokens / limits)
 
 
 def _answers(path: Path, thinking_tokens: int) -> list[tuple[int, int]]:
