@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import httpx
@@ -12,6 +13,7 @@ from contextrot import engines
 from contextrot.engines import llama_cpp
 from contextrot.errors import ConfigError, EngineError
 from contextrot.randomness import generator_for
+from contextrot.records import Sample
 from contextrot.responses.client import Client
 from contextrot.responses.collect import ask_samples
 from contextrot.responses.prices import pricing_of
@@ -19,7 +21,7 @@ from contextrot.responses.store import RequestStore
 from contextrot.responses.usage import Ledger
 from contextrot.samples.tokenizers import tokenizer_of
 from contextrot.settings import Settings
-from contextrot.task import SampleContext
+from contextrot.task import Parameters, SampleContext, Task
 
 
 @pytest.fixture(scope="session")
@@ -37,12 +39,23 @@ def chat(text):
     return [{"role": "user", "content": text}]
 
 
-async def test_twenty_requests_in_a_row_take_one_attempt_each(client):
+def test_forty_requests_take_one_attempt_each_and_come_longest_first(model, tokenizer, tmp_path):
     """The server announces keep-alive and closes the connection after every streamed answer."""
-    async with client:
-        answers = [await client.ask(chat(f"Say the number {i}."), 8) for i in range(20)]
-    assert [answer.outcome in ("answered", "truncated") for answer in answers] == [True] * 20
-    assert [answer.attempts for answer in answers] == [1] * 20
+    messages = [chat(f"Say the number {i}." + " Again." * i) for i in range(40)]
+    samples = [
+        Sample(f"{i:02d}", said, [str(i)], 4, tokenizer.count_chat(said), condition={"prefix_group": str(i)})
+        for i, said in enumerate(messages)
+    ]
+    told = {**model.engine_options, "threads": 1, "arguments": ["--verbosity", "4"]}  # its log then has each prompt's length
+    small = model.model_copy(update={"window": 512, "engine_options": told})
+    usage = Ledger(tmp_path, "1-of-1", model.name, pricing_of(model))
+    settings = Settings(request_store=str(tmp_path / "store"))
+    answers = ask_samples(samples, Task(Parameters()), small, settings, usage, tmp_path / "engine.log", "numbers")
+    rows = [answers[sample.sample_id][0] for sample in samples]
+    assert {row.outcome for row in rows} <= {"answered", "truncated"}
+    assert [row.attempts for row in rows] == [1] * 40
+    came = re.findall(r"new prompt,.*task\.n_tokens = (\d+)", (tmp_path / "engine.log").read_text())
+    assert [int(tokens) for tokens in came] == sorted((s.prompt_tokens for s in samples), reverse=True)
 
 
 async def test_a_prompt_over_the_context_is_over_window(client):

@@ -288,7 +288,7 @@ class Settings(Section):
     """The judges that experiments may name."""
     default_judges: NameList = ["match"]
     """Judges of experiments that name none; the first gives the score."""
-    leaderboard: NameList = ["results"]
+    leaderboard: Annotated[list[str], BeforeValidator(_comma_list)] = ["results"]
     """Results folders that `snakemake leaderboard` ranks, from the working folder: one's own, and other people's."""
     label_answers: int = Field(100, gt=0)
     """Answers of each experiment that `snakemake label` writes for people to label."""

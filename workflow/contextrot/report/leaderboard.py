@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LENGTHS = ("length", "count", "history_turns")
 """Columns of the length, by task."""
+APART = ("arm", "history")
+"""Columns of conditions that are no one thing together: each value has a table of its own."""
 NEEDED = {"sample_id", "outcome", "score"}
 
 
@@ -51,7 +53,7 @@ def runs_in(folders: Sequence[str]) -> list[RunFile]:
             raise DataError(
                 f"leaderboard: {folder} holds no {{tier}}/{{model}}/{{experiment}}/scores.parquet; name results folders, and run them first."
             )
-        found += [RunFile(folder, *path.parts[-4:-1], path) for path in paths]
+        found += [RunFile(folder, path.parts[-4], path.parts[-3], path.parts[-2], path) for path in paths]
     return found
 
 
@@ -67,14 +69,14 @@ def leaderboard(runs: Sequence[RunFile], seed: int) -> tuple[pd.DataFrame, pd.Da
 
     standings, differences = [], []
     several = len({run.folder for run in runs}) > 1, len({run.tier for run in runs}) > 1
-    for experiment in dict.fromkeys(run.experiment for run in runs):
-        scores = {}
-        for run in (run for run in runs if run.experiment == experiment):
-            rows = read_scores(run.path)
-            if set(rows) >= NEEDED and rows["score"].notna().any():
-                scores[_title(run, *several)] = rows
-        if not scores:
-            continue
+    asked: dict[str, dict[str, pd.DataFrame]] = {}
+    for run in runs:
+        rows = read_scores(run.path)
+        if set(rows) >= NEEDED:
+            for name, part in _conditions(run.experiment, rows):
+                if part["score"].notna().any():
+                    asked.setdefault(name, {})[_title(run, *several)] = part
+    for experiment, scores in asked.items():
         column = next((name for name in LENGTHS if all(name in rows for rows in scores.values())), None)
         found = compare(scores, column, seed, f"leaderboard {experiment}")
         standings.append(found.table.assign(experiment=experiment))
@@ -89,6 +91,12 @@ def leaderboard(runs: Sequence[RunFile], seed: int) -> tuple[pd.DataFrame, pd.Da
     pairs = pd.concat(differences, ignore_index=True) if differences else pd.DataFrame(columns=["experiment", "first", "second"])
     front = ["experiment", "first", "second"]
     return table, pairs[front + [name for name in pairs if name not in front]]
+
+
+def _conditions(experiment: str, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The experiment, or each of its conditions that are no one thing together."""
+    column = next((name for name in APART if name in rows and rows[name].notna().any()), None)
+    return [(experiment, rows)] if column is None else [(f"{experiment}: {value}", part) for value, part in rows.groupby(column)]
 
 
 def _title(run: RunFile, folders: bool, tiers: bool) -> str:

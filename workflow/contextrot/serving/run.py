@@ -166,7 +166,7 @@ class Run:
         times = [answer.ttft_seconds for answer in answers if isinstance(answer, Timing)]
         return Probe(min(times[0], times[2]), times[1]) if len(times) == len(answers) else None
 
-    def _coldness(self, answered: list[dict[str, Any]], counters: dict[str, dict[str, float]], probe: float | None) -> Coldness:
+    def _coldness(self, answered: list[dict[str, Any]], counters: dict[str, dict[str, float]], probe: Probe | None) -> Coldness:
         computing = counters.get("prefill") or next(iter(counters.values()), {})
         hits = computing.get("prefix_cache_hits")
         p = self.task.parameters
