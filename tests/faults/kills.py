@@ -25,6 +25,7 @@ import yaml
 from contextrot.records import read_responses, read_samples
 from contextrot.responses.store import STORE_THREADS, RequestStore
 from tests.conftest import ROOT
+from tests.gguf_files import write_gguf
 
 EXPERIMENT = "niah"
 AT_ONCE = 4
@@ -82,7 +83,7 @@ class Run:
         block = {"task": "niah", "parameters": parameters | {"answer_tokens": 40}, "tiers": {}}
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write("experiments.yaml", dict.fromkeys(self.experiments, block))
-        (self.folder / "m.gguf").write_bytes(b"GGUF")
+        write_gguf(self.folder / "m.gguf", {"general.architecture": "llama", "tokenizer.chat_template": "{{ messages }}"})
         arguments = ["--book", str(self.book), "--seconds", str(self.seconds)]
         options = {"server": str(ROOT / "tests/servers/booked.py"), "parallel": AT_ONCE, "arguments": arguments}
         model = {"engine": "llama_cpp", "name": str(self.folder / "m.gguf"), "tokenizer": "{data}/models/embedded"}

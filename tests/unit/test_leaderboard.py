@@ -58,3 +58,14 @@ def test_folders_without_runs_and_runs_without_scores_are_refused(tmp_path, monk
     write_table(path / "scores.parquet", pd.DataFrame({"sample_id": ["a"], "outcome": ["failed"], "score": [None]}))
     with pytest.raises(DataError, match="no run has a score"):
         leaderboard(runs_in(["results"]), 1)
+
+
+def test_arms_are_ranked_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for model in ("a", "b"):
+        write_run(tmp_path / "results", "test", model, "helps", 0.5)
+        path = tmp_path / "results/test" / model / "helps/scores.parquet"
+        rows = pd.read_parquet(path)
+        write_table(path, rows.assign(arm=["full" if i % 2 else "none" for i in range(len(rows))]))
+    standings, pairs = leaderboard(runs_in(["results"]), 1)
+    assert set(standings["experiment"]) == {"helps: full", "helps: none"} and set(standings["n"]) == {60} and len(pairs) == 2

@@ -52,9 +52,11 @@ class EffectiveLengthSearch(Stage):
         return choices
 
     def of_selection_named(self) -> list[str]:
-        """The searches: of the experiments that are named, with config's settings or the defaults; else of those that config names."""
+        """The searches: of the experiments that are named, with config's settings or the defaults; else of those that config names, or the
+        first that has lengths."""
         s = self.project.settings
-        named = s.experiments or list(s.effective_length)
+        with_lengths = [name for name in self.project.selected_experiments if self.project.task_class(name).length_parameter]
+        named = s.experiments or list(s.effective_length) or with_lengths[:1]
         return [f"results/{s.tier}/{m}/{e}/effective_length.md" for m in self.project.selected_models for e in named]
 
     def sample_plan_facts(self) -> str:

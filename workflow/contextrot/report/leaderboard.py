@@ -69,14 +69,14 @@ def leaderboard(runs: Sequence[RunFile], seed: int) -> tuple[pd.DataFrame, pd.Da
 
     standings, differences = [], []
     several = len({run.folder for run in runs}) > 1, len({run.tier for run in runs}) > 1
-    for experiment in dict.fromkeys(run.experiment for run in runs):
-        scores = {}
-        for run in (run for run in runs if run.experiment == experiment):
-            rows = read_scores(run.path)
-            if set(rows) >= NEEDED and rows["score"].notna().any():
-                scores[_title(run, *several)] = rows
-        if not scores:
-            continue
+    asked: dict[str, dict[str, pd.DataFrame]] = {}
+    for run in runs:
+        rows = read_scores(run.path)
+        if set(rows) >= NEEDED:
+            for name, part in _conditions(run.experiment, rows):
+                if part["score"].notna().any():
+                    asked.setdefault(name, {})[_title(run, *several)] = part
+    for experiment, scores in asked.items():
         column = next((name for name in LENGTHS if all(name in rows for rows in scores.values())), None)
         found = compare(scores, column, seed, f"leaderboard {experiment}")
         standings.append(found.table.assign(experiment=experiment))
