@@ -4,7 +4,7 @@
 
 rule label:
     input:
-        lambda wildcards: plan.judging.label_sheets(),
+        plan.judging.label_sheets,
     log:
         "logs/label.log",
     localrule: True

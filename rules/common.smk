@@ -1,5 +1,7 @@
 # Validates the config, then says what the rules look up (workflow/contextrot/plan) and what wildcards may be.
 
+from functools import partial
+
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
@@ -8,7 +10,7 @@ from contextrot.plan.config_files import check_config_files
 from contextrot.plan.paths import BENCHMARKS, EXPERIMENT, LOGS, any_of
 from contextrot.plan.plan import Plan
 from contextrot.plan.stage import Invocation, growing
-from contextrot.plan.bucket import bucket_arguments
+from contextrot.plan.bucket import bucket_arguments, submits_jobs
 from contextrot.jobs.lifeline import begin_run
 from contextrot.project import Project
 from contextrot.report.captions import Captions
@@ -29,18 +31,13 @@ container: "envs/contextrot.sif"
 os.environ.update(workflow.spawned_job_args_factory.get_storage_provider_envvars())
 
 
-def submits():
-    """Whether jobs go to a cluster, or this is such a job."""
-    return workflow.non_local_exec or workflow.remote_exec
-
-
 plan = Plan(
     project,
     Invocation(
         refuse=WorkflowError,
         local=local if SharedFSUsage.INPUT_OUTPUT in workflow.storage_settings.shared_fs_usage else None,
         cores=workflow.cores,
-        submits=submits,
+        submits=partial(submits_jobs, workflow),
         config=workflow.config_settings.overwrite_config,
         is_module=workflow.modifier.is_module,
         bucket=bucket_arguments(workflow.storage_settings, workflow.spawned_job_args_factory.get_storage_provider_args),

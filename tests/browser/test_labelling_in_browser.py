@@ -13,7 +13,7 @@ from contextrot.judging import judges
 from contextrot.judging.calibration import write_calibration
 from contextrot.judging.contract import JudgingContext
 from contextrot.judging.judge import pairs_of
-from contextrot.judging.labels import write_sheet
+from contextrot.judging.labels import write_label_sheet
 from contextrot.records import Judgement, Response, write_judgements
 from contextrot.settings import JudgeSettings
 from tests.experiment_files import write_experiment
@@ -51,7 +51,7 @@ def test_labels_given_in_the_browser_correct_the_score(browser, tmp_path):
     paths = write_experiment(tmp_path, samples, answers, {"lenient": lenient})
     sheet, page = tmp_path / "niah" / "labels" / "answers.csv", tmp_path / "niah" / "labels" / "answers.html"
     sheet.parent.mkdir(parents=True)
-    write_sheet(*paths[:2], paths[2][0], sheet, page, ("Model", "Needles"), 30, np.random.default_rng(1))
+    write_label_sheet(*paths[:2], paths[2][0], sheet, page, ("Model", "Needles"), 30, np.random.default_rng(1))
 
     browser.get(page.as_uri())
     body = browser.find_element("css selector", "body")

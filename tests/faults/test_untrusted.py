@@ -17,7 +17,7 @@ from contextrot import secrets
 from contextrot.errors import RequestError
 from contextrot.jobs.reporting import reporting_errors
 from contextrot.judging.judges.match import match
-from contextrot.judging.labels import write_sheet
+from contextrot.judging.labels import write_label_sheet
 from contextrot.printable import as_cell, printable
 from contextrot.records import Judgement, Sample, read_responses, write_table
 from contextrot.report.captions import Facts
@@ -117,7 +117,7 @@ def test_a_page_shows_hostile_answers_as_text_and_loads_nothing(files, tmp_path)
 def test_a_sheet_to_label_hostile_answers_on_acts_nowhere(files, tmp_path):
     sheet, page = tmp_path / "answers.csv", tmp_path / "answers.html"
     titles = (HOSTILE["script"], HOSTILE["template"])
-    write_sheet(*files[:2], files[2][0], sheet, page, titles, 50, np.random.default_rng(1))
+    write_label_sheet(*files[:2], files[2][0], sheet, page, titles, 50, np.random.default_rng(1))
     read = pd.read_csv(sheet)
     assert len(read) == len(HOSTILE)
     assert not read["answer"].str.match(r"\s*[=+@|-]").any()

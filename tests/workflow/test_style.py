@@ -31,6 +31,7 @@ def test_the_library_never_imports_snakemake(root):
 
 TYPED = {
     "status": "print_status",
+    "leaderboard": "write_leaderboard",
     **{f"{prefix}request_store": "keep_request_store" for prefix in ("", "verify_", "pack_", "export_", "prune_")},
     "check_models_of_tier": "check_models",
     "draw_figure": "draw_figures",

@@ -63,7 +63,7 @@ def _spread(keys: Sequence[tuple[str, int, int]], wanted: int, rng: np.random.Ge
     return [keys[int(place)] for place in places]
 
 
-def write_sheet(
+def write_label_sheet(
     samples_path: Path, responses_path: Path, judgements_path: Path, sheet: Path, page: Path, titles: tuple[str, str], wanted: int,
     rng: np.random.Generator,
 ) -> None:  # fmt: skip

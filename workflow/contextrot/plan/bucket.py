@@ -29,3 +29,8 @@ def bucket_arguments(settings: Any, provider_arguments: Callable[[], Iterable[st
         ]
 
     return arguments
+
+
+def submits_jobs(workflow: Any) -> bool:
+    """Whether a Snakemake workflow's jobs go to a cluster, or this is such a job; known once its executor is chosen."""
+    return bool(workflow.non_local_exec or workflow.remote_exec)

@@ -83,7 +83,7 @@ class Judging(Stage):
         """The judgements that give the score."""
         return self.judgements(wildcards)[0]
 
-    def label_sheets(self) -> list[str]:
+    def label_sheets(self, wildcards: Any) -> list[str]:
         """The answers to label of every selected experiment whose answers are compared with references.
 
         Raises:
