@@ -27,7 +27,7 @@ from contextrot.responses.clock import Clock, Stop
 from contextrot.responses.identity import ServerIdentity, model_identity
 from contextrot.responses.limits import bucket_of
 from contextrot.responses.model_names import same_model
-from contextrot.responses.money import bill, bills, picos, worst_case
+from contextrot.responses.money import bills, charge, worst_case
 from contextrot.responses.outcomes import classify
 from contextrot.responses.prefix_sharing import Marks
 from contextrot.responses.prices import Pricing, batch_pricing, pricing_of
@@ -169,19 +169,24 @@ class Client:
             NotInStore: without an endpoint.
         """
         body = self.requests.body(messages, max_output_tokens, options or {})
-        key = self._key(body, repeat)
+        part = self._key_part
+        key = self._key(body, repeat, part)
         if self.endpoint is None:
             stored = self.store.get(key, look_again=False) if use_store else None
             if stored is None:
                 raise NotInStore(key)
             return await self._recorded(key, stored)
         if not use_store:
-            return await self._ask_server(body, key, repeat, prompt_tokens, marks, by_batch=False)
-        response = await self._once.answer(key, partial(self._ask_server, body, key, repeat, prompt_tokens, marks))
+            return await self._ask_server(body, key, part, repeat, prompt_tokens, marks, by_batch=False)
+        response = await self._once.answer(key, partial(self._ask_server, body, key, part, repeat, prompt_tokens, marks))
         return await self._recorded(key, response) if response.cached else response
 
-    def _key(self, body: dict[str, Any], repeat: int) -> str:
-        return request_key({**self._identity, **(self.whose.key_part if self.whose else {}), "body": body, "repeat": repeat})
+    @property
+    def _key_part(self) -> dict[str, str]:
+        return self.whose.key_part if self.whose else {}
+
+    def _key(self, body: dict[str, Any], repeat: int, part: dict[str, str]) -> str:
+        return request_key({**self._identity, **part, "body": body, "repeat": repeat})
 
     async def _recorded(self, key: str, stored: Response) -> Response:
         if self.whose:
@@ -192,9 +197,16 @@ class Client:
         return stored
 
     async def _ask_server(
-        self, body: dict[str, Any], key: str, repeat: int, prompt_tokens: int | None, marks: Marks | None, by_batch: bool = True
+        self,
+        body: dict[str, Any],
+        key: str,
+        part: dict[str, str],
+        repeat: int,
+        prompt_tokens: int | None,
+        marks: Marks | None,
+        by_batch: bool = True,
     ) -> Response:
-        """A new answer, stored and counted."""
+        """A new answer, stored and counted; under another key if its first answer says who the server is, which `part` of the key did not."""
         self._stop.check()
         counted = prompt_tokens is not None
         if prompt_tokens is None:
@@ -209,7 +221,8 @@ class Client:
                 outcome = await self._retrying.send(marks.on(body) if marks else body, key, prompt_tokens, bound)
             response = self._response(outcome.result, outcome.attempts)
             if outcome.reservation is not None:
-                cost = self._charge(response, prompt_tokens, counted, limit, outcome.by_batch)
+                pricing = batch_pricing(self.pricing) if outcome.by_batch else self.pricing
+                cost = charge(response, pricing, prompt_tokens, counted, limit, self._bills)
                 self.usage.account.settle(outcome.reservation, cost)
             if response.completion_tokens is not None:  # what no request can have used holds no other back
                 read = min(response.prompt_tokens or prompt_tokens, max(prompt_tokens, self.model.window))
@@ -220,7 +233,9 @@ class Client:
             self._failures_in_a_row = 0
             if self.whose:
                 await self.whose.look_again(self._clock.monotonic())
-                key, response.server_fingerprint = self._key(body, repeat), self.whose.fingerprint
+                response.server_fingerprint = self.whose.fingerprint
+                if self._key_part != part:
+                    key = self._key(body, repeat, self._key_part)
             if response.outcome != "over_window":
                 await self._writer.put(key, self._kept(body, repeat), response)
                 if self.whose:
@@ -230,27 +245,6 @@ class Client:
             self.stopped = error
             raise
         return response
-
-    def _charge(self, response: Response, prompt_tokens: int, counted: bool, limit: int, by_batch: bool) -> int:
-        """Sets the cost of an answer, and gives it in pico-USD."""
-        pricing = batch_pricing(self.pricing) if by_batch else self.pricing
-        if pricing is None:
-            return 0
-        result = bill(
-            pricing,
-            prompt_tokens=response.prompt_tokens,
-            completion_tokens=response.completion_tokens,
-            cached_tokens=response.cached_tokens,
-            written_tokens=response.cache_written_tokens,
-            reasoning_tokens=response.reasoning_tokens,
-            own_prompt_tokens=prompt_tokens,
-            counted=counted,
-            characters=len(response.text or "") + len(response.reasoning or ""),
-            output_limit=limit,
-        )
-        response.cost_usd = result.usd
-        response.cost_at_most = True if result.at_most and self._bills else None
-        return picos(result.usd)
 
     async def reset(self) -> None:
         """Clears the engine's state once no request is under way."""
@@ -345,4 +339,4 @@ class Client:
     def _kept(self, body: dict[str, Any], repeat: int) -> dict[str, Any]:
         """What the store keeps of a request: all but the messages, which stand in the samples' file."""
         shown = {"body": secrets.public({name: value for name, value in body.items() if name != "messages"}), "repeat": repeat}
-        return {**self._shown_identity, **(self.whose.key_part if self.whose else {}), **shown}
+        return {**self._shown_identity, **self._key_part, **shown}

@@ -169,6 +169,7 @@ class ServerIdentity:
         self._last = self._folder / f"last-{where[:32]}.json"
         self.said = self._remembered()
         self.settled = False
+        self._printed: tuple[dict[str, Any], str] | None = None
         self._assumed = False
         self._looked: float | None = None
         self._changed_to: RequestError | None = None
@@ -187,8 +188,10 @@ class ServerIdentity:
         """16 hexadecimal digits for what the server says of itself; None if it says nothing."""
         if not self.said:
             return None
-        text = json.dumps(self.said, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        if self._printed is None or self._printed[0] is not self.said:  # asked with every request
+            text = json.dumps(self.said, sort_keys=True, ensure_ascii=False)
+            self._printed = self.said, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return self._printed[1]
 
     @property
     def key_part(self) -> dict[str, str]:

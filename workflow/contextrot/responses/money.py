@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from contextrot.records import Response
 from contextrot.responses.prices import Pricing
 
 PICOS_A_USD = 10**12
@@ -95,3 +96,30 @@ def bill(
 def _count(value: int | None) -> int | None:
     """A count that a server may have given; None if it is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None
+
+
+def charge(response: Response, pricing: Pricing | None, prompt_tokens: int, counted: bool, limit: int, bills: bool) -> int:
+    """Sets the cost of an answer, and gives it in pico-USD.
+
+    Args:
+        prompt_tokens: the prompt by the own count; `counted` whether that is a tokenizer's, not an estimate.
+        limit: of the answer, tokens.
+        bills: whether somebody is billed for it.
+    """
+    if pricing is None:
+        return 0
+    result = bill(
+        pricing,
+        prompt_tokens=response.prompt_tokens,
+        completion_tokens=response.completion_tokens,
+        cached_tokens=response.cached_tokens,
+        written_tokens=response.cache_written_tokens,
+        reasoning_tokens=response.reasoning_tokens,
+        own_prompt_tokens=prompt_tokens,
+        counted=counted,
+        characters=len(response.text or "") + len(response.reasoning or ""),
+        output_limit=limit,
+    )
+    response.cost_usd = result.usd
+    response.cost_at_most = True if result.at_most and bills else None
+    return picos(result.usd)
