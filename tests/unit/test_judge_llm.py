@@ -274,3 +274,10 @@ def test_a_judge_whose_prompt_was_cut_gives_no_verdict_and_the_job_says_so(serve
 def test_a_judge_that_thinks_is_read_by_its_answer(server, context):
     Script(server, lambda prompt: "The answer names Rome, so false?</think>\n\ntrue")
     assert [judgement.verdict for judgement in judge([pair("a")], context())] == [True]
+
+
+def test_the_answer_may_stand_first_and_nothing_else_differs():
+    usual, first = (judge_prompt("chroma", {"question": "Q?"}, "gold", "said", answer_first=flag) for flag in (False, True))
+    assert usual.index("Gold answer: gold") < usual.index("Answer of the model:")
+    assert first.index("Answer of the model:") < first.index("Gold answer: gold")
+    assert sorted(usual.splitlines()) == sorted(first.splitlines())

@@ -232,3 +232,16 @@ def test_averages_hold_every_measure():
     task = remedies()
     rows = [{"arm": "full", "length": 1, "outcome": "answered", "unjudged": False, **dict.fromkeys(task.measures, 1.0)}]
     assert set(averages(task, pd.DataFrame(rows))["measure"]) == set(task.measures)
+
+
+def test_dense_retrieval_ranks_by_cosine_and_needs_its_model(monkeypatch):
+    from contextrot.tasks.remedies import retrieval
+
+    vectors = {"q": [1.0, 0.0], "far": [0.0, 1.0], "near": [0.8, 0.6], "nearest": [0.96, 0.28]}
+    monkeypatch.setattr(retrieval, "embeddings", lambda texts, model: np.array([vectors[text] for text in texts]))
+    assert retrieval.dense_ranking(["far", "near", "nearest"], "q", "m") == [2, 1, 0]
+    parameters = tasks.load("remedies").Parameters
+    assert "retrieved_dense" not in parameters().arms
+    for wrong in ({"arms": ["full", "retrieved_dense"]}, {"embedding_model": "m"}):
+        with pytest.raises(ValueError, match="belong together"):
+            parameters(**wrong)

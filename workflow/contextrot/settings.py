@@ -181,6 +181,8 @@ class JudgeSettings(Section):
     """For a judge that asks a model: which one, by its name in config/models.yaml."""
     rubric: str | None = None
     """For `llm`: which instructions the judge follows, `chroma` (the default) or `official`."""
+    answer_first: bool = False
+    """For `llm`: whether the answer stands before the gold answer; two judges that differ in it alone show the bias of position."""
     labels: str | None = None
     """For `human`: the folder of the labels; the sheet of an experiment is {tier}/{model}/{experiment}.csv in it."""
 

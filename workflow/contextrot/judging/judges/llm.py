@@ -39,8 +39,8 @@ def prompts(pairs: Sequence[Pair], context: JudgingContext) -> dict[str, str]:
     Raises:
         ConfigError: for an unknown rubric.
     """
-    rubric = context.settings.rubric
-    return {_name(pair): judge_prompt(rubric, pair.sample.condition, pair.reference, pair.answer) for pair in pairs}
+    rubric, first = context.settings.rubric, context.settings.answer_first
+    return {_name(pair): judge_prompt(rubric, pair.sample.condition, pair.reference, pair.answer, first) for pair in pairs}
 
 
 def _name(pair: Pair) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contextrot.errors import ConfigError, DataError, unknown
+from contextrot.errors import DataError, unknown
 from contextrot.files import as_text, read_yaml
 from contextrot.matching.match import match, normalize
+from contextrot.samples.embeddings import embeddings
 from contextrot.samples.prompts import NEEDLE_TEMPLATES
 
 FOLLOWED_SHARE = 0.5
@@ -123,16 +124,6 @@ def measured_similarity(sets: Sequence[NeedleSet], model: str) -> dict[str, floa
         ConfigError: if sentence-transformers is not installed.
         DataError: if the model cannot be loaded.
     """
-    try:
-        from sentence_transformers import SentenceTransformer
-    except ImportError as error:
-        raise ConfigError(
-            f"similarity_model = {model!r} needs sentence-transformers: pip install '.[similarity]', or leave it out."
-        ) from error
-    try:
-        encoder = SentenceTransformer(model)
-    except (OSError, ValueError) as error:
-        raise DataError(f"the embedding model {model!r} could not be loaded: {str(error).splitlines()[0]}") from error
-    questions = encoder.encode([needles.question for needles in sets], normalize_embeddings=True)  # (sets, width)
-    needles = encoder.encode([needles.needle for needles in sets], normalize_embeddings=True)
+    questions = embeddings([needles.question for needles in sets], model)  # (sets, width)
+    needles = embeddings([needles.needle for needles in sets], model)
     return {one.name: float(q @ n) for one, q, n in zip(sets, questions, needles, strict=True)}

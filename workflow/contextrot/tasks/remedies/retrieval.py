@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import regex
 
 from contextrot.matching.language import SPACELESS, fold
+from contextrot.samples.embeddings import embeddings
 
 _TERM = regex.compile(rf"[{SPACELESS}]\p{{M}}*|(?:(?![{SPACELESS}])[\p{{L}}\p{{M}}\p{{N}}])+")
 
@@ -36,3 +37,17 @@ def ranking(passages: Sequence[str], question: str) -> list[int]:
     index.index(corpus, show_progress=False)
     scores = index.get_scores(asked)
     return [int(place) for place in np.argsort(-np.asarray(scores), kind="stable")]
+
+
+def dense_ranking(passages: Sequence[str], question: str, model: str) -> list[int]:
+    """As `ranking`, by the cosine of the embeddings of passage and question.
+
+    Raises:
+        ConfigError, DataError: if there is no such embedding model; see `samples.embeddings`.
+    """
+    import numpy as np
+
+    if not passages:
+        return []
+    vectors = embeddings([question, *passages], model)
+    return [int(place) for place in np.argsort(-(vectors[1:] @ vectors[0]), kind="stable")]

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from contextrot.errors import ConfigError
 from contextrot.records import SCORED_OUTCOMES, Response, Sample
@@ -30,16 +30,17 @@ from contextrot.samples.reading import Reading
 from contextrot.samples.tokenizers import Tokenizer
 from contextrot.task import Asker, Parameters, SampleContext
 from contextrot.tasks import BorrowingTask
-from contextrot.tasks.remedies.retrieval import ranking
+from contextrot.tasks.remedies.retrieval import dense_ranking, ranking
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Arm = Literal[
     "full", "none", "focused", "retrieved", "cut_oldest", "cut_middle", "evidence_at_ends", "question_first", "instruction_repeated",
-    "summarised", "recursive",
+    "summarised", "recursive", "retrieved_dense",
 ]  # fmt: skip
 BASELINE = "full"
+DENSE = "retrieved_dense"
 IN_STEPS = ("summarised", "recursive")
 """Arms whose answer takes several requests."""
 
@@ -51,14 +52,16 @@ class RemediesParameters(Parameters):
     """The task whose questions are asked: niah, longmemeval, dataset, or another whose prompts can be taken apart."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """That task's parameters."""
-    arms: list[Arm] = list(get_args(Arm))
+    arms: list[Arm] = [arm for arm in get_args(Arm) if arm != DENSE]
     """full: the whole context, which all others are compared with; none; focused: the passages with the evidence alone; retrieved: those that
     BM25 ranks highest for the question; cut_oldest, cut_middle: as many passages as fit `budget_tokens`, without the first, or the middle
     ones; evidence_at_ends: all passages, those that BM25 ranks highest at the beginning and end; question_first: the question before the
     context too; instruction_repeated: the instruction after the context too; summarised: the model's notes on each part for the question,
-    then the question; recursive: the question to each part, then to the parts' answers."""
+    then the question; recursive: the question to each part, then to the parts' answers; retrieved_dense: as retrieved, by `embedding_model`."""
     retrieved_passages: int = Field(5, gt=0)
     """Passages of arm retrieved."""
+    embedding_model: str | None = None
+    """sentence-transformers model of arm retrieved_dense (pip install '.[similarity]'), a name or a folder."""
     budget_tokens: int = Field(500, gt=0)
     """Context of the arms that cut, tokens."""
     part_tokens: int = Field(1000, gt=0)
@@ -67,6 +70,12 @@ class RemediesParameters(Parameters):
     """Limit of the notes on a part, tokens."""
     passage_words: int = Field(60, gt=0)
     """About how many words a passage has, where the context has no parts of its own such as chat sessions."""
+
+    @model_validator(mode="after")
+    def _embedded_by_something(self) -> RemediesParameters:
+        if (DENSE in self.arms) != (self.embedding_model is not None):
+            raise ValueError(f"arm {DENSE} and `embedding_model` belong together: give both, or neither")
+        return self
 
     @field_validator("arms")
     @classmethod
@@ -156,6 +165,8 @@ class Remedies(BorrowingTask):
             kept = sorted(reading.evidence)
         elif arm == "retrieved":
             kept = sorted(ranking(reading.passages, reading.question)[: p.retrieved_passages])
+        elif arm == DENSE:
+            kept = sorted(dense_ranking(reading.passages, reading.question, str(p.embedding_model))[: p.retrieved_passages])
         else:
             sizes = [len(tokenizer.encode(passage)) for passage in reading.passages]
             kept = within_budget(sizes, p.budget_tokens, from_both_ends=arm == "cut_middle")
