@@ -114,6 +114,20 @@ rule data_sets:
     localrule: True
 
 
+rule track:
+    input:
+        plan.report.of_selection("metrics.csv"),
+    log:
+        "logs/track.log",
+    localrule: True
+    conda:
+        "../envs/contextrot.yaml"
+    message:
+        "Sending all numbers to the experiment tracker"
+    script:
+        "../workflow/scripts/track.py"
+
+
 rule write_run_metadata:
     input:
         plan.report.of_tier("metrics.csv"),

@@ -292,6 +292,8 @@ class Settings(Section):
     """Judges of experiments that name none; the first gives the score."""
     leaderboard: Annotated[list[str], BeforeValidator(_comma_list)] = ["results"]
     """Results folders that `snakemake leaderboard` ranks, from the working folder: one's own, and other people's."""
+    tracker: Literal["mlflow", "wandb"] | None = None
+    """Where `snakemake track` sends all numbers: mlflow or wandb, whose package must be installed; its address and key stand in the environment."""
     label_answers: int = Field(100, gt=0)
     """Answers of each experiment that `snakemake label` writes for people to label."""
     request_store: str = ".cache/responses"
