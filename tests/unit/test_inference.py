@@ -13,6 +13,7 @@ from contextrot.records import Sample, read_responses, write_samples
 from contextrot.responses import collect
 from contextrot.responses.collect import ask_samples, collect_responses
 from contextrot.responses.prices import FREE
+from contextrot.responses.segment_writer import SUFFIX
 from contextrot.responses.shards import gather_responses
 from contextrot.responses.usage import Ledger, read_parts, summarize
 from contextrot.samples.sample_table import SampleTable, column
@@ -233,8 +234,9 @@ def test_a_task_may_hold_its_own_conversation_and_reset_the_engine(tmp_path):
 def test_a_damaged_answer_is_asked_again_and_reported(tmp_path, caplog):
     with Run(tmp_path) as run:
         run([sample("a"), sample("b")])
-        damaged = next((tmp_path / "store").glob("??/*.json"))
-        damaged.write_bytes(damaged.read_bytes()[:40])
+        segment = next((tmp_path / "store").rglob(f"*{SUFFIX}"))
+        text = segment.read_bytes()
+        segment.write_bytes(text[:100] + bytes([text[100] ^ 1]) + text[101:])
         rows = run([sample("a"), sample("b")])
         assert len(run.server.prompts) == 3
     assert sorted(r.cached for r in rows) == [False, True]

@@ -220,10 +220,12 @@ def test_arms_are_compared_with_the_whole_on_the_same_questions():
 def test_what_cannot_be_asked_is_refused_by_name(embedded_tokenizer, data):
     with pytest.raises(ConfigError, match=r"none of its prompts can be taken apart"):
         remedies(of="repeated_words").samples(context_of(embedded_tokenizer, data))
-    with pytest.raises(ConfigError, match=r"of = 'remedies'"):
-        remedies(of="remedies")
-    with pytest.raises(ConfigError, match="needle_count"):
-        remedies(of="niah", parameters={"needle_count": 3})
+    for wrong, message in (
+        ({"of": "remedies"}, "no task with questions"),
+        ({"parameters": {"needle_count": 3}}, "parameters.needle_count"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tasks.load("remedies").Parameters(**wrong)
     with pytest.raises(ValueError, match="`full` among them"):
         tasks.load("remedies").Parameters(arms=["none"])
 

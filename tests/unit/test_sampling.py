@@ -46,7 +46,7 @@ def test_a_system_message_that_the_template_refuses_is_sent_at_the_head_of_the_f
     assert [m["role"] for m in sample.messages] == ["system", "user"]  # kept whole when the conversation is cut
     sent = []
 
-    async def ask(messages, *_, use_store=True):
+    async def ask(messages, *_, use_store=True, marks=None):
         sent.append(messages)
         return Response("", 0, "answered", "Once.")
 

@@ -14,7 +14,7 @@ with reporting_errors(snakemake.log[0]):
         "model": project.models.get(block.model),
         "run": project.settings,
         "log_path": Path(snakemake.log[0]),
-        "files": [Path(p) for p in snakemake.input.files],
+        "files": [Path(p) for p in snakemake.input.get("files", [])],
     }
     context = JudgingContext(names.judge, block, task, project.data, **asked)
     judge_responses(snakemake.input.samples, snakemake.input.responses, snakemake.output[0], context)

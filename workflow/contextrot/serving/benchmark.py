@@ -127,4 +127,6 @@ def vllm_client(
         try:
             yield ask
         finally:
+            with suppress(BrokenPipeError):  # what it did not live to read
+                client.stdin.close()
             client.kill()

@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from contextrot.checked import validate
-from contextrot.errors import ConfigError, unknown
+from pydantic import Field, ValidationError, model_validator
+
+from contextrot.errors import unknown
 from contextrot.figures.declared import PREFIX, Figure, figures_in
 from contextrot.records import Response, Sample
 from contextrot.samples.reading import Reading
-from contextrot.task import Task
+from contextrot.task import Parameters, Task
 
 
 @cache
@@ -56,28 +57,45 @@ def drawing(name: str) -> dict[str, Callable[..., Any]]:
     return {figure: getattr(import_module(f"{__name__}.{name}.figures"), f"{PREFIX}{figure}") for figure in declared}
 
 
+def own_tasks() -> list[str]:
+    """Names of the tasks that have questions of their own."""
+    return [name for name in names() if not issubclass(load(name), BorrowingTask)]
+
+
+class BorrowingParameters(Parameters):
+    """Parameters of a task that asks another task's questions."""
+
+    of: str = "niah"
+    """The task whose questions are asked."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """That task's parameters."""
+
+    @model_validator(mode="after")
+    def _of_a_task_with_questions(self) -> Self:
+        if self.of not in own_tasks():
+            raise ValueError(f"of = {self.of!r} is no task with questions of its own; one of {', '.join(own_tasks())}")
+        try:
+            load(self.of).Parameters.model_validate(self.parameters)
+        except ValidationError as error:
+            lines = [f"parameters.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+            raise ValueError("; ".join(lines)) from error
+        return self
+
+
 class BorrowingTask(Task):
-    """Base of tasks that ask another task's questions, which their parameters name (`of`, and its `parameters`), and score as it does."""
+    """Base of tasks that ask another task's questions, which their parameters name, and score as it does."""
 
     def __init__(self, parameters: Any) -> None:
         super().__init__(parameters)
-        kind = self._kind(parameters.of)
-        self.inner = kind(
-            validate(kind.Parameters, parameters.parameters, f"`parameters` of task {parameters.of!r} in `parameters`")
-        )
+        kind = load(parameters.of)
+        self.inner = kind(kind.Parameters.model_validate(parameters.parameters))
         self.version = 1000 * type(self).version + self.inner.version  # both make the samples
         self.length_column, self.cluster_column = self.inner.length_column, self.inner.cluster_column
 
     @classmethod
-    def _kind(cls, name: str) -> type[Task]:
-        kind = load(name)
-        if issubclass(kind, BorrowingTask):
-            raise ConfigError(f"of = {name!r}: it asks another task's questions itself; name a task with its own, such as niah.")
-        return kind
-
-    @classmethod
     def is_judged(cls, parameters: Mapping[str, Any]) -> bool:
-        return cls._kind(parameters.get("of", "niah")).is_judged(parameters.get("parameters") or {})
+        inner, of = parameters.get("parameters"), parameters.get("of", "niah")  # as in the file: not checked yet
+        return of not in own_tasks() or load(of).is_judged(inner if isinstance(inner, Mapping) else {})
 
     @property
     def borrowed(self) -> list[type[Task]]:

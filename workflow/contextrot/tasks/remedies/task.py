@@ -28,8 +28,8 @@ from contextrot.records import SCORED_OUTCOMES, Response, Sample
 from contextrot.samples import prompts
 from contextrot.samples.reading import Reading
 from contextrot.samples.tokenizers import Tokenizer
-from contextrot.task import Asker, Parameters, SampleContext
-from contextrot.tasks import BorrowingTask
+from contextrot.task import Asker, SampleContext
+from contextrot.tasks import BorrowingParameters, BorrowingTask
 from contextrot.tasks.remedies.retrieval import dense_ranking, ranking
 
 if TYPE_CHECKING:
@@ -45,13 +45,11 @@ IN_STEPS = ("summarised", "recursive")
 """Arms whose answer takes several requests."""
 
 
-class RemediesParameters(Parameters):
+class RemediesParameters(BorrowingParameters):
     """Parameters of task `remedies`."""
 
     of: str = "niah"
     """The task whose questions are asked: niah, longmemeval, dataset, or another whose prompts can be taken apart."""
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    """That task's parameters."""
     arms: list[Arm] = [arm for arm in get_args(Arm) if arm != DENSE]
     """full: the whole context, which all others are compared with; none; focused: the passages with the evidence alone; retrieved: those that
     BM25 ranks highest for the question; cut_oldest, cut_middle: as many passages as fit `budget_tokens`, without the first, or the middle

@@ -15,20 +15,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from contextrot.records import SCORED_OUTCOMES, Response, Sample
-from contextrot.task import Asker, Parameters, SampleContext
-from contextrot.tasks import BorrowingTask
+from contextrot.task import Asker, SampleContext
+from contextrot.tasks import BorrowingParameters, BorrowingTask
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class RetestParameters(Parameters):
+class RetestParameters(BorrowingParameters):
     """Parameters of task `retest`."""
 
-    of: str = "niah"
-    """The task whose prompts are asked."""
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    """That task's parameters."""
     times: int = Field(5, ge=2)
     """How often each prompt is asked."""
 
