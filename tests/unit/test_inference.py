@@ -53,7 +53,7 @@ class Run:
             output,
             task=self.task,
             model_name="m",
-            model=ModelSettings(**values, **self.model),
+            model=ModelSettings(**values | self.model),
             settings=Settings(request_store=str(self.folder / "store"), **settings),
             experiment="e",
             shard=shard,

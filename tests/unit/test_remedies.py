@@ -247,3 +247,35 @@ def test_dense_retrieval_ranks_by_cosine_and_needs_its_model(monkeypatch):
     for wrong in ({"arms": ["full", "retrieved_dense"]}, {"embedding_model": "m"}):
         with pytest.raises(ValueError, match="belong together"):
             parameters(**wrong)
+
+
+def test_the_costs_of_all_arms_add_up_to_the_ledger(tmp_path, embedded_tokenizer, data):
+    from tests.scripted_server import Act
+    from tests.unit.test_inference import Run
+
+    arms = ["full", "focused", "retrieved", "summarised", "recursive"]
+    task = remedies(
+        of="niah",
+        parameters={"lengths": [1500], "depths": [50], "needles": ["night_train_high", "restaurant_high"]},
+        arms=arms,
+        part_tokens=500,
+    )
+    samples = task.samples(context_of(embedded_tokenizer, data))
+    usage = {"prompt_tokens": 700, "completion_tokens": 11}
+    with Run(tmp_path, lambda prompt, before: Act(f"answer {hash(prompt)}", usage=usage)) as run:
+        run.task = task
+        run.model |= {
+            "tokenizer": str(data / "models/embedded"),
+            "window": 16_000,
+            "price": {"input_usd_per_million_tokens": 1.0, "output_usd_per_million_tokens": 4.0},
+        }
+        rows = run(samples, allow_input_cut=True)
+        requests = len(run.server.prompts)
+    each = (700 * 1.0 + 11 * 4.0) / 1e6
+    assert requests > 2 * len(arms)
+    assert sum(row.cost_usd for row in rows) == pytest.approx(requests * each, rel=1e-12)
+    summary = json.loads(next(tmp_path.rglob("token_summary.json")).read_text())
+    assert summary["calls"] == requests and summary["cost_usd"] == pytest.approx(requests * each, rel=1e-9)
+    by_arm = {arm: [task.columns(row)["requests"] for row in rows if row.sample_id.endswith(arm)] for arm in arms}
+    assert by_arm["full"] == [1, 1] and all(count > 3 for count in by_arm["recursive"])
+    assert sum(map(sum, by_arm.values())) == requests
