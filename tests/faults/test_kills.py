@@ -21,7 +21,7 @@ def test_a_killed_run_leaves_no_process_and_goes_on_with_what_is_missing(tmp_pat
 def test_runs_at_once_in_one_clone_and_in_two_on_one_store_ask_each_request_once(tmp_path):
     store, book = tmp_path / "store", tmp_path / "book"
     one, two = (
-        Run(tmp_path / name, rows=100, seconds=0.3, store=store, book=book, experiments=("niah", name)) for name in ("one", "two")
+        Run(tmp_path / name, rows=100, seconds=1.0, store=store, book=book, experiments=("niah", name)) for name in ("one", "two")
     )
     running = [one.start(experiments=("niah",)), one.start(experiments=("one",)), two.start()]
     assert [run.wait(timeout=240) for run in running] == [0, 0, 0]
