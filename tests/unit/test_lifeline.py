@@ -30,8 +30,8 @@ from contextrot.jobs.lifeline import begin_run
 begin_run(submitted={submitted})
 job = subprocess.Popen([sys.executable, "job.py"], stdout=subprocess.PIPE, text=True)
 job.stdout.readline()
-print(job.pid, flush=True)
 try:
+    print(job.pid, flush=True)
     job.wait()
 except KeyboardInterrupt:
     job.wait()
