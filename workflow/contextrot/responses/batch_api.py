@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,7 +48,7 @@ class Expired(Failure):
     retried = True
 
 
-class BatchApi:
+class BatchApi(ABC):
     """One provider's batches.
 
     Attributes:
@@ -63,21 +64,21 @@ class BatchApi:
         self.endpoint = endpoint
         self._session: Any = None
 
+    @abstractmethod
     def wire(self, body: dict[str, Any]) -> dict[str, Any]:
         """A request as it stands in a batch."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def submit(self, name: str, items: Items) -> str:
         """Submits a batch, and gives its id. Raises Failure."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def find(self, name: str, keys: list[str], since: float, known: Collection[str]) -> str | None:
         """The id of a batch of this name that was submitted after `since` (seconds since the epoch), and not `known` as another."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def look(self, batch: str, keys: list[str]) -> Look:
         """What has become of a batch whose requests have these keys, in this order. Raises Failure."""
-        raise NotImplementedError
 
     async def close(self) -> None:
         if self._session is not None:
