@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from contextrot.errors import DataError
-from contextrot.files import read_text
+from contextrot.files import in_data_or_here, read_text
 from contextrot.samples.filler import TOPICS, generated_documents
 from contextrot.samples.sentences import cut_long, split_text
 
@@ -20,10 +20,7 @@ GENERATED_SENTENCES, GENERATED_SEED = 60_000, 1
 
 def corpus_path(topic: str, data: Path) -> Path | None:
     """Folder or file of a topic, from the data folder or else the working folder; None for generated text."""
-    if topic in TOPICS:
-        return None
-    inside = data / topic
-    return inside if inside.exists() or not Path(topic).exists() else Path(topic)
+    return None if topic in TOPICS else in_data_or_here(topic, data)
 
 
 def safe_name(topic: str) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from contextrot.errors import ConfigError
+from contextrot.files import in_data_or_here
 from contextrot.records import Response, Sample
 from contextrot.samples.composed import Messages, haystack_of, sample_of_length
 from contextrot.samples.corpus import corpus_path, document_paths, topic_documents
@@ -53,8 +54,7 @@ class Babilong(Task):
     pair_columns = ["kind", "length", "repeat"]
 
     def _folder(self, data: Path) -> Path:
-        name = str(self.parameters.answers)
-        return data / name if (data / name).exists() or not Path(name).exists() else Path(name)
+        return in_data_or_here(str(self.parameters.answers), data)
 
     def data_files(self, data: Path) -> list[Path]:
         if self.parameters.answers:

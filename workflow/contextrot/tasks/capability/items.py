@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import ConfigError, DataError
-from contextrot.files import Row, as_text, read_json, read_rows
+from contextrot.files import Row, as_text, in_data_or_here, read_json, read_rows
 from contextrot.tasks.capability import infinitebench, longbench
 from contextrot.tasks.capability.sources import V2_FILE, rows_of
 
@@ -86,7 +86,7 @@ def read_items(p: CapabilityParameters, data: Path) -> list[Item]:
 def _prompts(name: str | None, data: Path) -> dict[str, str]:
     if name is None:
         return {}
-    path = data / name if (data / name).exists() else Path(name)
+    path = in_data_or_here(name, data)
     return longbench.templates_of(read_json(path, "file of prompts"), str(path))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from contextrot.errors import ConfigError
+from contextrot.files import in_data_or_here
 from contextrot.records import Response, Sample
 from contextrot.samples.composed import Messages, cut_to
 from contextrot.samples.published import Recorded
@@ -93,8 +94,7 @@ class Capability(Task):
         return files
 
     def _folder(self, data: Path) -> Path:
-        name = str(self.parameters.answers)
-        return data / name if (data / name).exists() or not Path(name).exists() else Path(name)
+        return in_data_or_here(str(self.parameters.answers), data)
 
     def samples(self, context: SampleContext) -> list[Sample]:
         p = self.parameters

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import ConfigError, DataError, unknown
-from contextrot.files import Row, as_text, as_texts, question_rows, read_rows
+from contextrot.files import Row, as_text, as_texts, in_data_or_here, question_rows, read_rows
 from contextrot.files.tables import parse_json
 from contextrot.samples import hub
 from contextrot.samples.passages import paragraph_of
@@ -78,10 +78,7 @@ def read_items(p: DatasetParameters, data: Path) -> list[Item]:
 
 def file_of(p: DatasetParameters, data: Path) -> Path | None:
     """The file that is read, from the data folder or else the working folder; None for the Hub's."""
-    if p.file is None:
-        return None
-    inside = data / p.file
-    return inside if inside.exists() or not Path(p.file).exists() else Path(p.file)
+    return None if p.file is None else in_data_or_here(p.file, data)
 
 
 def _source(p: DatasetParameters) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from contextrot.errors import ConfigError
+from contextrot.files import in_data_or_here
 from contextrot.records import SCORED_OUTCOMES, Response, Sample
 from contextrot.samples.composed import Messages, haystack_of, sample_of_length
 from contextrot.samples.corpus import corpus_path, document_paths, topic_documents
@@ -64,8 +65,7 @@ class LatentNeedles(Task):
     pair_columns = ["pair", "length", "depth", "repeat"]
 
     def _file(self, data: Path) -> Path:
-        name = self.parameters.needle_file
-        return data / name if (data / name).exists() or not Path(name).exists() else Path(name)
+        return in_data_or_here(self.parameters.needle_file, data)
 
     def data_files(self, data: Path) -> list[Path]:
         topic = corpus_path(self.parameters.topic, data)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from contextrot.files import in_data_or_here
 from contextrot.matching.scorers import contains_all, contains_any
 from contextrot.records import Response, Sample
 from contextrot.samples.composed import sample_of_length
@@ -96,11 +97,7 @@ class Ruler(Task):
     def _files(self, data: Path) -> dict[str, Path]:
         p = self.parameters
         named = {"qa_1": p.squad_file, "qa_2": p.hotpotqa_file}
-        return {
-            task: data / name if (data / name).exists() or not Path(name).exists() else Path(name)
-            for task, name in named.items()
-            if name and task in p.tasks
-        }
+        return {task: in_data_or_here(name, data) for task, name in named.items() if name and task in p.tasks}
 
     def data_files(self, data: Path) -> list[Path]:
         essays = any(task in NEEDLES and NEEDLES[task].haystack == "essay" for task in self.parameters.tasks)
