@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contextrot.errors import DataError
 from contextrot.samples.corpus import read_documents, topic_documents
 from contextrot.samples.haystack import Insertion, SentencePool
-from contextrot.samples.realised import verify
+from contextrot.samples.realised import length_class, verify
 from contextrot.samples.sentences import split_text
 from contextrot.samples.tokenizers import load_tokenizer
 
@@ -156,3 +156,8 @@ def test_a_chat_template_that_changes_the_text_is_named(data, tmp_path, content,
     faults = verify(haystack, insertions, 900, messages(haystack.text), tokenizer)
     assert any("template changes the haystack" in fault for fault in faults) is not kept
     assert kept is not bool(faults)
+
+
+@pytest.mark.parametrize(("tokens", "length"), [(0, 1), (1, 1), (2, 2), (3, 4), (1024, 1024), (1025, 2048), (2**40 + 1, 2**41)])
+def test_a_prompt_s_length_goes_up_to_a_power_of_two(tokens, length):
+    assert length_class(tokens) == length

@@ -16,6 +16,11 @@ def length_fault(asked: int, realised: int) -> str | None:
     return f"{asked} tokens asked, {realised} realised (allowed: {asked - LENGTH_TOLERANCE} to {asked})"
 
 
+def length_class(tokens: int) -> float:
+    """The smallest power of two that is not under a number of tokens: the length as which prompts that nobody padded or cut are compared."""
+    return float(1 << max(0, tokens - 1).bit_length())
+
+
 def verify(
     haystack: Haystack, insertions: Sequence[Insertion], asked: int, messages: list[dict[str, str]], tokenizer: Tokenizer
 ) -> list[str]:

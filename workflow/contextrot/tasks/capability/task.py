@@ -17,6 +17,7 @@ from contextrot.files import in_data_or_here
 from contextrot.records import Response, Sample
 from contextrot.samples.composed import Messages, cut_to
 from contextrot.samples.published import Recorded
+from contextrot.samples.realised import length_class
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.capability import infinitebench, longbench
 from contextrot.tasks.capability.items import Item, published, read_items, score
@@ -136,7 +137,7 @@ class Capability(Task):
             max_output_tokens=output_tokens,
             prompt_tokens=tokens,
             fits_window=fits,
-            condition=_condition(item, float(1 << max(0, (tokens - 1).bit_length())), cut),
+            condition=_condition(item, length_class(tokens), cut),
         )
 
     def _recorded_sample(self, context: SampleContext, item: Item) -> Sample:

@@ -24,6 +24,7 @@ from contextrot.samples.composed import Messages, cut_to, sample_of_length
 from contextrot.samples.corpus import corpus_path, document_paths
 from contextrot.samples.haystack import LENGTH_TOLERANCE
 from contextrot.samples.reading import Reading, tagged_reading
+from contextrot.samples.realised import length_class
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.dataset.data import Item, file_of, read_items
 from contextrot.tasks.dataset.padding import OTHERS, Filler
@@ -304,7 +305,7 @@ class Dataset(Task):
             tokens = context.tokenizer.count_chat(messages)
         fits = context.fits(tokens, output_tokens)
         own = item.columns["own_length"]
-        length = own if own is not None else float(1 << max(0, (tokens - 1).bit_length()))
+        length = own if own is not None else length_class(tokens)
         return Sample(
             sample_id=item.item_id,
             messages=messages if fits else [],

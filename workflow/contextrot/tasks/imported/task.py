@@ -18,6 +18,7 @@ from pydantic import Field
 from contextrot.errors import ConfigError, DataError
 from contextrot.records import Response, Sample
 from contextrot.samples.published import Recorded
+from contextrot.samples.realised import length_class
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.imported.answers import Answer, read_answers
 
@@ -99,7 +100,7 @@ class Imported(Task):
         tokens = context.tokenizer.count_chat(answer.messages) if answer.messages else answer.tokens
         length = answer.length
         if length is None and tokens:
-            length = float(1 << max(0, (tokens - 1).bit_length()))
+            length = length_class(tokens)
         return Sample(
             sample_id=name,
             messages=answer.messages,
