@@ -109,3 +109,23 @@ def test_what_can_only_be_a_file_is_never_looked_for_on_the_hub(server, name):
 @pytest.mark.parametrize("name", ["squad", "rajpurkar/squad", "org/set-v1.5"])
 def test_a_name_of_the_hub_is_no_file(name):
     assert not hub.is_file_name(name)
+
+
+def test_rows_that_cannot_be_had_are_one_message_that_names_data_set_subset_and_split(tmp_path, monkeypatch):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/test.csv").write_text("q,a\n1,2\n")
+    name = str(tmp_path / "set")
+    assert hub.load_rows(name, None, "test", None) == [{"q": "1", "a": "2"}]
+    with pytest.raises(
+        DataError, match=r"^data set .*set split train could not be loaded: .* Check its name, configuration, split"
+    ):
+        hub.load_rows(name, None, "train", None)
+    with pytest.raises(DataError, match=r"^data set .*set \(none\) split test could not be loaded: "):
+        hub.load_rows(name, "none", "test", None)
+
+    def broken(*_):
+        raise DataError("not in its format")
+
+    monkeypatch.setattr(hub, "_load_rows", broken)
+    with pytest.raises(DataError, match="^not in its format$"):
+        hub.load_rows(name, None, "test", None)

@@ -89,9 +89,17 @@ def load_rows(name: str, subset: str | None, split: str, revision: str | None) -
     Files of CSV and JSON are read by this project's readers, because `datasets` guesses types: 0042 is 42, NA is none, a date a time.
 
     Raises:
-        DataError: if such a file is not in its format.
-        Exception: whatever `datasets` raises; see `explain`.
+        DataError: if such a file is not in its format, or the data set cannot be had; says what to do (see `explain`).
     """
+    try:
+        return _load_rows(name, subset, split, revision)
+    except DataError:
+        raise
+    except Exception as error:
+        raise explain("data set", " ".join(filter(None, [name, subset and f"({subset})", f"split {split}"])), error) from error
+
+
+def _load_rows(name: str, subset: str | None, split: str, revision: str | None) -> list[dict[str, Any]]:
     from datasets import DownloadManager, disable_progress_bars, load_dataset, load_dataset_builder
 
     disable_progress_bars()

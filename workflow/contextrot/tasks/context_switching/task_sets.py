@@ -216,13 +216,7 @@ def _read_file(path: Path, text: str) -> list[Row]:
 def _read_hub(settings: TaskSetSettings, reference: Reference, text: str) -> list[Row]:
     subset = settings.subset if settings.where or not reference.selection else reference.selection
     split = reference.split or settings.split or "test"
-    name = " ".join(filter(None, [settings.hub, subset and f"({subset})", f"split {split}"]))
-    try:
-        rows = hub.load_rows(str(settings.hub), subset, split, settings.revision)
-    except DataError:
-        raise
-    except Exception as error:
-        raise hub.explain("data set", name, error) from error
+    rows = hub.load_rows(str(settings.hub), subset, split, settings.revision)
     return [Row(row, f"set {text!r}, row {number}") for number, row in enumerate(rows)]
 
 

@@ -89,12 +89,7 @@ def _rows(p: DatasetParameters, data: Path) -> list[Row]:
     path = file_of(p, data)
     if path is not None:
         return question_rows(read_rows(path, "data set"))
-    try:
-        rows = hub.load_rows(str(p.hub), p.subset, p.split, p.revision)
-    except DataError:
-        raise
-    except Exception as error:
-        raise hub.explain("data set", _source(p), error) from error
+    rows = hub.load_rows(str(p.hub), p.subset, p.split, p.revision)
     return question_rows([Row(row, f"{_source(p)}, row {number}") for number, row in enumerate(rows, 1)])
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from contextrot.errors import ConfigError, DataError
+from contextrot.errors import ConfigError
 from contextrot.files import as_text
 from contextrot.records import Response, Sample
 from contextrot.samples import hub
@@ -69,12 +69,7 @@ class Perplexity(Task):
         p = self.parameters
         if p.hub is None:
             return ["".join(document).strip() for document in topic_documents(p.topic, data)]
-        try:
-            rows = hub.load_rows(p.hub, None, p.split, p.revision)
-        except DataError:
-            raise
-        except Exception as error:
-            raise hub.explain("data set", f"{p.hub} split {p.split}", error) from error
+        rows = hub.load_rows(p.hub, None, p.split, p.revision)
         books = [as_text(row.get(p.column), f"{p.hub}, row {number}") for number, row in enumerate(rows, 1)]
         if not any(books):
             raise ConfigError(
