@@ -195,6 +195,31 @@ def test_rows_are_read_from_longbench_s_archive(embedded_tokenizer, tmp_path):
         build(of, embedded_tokenizer, tmp_path)
 
 
+def test_every_file_that_is_read_is_declared(embedded_tokenizer, tmp_path):
+    """A loose file, one in data/, one in the archive alone, and the prompts."""
+    (tmp_path / "set/data").mkdir(parents=True)
+    lines(tmp_path / "set/hotpotqa.jsonl", [ROW])
+    lines(tmp_path / "set/data/qasper.jsonl", [ROW])
+    with zipfile.ZipFile(tmp_path / "set/data.zip", "w") as archive:
+        archive.writestr("data/musique.jsonl", json.dumps(ROW) + "\n")
+        archive.writestr("data/2wikimqa.jsonl", json.dumps(ROW) + "\n")
+    (tmp_path / "prompts.json").write_text(json.dumps({"qasper": "{context} So, {input}"}))
+    sets = ["hotpotqa", "qasper", "musique", "2wikimqa"]
+    of = task(longbench="set", longbench_sets=sets, longbench_prompts="prompts.json")
+    files = of.data_files(tmp_path)
+    declared = ["set/hotpotqa.jsonl", "set/data/qasper.jsonl", "set/data.zip", "prompts.json"]
+    assert [path.relative_to(tmp_path).as_posix() for path in files] == declared
+    samples = build(of, embedded_tokenizer, tmp_path)
+    assert [sample.condition["dataset"] for sample in samples] == sets
+    assert samples[1].messages[0]["content"].endswith(" So, Who?")
+    for path in files:  # each of them is read
+        path.rename(path.with_suffix(".away"))
+        with pytest.raises(DataError):
+            build(of, embedded_tokenizer, tmp_path)
+        path.with_suffix(".away").rename(path)
+    assert task(longbench="set", longbench_sets=["qasper", "trec"]).data_files(tmp_path)[1:] == [tmp_path / "set/data.zip"]
+
+
 def test_published_answers_of_all_three_are_scored(embedded_tokenizer, tmp_path):
     (tmp_path / "model").mkdir()
     lines(tmp_path / "model/qasper.jsonl", [{"pred": "yes", "answers": ["yes"], "all_classes": None, "length": 9}, {"pred": "", "answers": ["no"], "all_classes": None, "length": 9}])  # fmt: skip

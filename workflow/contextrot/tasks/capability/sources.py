@@ -31,12 +31,18 @@ def local(source: str, data: Path) -> Path | None:
     return None
 
 
+def held(place: Path, name: str) -> Path | None:
+    """What holds a file of a local source: the source itself if it is a file, the file in the folder or its data/, or the folder's archive."""
+    if not place.is_dir():
+        return place
+    return next((path for path in (place / name, place / "data" / name, place / ARCHIVE) if path.is_file()), None)
+
+
 def local_files(source: str, data: Path, names: Sequence[str]) -> list[Path]:
     """The files of a local source that the samples are built from."""
     place = local(source, data)
-    if place is None or place.is_file():
-        return [] if place is None else [place]
-    return [path for name in names if (path := place / name).is_file()] or [path for path in [place / ARCHIVE] if path.is_file()]
+    found = [] if place is None else [held(place, name) for name in names]
+    return [path for path in dict.fromkeys(found) if path is not None]
 
 
 def rows_of(source: str, data: Path, name: str, revision: str, archived: bool = False) -> list[Row]:
@@ -51,16 +57,13 @@ def rows_of(source: str, data: Path, name: str, revision: str, archived: bool = 
     """
     place = local(source, data)
     if place is None:
-        place = hub.download(source, ARCHIVE if archived else name, revision)
-    elif place.is_dir():
-        inside = [path for path in (place / name, place / "data" / name, place / ARCHIVE) if path.is_file()]
-        if not inside:
-            there = ", ".join(sorted(path.name for path in place.iterdir())[:12]) or "nothing"
-            raise DataError(
-                f"{place} has no {name} (and no {ARCHIVE}); it has {there}. Put the file there, or leave its set out."
-            )
-        place = inside[0]
-    return _archived_rows(place, name) if place.suffix.lower() == ".zip" else read_rows(place, "data set")
+        path = hub.download(source, ARCHIVE if archived else name, revision)
+    elif (inside := held(place, name)) is not None:
+        path = inside
+    else:
+        there = ", ".join(sorted(path.name for path in place.iterdir())[:12]) or "nothing"
+        raise DataError(f"{place} has no {name} (and no {ARCHIVE}); it has {there}. Put the file there, or leave its set out.")
+    return _archived_rows(path, name) if path.suffix.lower() == ".zip" else read_rows(path, "data set")
 
 
 def _archived_rows(archive: Path, name: str) -> list[Row]:

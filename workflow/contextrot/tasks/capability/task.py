@@ -92,7 +92,8 @@ class Capability(Task):
             (p.infinitebench, [f"{name}.jsonl" for name in p.infinitebench_sets]),
         ):
             files += local_files(source, data, names) if source else []
-        return files
+        prompts = p.longbench_prompts if p.longbench else None
+        return files + ([in_data_or_here(prompts, data)] if prompts else [])
 
     def _folder(self, data: Path) -> Path:
         return in_data_or_here(str(self.parameters.answers), data)
