@@ -14,7 +14,7 @@ from contextrot.randomness import generator_for
 from contextrot.records import Judgement, Response, read_samples, write_judgements, write_responses, write_samples
 from contextrot.scores.score import score_responses, select, summarize_scores
 from contextrot.task import SampleContext
-from contextrot.tasks.longmemeval.data import entries_of
+from contextrot.tasks.longmemeval.data import entries_of, parse_questions
 from contextrot.tasks.longmemeval.task import LongMemEval, LongMemEvalParameters
 from embedded_model.chat_dataset import with_accepted_forms
 
@@ -308,6 +308,28 @@ def test_a_large_file_gives_the_same_questions_as_a_small_one(o200k, tmp_path, m
     monkeypatch.setattr("contextrot.tasks.longmemeval.data.LARGE_BYTES", 100)
     large = task(**asked).samples(context(o200k, tmp_path))
     assert small == large and len({s.condition["question_id"] for s in small}) == 5
+
+
+def test_a_large_file_is_read_once_for_samples_and_their_readings_and_never_whole(o200k, tmp_path, monkeypatch):
+    (tmp_path / "set.json").write_text(json.dumps([question(i, KINDS[i % 4]) for i in range(24)]))
+    monkeypatch.setattr("contextrot.tasks.longmemeval.data.LARGE_BYTES", 100)
+    held = []
+
+    def counted(entries, where):
+        questions = parse_questions(entries, where)
+        held.append([one.question_id for one in questions])
+        return questions
+
+    monkeypatch.setattr("contextrot.tasks.longmemeval.data.parse_questions", counted)
+    asked = {"dataset": "set.json", "question_types": "chroma", "every": 4}
+    of = task(**asked)
+    samples = of.samples(context(o200k, tmp_path))
+    readings = [of.reading(sample, tmp_path, 60) for sample in samples]
+    assert len(held) == 1 and len(held[0]) == 5
+    assert [r.before + r.context + r.after for r in readings[5:]] == [s.messages[0]["content"] for s in samples[5:]]
+    other = task(**asked)
+    assert [other.reading(sample, tmp_path, 60) for sample in samples] == readings
+    assert held[1:] == held[:1]
 
 
 def test_a_large_file_that_is_no_list_is_refused(tmp_path):

@@ -135,6 +135,7 @@ class LongMemEval(Task):
         chosen = self._questions(context.data, self._chosen())
         if not chosen:
             raise ConfigError(f"{p.dataset} holds no question of the types {p.question_types}.")
+        self._asked = {question.question_id: question for question in chosen}
         return [self._sample(context, question, history) for history in p.histories for question in chosen]
 
     def _sample(self, context: SampleContext, question: Question, history: str) -> Sample:
@@ -216,7 +217,7 @@ class LongMemEval(Task):
         if self._tables(data, "prompts") or self._tables(data, "answers"):
             return None
         if not self._asked:
-            self._asked.update({question.question_id: question for question in self._questions(data)})
+            self._asked = {question.question_id: question for question in self._questions(data, self._chosen())}
         question = self._asked[sample.condition["question_id"]]
         passages = [session.text(number) for number, session in enumerate(question.sessions, 1)]
         context = "\n\n".join(passages)
