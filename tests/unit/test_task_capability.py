@@ -150,6 +150,21 @@ def test_a_context_that_is_too_long_loses_its_middle_and_a_question_never(embedd
     assert not whole.fits_window and whole.prompt_tokens > 300
 
 
+def test_no_prompt_is_counted_twice_and_a_question_that_does_not_go_in_is_refused(embedded_tokenizer, tmp_path, monkeypatch):
+    lines(tmp_path / "hotpotqa.jsonl", [ROW])
+    counted, count = [], embedded_tokenizer.count_chat
+    monkeypatch.setattr(embedded_tokenizer, "count_chat", lambda messages: counted.append(str(messages)) or count(messages))
+    for limit in (300, 3_000):
+        counted.clear()
+        (sample,) = build(
+            task(longbench=str(tmp_path), longbench_sets=["hotpotqa"], max_prompt_tokens=limit), embedded_tokenizer, tmp_path
+        )
+        assert sample.condition["cut"] is (limit == 300) and len(counted) == len(set(counted))
+        assert sample.prompt_tokens == count(sample.messages)
+    with pytest.raises(ConfigError, match="length 5 is too short for the prompt without any context; ask for more tokens"):
+        build(task(longbench=str(tmp_path), longbench_sets=["hotpotqa"], max_prompt_tokens=5), embedded_tokenizer, tmp_path)
+
+
 def test_a_text_s_own_braces_are_text_and_longbench_s_prompts_can_be_asked(embedded_tokenizer, tmp_path):
     lines(tmp_path / "lcc.jsonl", [ROW | {"context": "x = {input} {} {context}", "input": "", "answers": ["y"]}])
     (tmp_path / "p.json").write_text(json.dumps({"lcc": "GO {context}<{input}>{other}"}))

@@ -7,6 +7,7 @@ InfiniteBench (arXiv 2402.13718). README.md beside this file lists the deviation
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -120,25 +121,22 @@ class Capability(Task):
         def messages(text: str) -> Messages:
             return [{"role": "user", "content": item.prompt(text)}]
 
+        @cache
+        def count(text: str) -> int:
+            return context.tokenizer.count_chat(messages(text))
+
         limit = min(p.max_prompt_tokens or context.window, context.window - output_tokens)
-        made, tokens, cut = messages(item.context), context.tokenizer.count_chat(messages(item.context)), False
-        if tokens > limit and p.cut == "middle":
-            if context.tokenizer.count_chat(messages("")) > limit:
-                raise ConfigError(
-                    f"{item.dataset}, item {item.item_id}: {limit} tokens are too few for the question alone; allow longer prompts."
-                )
-            text = cut_to(item.context, "middle", limit, lambda part: context.tokenizer.count_chat(messages(part)))
-            made, cut = messages(text), True
-            tokens = context.tokenizer.count_chat(made)
+        text = cut_to(item.context, "middle", limit, count) if p.cut == "middle" else item.context
+        tokens = count(text)
         fits = tokens <= limit
         return Sample(
             sample_id=f"{item.benchmark}-{item.dataset}-{item.item_id}",
-            messages=made if fits else [],
+            messages=messages(text) if fits else [],
             references=[_shown(gold) for gold in item.gold[:1]],
             max_output_tokens=output_tokens,
             prompt_tokens=tokens,
             fits_window=fits,
-            condition=_condition(item, length_class(tokens), cut),
+            condition=_condition(item, length_class(tokens), text != item.context),
         )
 
     def _recorded_sample(self, context: SampleContext, item: Item) -> Sample:
