@@ -13,7 +13,7 @@ def macro_averages(metrics: pd.DataFrame, over: str, by: Sequence[str], name: st
     """Rows of metrics: for each value of `by` the mean of a measure's means over `over`, with a 95 % interval.
 
     The interval is a normal one of independent means, whose widths come from the groups' own. A value of `by` at which a group has no
-    answer that counts has no average, so that none is easier than another.
+    answer that counts has no average, so that none is easier than another; one at which a group has no interval has none either.
 
     Args:
         metrics: of score.averages, with the grouping of `by` and `over`.
@@ -32,15 +32,16 @@ def macro_averages(metrics: pd.DataFrame, over: str, by: Sequence[str], name: st
         complete = len(group) and group["value"].notna().all()
         mean = float(group["value"].mean()) if complete else None
         widths = ((group["high"] - group["low"]) / 3.92).to_numpy(float)
-        half = 1.96 * float(np.sqrt(np.nansum(widths**2))) / max(1, len(group))
+        half = 1.96 * float(np.sqrt((widths**2).sum())) / max(1, len(group))
+        bounded = mean is not None and np.isfinite(half)
         rows.append(
             {
                 "grouping": ",".join(by),
                 "measure": name,
                 **dict(zip(by, key, strict=True)),
                 "value": mean,
-                "low": None if mean is None else max(0.0, mean - half),
-                "high": None if mean is None else min(1.0, mean + half),
+                "low": max(0.0, mean - half) if bounded else None,
+                "high": min(1.0, mean + half) if bounded else None,
                 "n": int(group["n"].sum()),
                 **{outcome: int(group[outcome].sum()) for outcome in OUTCOMES},
                 "unjudged": int(group["unjudged"].sum()),

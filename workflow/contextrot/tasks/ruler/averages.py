@@ -45,13 +45,14 @@ def task_averages(metrics: pd.DataFrame) -> pd.DataFrame:
         mean = float(weights @ means) if len(means) else np.nan
         half = float(weights**2 @ halves**2) ** 0.5
         known = not np.isnan(mean)
+        bounded = known and np.isfinite(half)
         rows.append(
             {
                 "grouping": "",
                 "measure": name,
                 "value": mean if known else None,
-                "low": max(0.0, mean - half) if known else None,
-                "high": min(1.0, mean + half) if known else None,
+                "low": max(0.0, mean - half) if bounded else None,
+                "high": min(1.0, mean + half) if bounded else None,
                 **{count: int(by_length[count].sum()) for count in ("n", *OUTCOMES, "unjudged")},
             }
         )
