@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contextrot import tasks
 from contextrot.errors import ConfigError
 from contextrot.records import Response
-from contextrot.samples.reading import passages_of, tagged_reading
+from contextrot.samples.reading import passages_of, tagged_reading, word_count
 from contextrot.scores.score import averages
 from contextrot.task import Asker, SampleContext
 from contextrot.tasks.remedies.retrieval import ranking
@@ -131,6 +131,31 @@ def test_evidence_across_two_passages_is_both_of_them():
     assert "".join(reading.passages[i] for i in sorted(reading.evidence)).replace(" ", "").count(NEEDLE.replace(" ", "")) == 1
     assert 1 <= len(reading.evidence) <= 3
     assert tagged_reading("no context here", "document", "when?", [], 10) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", 0),
+        ("The night train leaves.", 4),
+        ("Donaudampfschifffahrtsgesellschaftskapitän " * 3, 3),
+        ("한국어에는 띄어쓰기가 있다.", 3),
+        ("コーヒー メーカー", 2),
+        ("春天的花园很安静。", 3),
+        ("「夜车从九号站台出发。」她说。", 5),
+        ("วันนี้อากาศดีมาก", 6),
+        ("Der Zug 夜车 fährt", 4),
+        ("OpenAI发布了GPT。", 3),
+        ("水", 1),
+    ],
+)
+def test_words_are_counted_where_there_are_spaces_and_every_three_characters_where_there_are_none(text, words):
+    assert word_count(text) == words
+
+
+def test_passages_of_chinese_are_about_as_long_as_asked():
+    passages = passages_of("春天的花园很安静。" * 40, 12)
+    assert len(passages) == 10 and {len(passage) for passage in passages} == {36}
 
 
 @given(st.text(max_size=400))

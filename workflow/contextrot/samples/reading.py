@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import regex
+
+from contextrot.matching.language import SPACELESS
 from contextrot.samples.sentences import split_text
+
+CHARACTERS_A_WORD = 3
+"""So many characters count as a word where a script puts no spaces between words."""
+_SPACELESS_TEXT = regex.compile(rf"(?:\p{{P}}*+[{SPACELESS}])+\p{{P}}*+")
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ def tagged_reading(prompt: str, tag: str, question: str, evidence: Sequence[str]
 
     Args:
         evidence: texts of the context that the answer rests on.
-        passage_words: passages are as many whole sentences as have about so many words (characters, where a script has no spaces).
+        passage_words: passages are as many whole sentences as have about so many words (see `word_count`).
     """
     start, end = prompt.find(f"<{tag}>\n"), prompt.rfind(f"\n</{tag}>")
     if start < 0 or end < start:
@@ -74,5 +81,6 @@ def passages_of(text: str, words: int) -> list[str]:
 
 
 def word_count(text: str) -> int:
-    """Words, or a third of the characters where a script puts no spaces between them."""
-    return max(len(text.split()), len(text) // 12)
+    """Words; every CHARACTERS_A_WORD characters count as one where a script puts no spaces between words (Chinese, Thai and others)."""
+    spaceless = sum(len(found.group()) for found in _SPACELESS_TEXT.finditer(text))
+    return len(_SPACELESS_TEXT.sub(" ", text).split()) - (-spaceless // CHARACTERS_A_WORD)

@@ -67,7 +67,7 @@ class RemediesParameters(BorrowingParameters):
     note_tokens: int = Field(100, gt=0)
     """Limit of the notes on a part, tokens."""
     passage_words: int = Field(60, gt=0)
-    """About how many words a passage has, where the context has no parts of its own such as chat sessions."""
+    """About how many words (3 characters each where a script puts no spaces) a passage has, where the context has no parts of its own such as chat sessions."""
 
     @model_validator(mode="after")
     def _embedded_by_something(self) -> RemediesParameters:
@@ -87,7 +87,7 @@ class Remedies(BorrowingTask):
     """Which remedy helps against a long context, and what does it cost?"""
 
     Parameters = RemediesParameters
-    version = 1
+    version = 2
     measures = ["score", "evidence_recall", "input_tokens", "requests", "seconds", "usd"]
     ranges = {"evidence_recall": (0, 1)}
     apart = "arm"
