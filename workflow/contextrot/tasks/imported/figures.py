@@ -28,9 +28,4 @@ def draw_heatmap(context: FigureContext) -> Figure:
         axes.text(0.5, 0.5, "the files say no depth", ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()
         return figure
-    metrics = context.metrics.assign(grouping=context.metrics["grouping"].replace("length,depth", "depth,length"))
-    from dataclasses import replace
-
-    return draw_table_by_length(
-        replace(context, metrics=metrics), "depth", "depth (%)", "score (mean)", row_format=lambda depth: f"{depth:g}"
-    )
+    return draw_table_by_length(context, "depth", "depth (%)", "score (mean)", row_format=lambda depth: f"{depth:g}")
