@@ -9,7 +9,7 @@ import yaml
 from contextrot.files import read_rows
 from contextrot.files.shapes import records_of
 from contextrot.records import Response, Sample
-from contextrot.report.data_card import CONTEXT, About, export_data_set, export_lm_eval_samples
+from contextrot.report.data_card import CONTEXT, About, Answers, export_data_set, export_lm_eval_samples
 from tests.experiment_files import write_experiment
 
 ABOUT = About("niah", "m", 'Needles: "odd"', "Model", "niah", "Is it found?", "test", "external", ["match"], "SIMULATED")
@@ -37,9 +37,14 @@ def files(tmp_path):
     return written[0], written[1], written[3]
 
 
-def test_the_card_names_its_file_and_the_answers_are_whole(files, tmp_path):
+@pytest.fixture
+def answers_read(files):
+    return Answers.read(*files)
+
+
+def test_the_card_names_its_file_and_the_answers_are_whole(answers_read, tmp_path):
     card, answers, croissant = (tmp_path / name for name in ("README.md", "answers.parquet", "croissant.json"))
-    export_data_set(*files, ABOUT, card, answers, croissant)
+    export_data_set(answers_read, ABOUT, card, answers, croissant)
     _, head, text = card.read_text().split("---\n", 2)
     said = yaml.safe_load(head)
     assert said["configs"][0]["data_files"][0]["path"] == "answers.parquet" and said["size_categories"] == ["n<1K"]
@@ -60,23 +65,37 @@ def test_the_card_names_its_file_and_the_answers_are_whole(files, tmp_path):
     )
 
 
-def test_the_same_answers_give_the_same_bytes(files, tmp_path):
+def test_the_same_answers_give_the_same_bytes(answers_read, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        export_data_set(*files, ABOUT, *(tmp_path / name / f for f in ("README.md", "answers.parquet", "croissant.json")))
+        export_data_set(answers_read, ABOUT, *(tmp_path / name / f for f in ("README.md", "answers.parquet", "croissant.json")))
     assert all((tmp_path / "one" / p.name).read_bytes() == p.read_bytes() for p in (tmp_path / "two").iterdir())
 
 
-def test_croissants_own_library_reads_the_answers(files, tmp_path):
+def test_croissants_own_library_reads_the_answers(answers_read, tmp_path):
     croissant = pytest.importorskip("mlcroissant")
-    export_data_set(*files, ABOUT, *(tmp_path / f for f in ("README.md", "answers.parquet", "croissant.json")))
+    export_data_set(answers_read, ABOUT, *(tmp_path / f for f in ("README.md", "answers.parquet", "croissant.json")))
     records = list(croissant.Dataset(str(tmp_path / "croissant.json")).records("answers"))
     assert len(records) == 3 and {record["answers/turn"] for record in records} == {0, 1}
 
 
-def test_samples_of_lm_eval_are_read_by_their_own_form(files, tmp_path):
-    export_lm_eval_samples(*files, tmp_path / "samples_niah.jsonl")
+def test_samples_of_lm_eval_are_read_by_their_own_form(answers_read, tmp_path):
+    export_lm_eval_samples(answers_read, tmp_path / "samples_niah.jsonl")
     records = records_of(read_rows(tmp_path / "samples_niah.jsonl"))
     assert [record.prediction for record in records] == ["here", "=1+1 </script>"]
     assert [record.scores for record in records] == [{"score": 1.0}, {"score": 0.0}]
     assert [record.question for record in records] == ["Where is a?", "And now?"] and records[0].references == ("here",)
+
+
+def test_answers_without_a_score_are_no_rows_of_lm_eval(files, tmp_path):
+    samples, responses, scores = files
+    table = pd.read_parquet(scores)
+    for kept, changed in (
+        (1, table.assign(score=[1.0, None, None])),
+        (1, table.assign(score=pd.Series([1.0, None, None], dtype=object))),
+        (0, table.drop(columns="score")),
+    ):
+        changed.to_parquet(scores)
+        export_lm_eval_samples(Answers.read(samples, responses, scores), tmp_path / "samples.jsonl")
+        rows = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
+        assert [row["score"] for row in rows] == [1.0] * kept

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contextrot.records import SCORED_OUTCOMES, Response, read_responses, read_samples, write_table, write_text
+from contextrot.records import SCORED_OUTCOMES, Response, Sample, read_responses, read_samples, write_table, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,34 +60,60 @@ class About:
         return f"{self.experiment}-{self.model}-{self.tier}"
 
 
-def export_data_set(
-    samples: Path, responses: Path, scores: Path, about: About, card: Path, answers: Path, croissant: Path
-) -> None:
+@dataclass(frozen=True)
+class Answers:
+    """All answers of an experiment, read once.
+
+    Attributes:
+        scores: the rows of scores.parquet, one an answer.
+        samples, responses: what each row was asked and what was answered, in the same order.
+    """
+
+    scores: pd.DataFrame
+    samples: Sequence[Sample]
+    responses: Sequence[Response]
+
+    @classmethod
+    def read(cls, samples: Path, responses: Path, scores: Path) -> Answers:
+        """Those of samples.parquet, responses.parquet and scores.parquet."""
+        import pandas as pd
+
+        asked = {sample.sample_id: sample for sample in read_samples(samples)}
+        given = {(response.sample_id, response.turn): response for response in read_responses(responses)}
+        table = pd.read_parquet(scores)
+        keys = list(zip(table["sample_id"], table["turn"], strict=True))
+        return cls(table, [asked[name] for name, _ in keys], [given[key] for key in keys])
+
+    @property
+    def pairs(self) -> Iterator[tuple[Sample, Response]]:
+        """Sample and response of each row."""
+        return zip(self.samples, self.responses, strict=True)
+
+
+def prompt_of(sample: Sample, turn: int) -> str:
+    """What was asked in a turn."""
+    return "\n".join(message["content"] for message in sample.messages) if turn == 0 else sample.later_prompts[turn - 1]
+
+
+def export_data_set(read: Answers, about: About, card: Path, answers: Path, croissant: Path) -> None:
     """Writes the data set: answers.parquet, one row an answer with its prompt and scores, README.md and croissant.json."""
-    table = answers_of(samples, responses, scores)
+    table = table_of(read)
     write_table(answers, table)
     write_text(card, card_of(table, about, Path(answers).name))
     digest = hashlib.sha256(Path(answers).read_bytes()).hexdigest()
     write_text(croissant, json.dumps(croissant_of(table, about, Path(answers).name, digest), indent=2, ensure_ascii=False) + "\n")
 
 
-def answers_of(samples: Path, responses: Path, scores: Path) -> pd.DataFrame:
+def table_of(read: Answers) -> pd.DataFrame:
     """The scores, each row with its prompt, references and answer."""
     import pandas as pd
 
-    asked = {sample.sample_id: sample for sample in read_samples(samples)}
-    given = {(response.sample_id, response.turn): response for response in read_responses(responses)}
-    table = pd.read_parquet(scores)
-    keys = list(zip(table["sample_id"], table["turn"], strict=True))
-    prompts = [
-        "\n".join(m["content"] for m in asked[name].messages) if turn == 0 else asked[name].later_prompts[turn - 1]
-        for name, turn in keys
-    ]
+    table = read.scores
     front = {
-        "prompt": prompts,
-        "references": [list(asked[name].references) for name, _ in keys],
-        "answer": [given[key].text for key in keys],
-        "finish_reason": [given[key].finish_reason for key in keys],
+        "prompt": [prompt_of(sample, response.turn) for sample, response in read.pairs],
+        "references": [list(sample.references) for sample in read.samples],
+        "answer": [response.text for response in read.responses],
+        "finish_reason": [response.finish_reason for response in read.responses],
     }
     return pd.concat([table[["sample_id", "turn"]], pd.DataFrame(front), table.drop(columns=["sample_id", "turn"])], axis=1)
 
@@ -142,23 +168,20 @@ def croissant_of(table: pd.DataFrame, about: About, file: str, sha256: str) -> d
     }  # fmt: skip
 
 
-def export_lm_eval_samples(samples: Path, responses: Path, scores: Path, output: Path) -> None:
-    """Writes samples_*.jsonl: a row for each answer that counts, with the task's score as the metric `score`."""
+def export_lm_eval_samples(read: Answers, output: Path) -> None:
+    """Writes samples_*.jsonl: a row for each answer that counts and has a score, which is the metric `score`."""
     import pandas as pd
 
-    asked = {sample.sample_id: sample for sample in read_samples(samples)}
-    given = {(response.sample_id, response.turn): response for response in read_responses(responses)}
-    table = pd.read_parquet(scores)
     rows = []
-    for number, row in enumerate(table.to_dict("records")):
-        sample, response = asked[row["sample_id"]], given[row["sample_id"], row["turn"]]
-        if row["outcome"] in SCORED_OUTCOMES and row["score"] == row["score"]:
-            rows.append(_lm_eval_row(number, sample, response, float(row["score"])))
+    for number, (row, (sample, response)) in enumerate(zip(read.scores.to_dict("records"), read.pairs, strict=True)):
+        score = row.get("score")
+        if row["outcome"] in SCORED_OUTCOMES and pd.notna(score):
+            rows.append(_lm_eval_row(number, sample, response, float(score)))
     write_text(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def _lm_eval_row(number: int, sample: Any, response: Response, score: float) -> dict[str, Any]:
-    prompt = "\n".join(m["content"] for m in sample.messages) if response.turn == 0 else sample.later_prompts[response.turn - 1]
+def _lm_eval_row(number: int, sample: Sample, response: Response, score: float) -> dict[str, Any]:
+    prompt = prompt_of(sample, response.turn)
     condition = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in sample.condition.items()}
     text, target = response.text or "", sample.references[0] if sample.references else ""
     return {
