@@ -33,15 +33,14 @@ def macro_averages(metrics: pd.DataFrame, over: str, by: Sequence[str], name: st
         mean = float(group["value"].mean()) if complete else None
         widths = ((group["high"] - group["low"]) / 3.92).to_numpy(float)
         half = 1.96 * float(np.sqrt((widths**2).sum())) / max(1, len(group))
-        bounded = mean is not None and np.isfinite(half)
         rows.append(
             {
                 "grouping": ",".join(by),
                 "measure": name,
                 **dict(zip(by, key, strict=True)),
                 "value": mean,
-                "low": max(0.0, mean - half) if bounded else None,
-                "high": min(1.0, mean + half) if bounded else None,
+                "low": None if mean is None or np.isnan(half) else max(0.0, mean - half),
+                "high": None if mean is None or np.isnan(half) else min(1.0, mean + half),
                 "n": int(group["n"].sum()),
                 **{outcome: int(group[outcome].sum()) for outcome in OUTCOMES},
                 "unjudged": int(group["unjudged"].sum()),
