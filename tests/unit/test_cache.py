@@ -17,6 +17,7 @@ import pytest
 from contextrot.errors import StoreError
 from contextrot.records import Response, read_responses, write_responses
 from contextrot.responses.store import STORE_THREADS, RequestStore, StoreWriter, describe_store, request_key, weights_fingerprint
+from tests.odd_files import KINDS, make_odd_file
 
 KEY = request_key({"q": 1})
 
@@ -276,19 +277,10 @@ def test_2000_mutated_records_are_each_a_miss_with_a_warning_or_read_so_that_the
     assert all(json.loads(found.details) is not None for found in read if found.details)
 
 
-@pytest.mark.parametrize("kind", ["pipe", "zero", "loop", "folder", "nowhere", "huge"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_regular_file_or_too_large_is_a_miss_and_no_hang(store, kind, caplog):
     path = store.path(KEY)
-    path.parent.mkdir(parents=True)
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "folder":
-        path.mkdir()
-    elif kind == "huge":
-        path.touch()
-        os.truncate(path, 100 << 30)
-    else:
-        path.symlink_to({"zero": "/dev/zero", "loop": path, "nowhere": "/nowhere/at/all"}[kind])
+    make_odd_file(path, kind)
     assert store.get(KEY) is None
     assert store.size()[0] == 1
     if kind != "folder":

@@ -17,6 +17,7 @@ from contextrot.responses.ledger_entries import Entries
 from contextrot.responses.money import PICOS_A_USD, bill, bills, picos, usd, worst_case
 from contextrot.responses.prices import FREE, Pricing, Rate
 from contextrot.responses.spending import Account
+from tests.odd_files import KINDS, make_odd_file
 
 GPT_41 = Pricing(((0, Rate(2e-6, 0.5e-6, 8e-6)),))
 
@@ -196,19 +197,10 @@ def test_another_number_of_shards_inherits_what_was_spent_with_and_without_an_an
 
 
 @pytest.mark.parametrize("place", ["1-of-1/lock", "1-of-1/x.jsonl", "1-of-1", "1-of-2", "1-of-2/x.jsonl"])
-@pytest.mark.parametrize("kind", ["pipe", "zero", "full", "loop", "folder", "nowhere", "huge"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_odd_files_in_the_ledger_hang_nobody_and_are_one_message_or_nothing(tmp_path, place, kind):
     path = tmp_path / "full/gpt/niah" / place
-    path.parent.mkdir(parents=True)
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "folder":
-        path.mkdir()
-    elif kind == "huge":
-        path.touch()
-        os.truncate(path, 100 << 30)
-    else:
-        path.symlink_to({"zero": "/dev/zero", "full": "/dev/full", "loop": path, "nowhere": "/nowhere/at/all"}[kind])
+    make_odd_file(path, kind)
     with suppress(StoreError):
         one = account(tmp_path, budget=1.0)
         spend(one, "a", 0.1, 0.1)
