@@ -10,9 +10,9 @@ import hashlib
 import json
 import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.servers.local import LocalServer, QuietHandler
 from tests.servers.wire import events
 
 LEAST_TOKENS, MOST_MARKS, BLOCKS_BACK = 1024, 4, 20
@@ -32,7 +32,7 @@ class Account:
         return self.plain + self.written + self.read
 
 
-class AnthropicCache:
+class AnthropicCache(LocalServer):
     """A context manager; `url` is what `base_url` takes.
 
     Args:
@@ -45,31 +45,14 @@ class AnthropicCache:
         self._lock = threading.Lock()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(QuietHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 status, content = outer.answer(body)
-                self.send_response(status)
-                self.send_header("Content-Type", "text/event-stream" if status == 200 else "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                self.say(status, content, "text/event-stream" if status == 200 else "application/json")
 
-            def log_message(self, *_: object) -> None:
-                """Nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> AnthropicCache:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.url = self.address
 
     def answer(self, body: dict[str, Any]) -> tuple[int, bytes]:
         blocks = self._blocks(body)

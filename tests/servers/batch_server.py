@@ -15,8 +15,9 @@ import time
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.servers.local import LocalServer, QuietHandler
 
 
 def answer_to(messages: Any) -> str:
@@ -25,7 +26,7 @@ def answer_to(messages: Any) -> str:
     return f"The answer is {hashlib.sha256(' '.join(texts).encode()).hexdigest()[:12]}."
 
 
-class BatchServer:
+class BatchServer(LocalServer):
     """A context manager; `url` is what `base_url` takes for OpenAI and `plain_url` for the others.
 
     Args:
@@ -52,9 +53,7 @@ class BatchServer:
         self.lock = threading.RLock()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 outer.calls += 1
                 self._say(*outer.get(self.path))
@@ -69,28 +68,11 @@ class BatchServer:
 
             def _say(self, status: int, answer: Any) -> None:
                 content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                if status == 429:
-                    self.send_header("Retry-After", "0.05")
-                self.end_headers()
-                self.wfile.write(content)
+                self.say(status, content, **({"Retry-After": "0.05"} if status == 429 else {}))
 
-            def log_message(self, *_: object) -> None:
-                """Nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.plain_url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(Handler)
+        self.plain_url = self.address
         self.url = f"{self.plain_url}/v1"
-
-    def __enter__(self) -> BatchServer:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def end_soon(self) -> None:
         """Batches end at the next look."""
