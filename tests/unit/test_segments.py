@@ -9,6 +9,7 @@ import pytest
 
 from contextrot.errors import StoreError
 from contextrot.records import Response
+from contextrot.responses.segment_writer import take_over
 from contextrot.responses.segments import Segments
 from contextrot.responses.store import RequestStore, request_key
 from contextrot.responses.store_keeping import export, pack, prune, show, verify
@@ -128,3 +129,17 @@ def test_pruning_loses_nothing_but_what_it_is_told(tmp_path):
     writing.put(key(20), {"model": "b"}, Response("", 0, "answered", text="text 20"))
     prune(tmp_path, ["b"])
     assert RequestStore(tmp_path).get(key(20)).text == "text 20"  # its segment is being written to
+
+
+def test_an_answer_that_is_written_while_a_pruning_begins_is_kept(tmp_path, monkeypatch):
+    fill(RequestStore(tmp_path), range(2))
+
+    def late(path):
+        if late.numbers:
+            fill(RequestStore(tmp_path), late.numbers.pop())
+        return take_over(path)
+
+    late.numbers = [range(2, 4)]
+    monkeypatch.setattr("contextrot.responses.store_keeping.take_over", late)
+    assert "4 answers kept" in prune(tmp_path)
+    assert [RequestStore(tmp_path).get(key(number)).text for number in range(4)] == [f"text {number}" for number in range(4)]

@@ -137,6 +137,7 @@ def prune(folder: Path, models: Collection[str] = ()) -> str:
         for name in (segments.names() if segments.folder.is_dir() else ())
         if (file := take_over(segments.folder / name))
     }
+    segments.look_again()  # what was written between the opening and the locks
     writer = SegmentWriter(segments.folder, new=True)
     kept = dropped = 0
     try:
