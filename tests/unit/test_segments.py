@@ -143,3 +143,44 @@ def test_an_answer_that_is_written_while_a_pruning_begins_is_kept(tmp_path, monk
     monkeypatch.setattr("contextrot.responses.store_keeping.take_over", late)
     assert "4 answers kept" in prune(tmp_path)
     assert [RequestStore(tmp_path).get(key(number)).text for number in range(4)] == [f"text {number}" for number in range(4)]
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A store one segment of which is being written to: it has the older answers 0 and 1 of model b; 2 stands in the other."""
+    writing = RequestStore(tmp_path)
+    for number in range(2):
+        writing.put(key(number), {"model": "b"}, Response("", 0, "answered", text=f"older {number}"))
+    fill(RequestStore(tmp_path), range(2, 3), model="a")
+    return writing
+
+
+def test_what_is_taken_back_stays_so_while_a_segment_with_an_older_answer_is_written_to(tmp_path, held):
+    other = RequestStore(tmp_path)
+    other.forget(key(0))
+    other.close()
+    for _ in range(2):
+        prune(tmp_path)
+        assert [RequestStore(tmp_path).get(key(number)) is None for number in range(3)] == [True, False, False]
+    held.close()
+    prune(tmp_path)
+    assert [RequestStore(tmp_path).get(key(number)) is None for number in range(3)] == [True, False, False]
+    assert b" null\n" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*.segment"))
+
+
+def test_an_older_answer_of_a_pruned_model_does_not_come_back(tmp_path, held):
+    fill(RequestStore(tmp_path), range(1), model="b")
+    prune(tmp_path, ["b"])
+    assert [RequestStore(tmp_path).get(key(number)) is None for number in range(3)] == [True, False, False]
+
+
+def test_a_file_of_an_earlier_version_that_was_taken_back_does_not_come_back(tmp_path):
+    store = RequestStore(tmp_path)
+    fill(store, range(1))
+    [(_, content)] = store.segments.latest()
+    store.forget(key(0))
+    store.close()
+    store.path(key(0)).parent.mkdir()
+    store.path(key(0)).write_bytes(content)  # as a kill leaves it
+    prune(tmp_path)
+    assert RequestStore(tmp_path).get(key(0)) is None

@@ -128,15 +128,13 @@ def export(folder: Path, output: str | Path) -> str:
 def prune(folder: Path, models: Collection[str] = ()) -> str:
     """Writes the segments anew without superseded, taken-back and damaged records, and without the answers of some models.
 
-    Segments that somebody writes to are left as they are. A kill leaves both the old and the new, in which nothing is lost.
+    Segments that somebody writes to are left as they are; while there are any, what takes an answer back is kept, as they may hold an older one.
+    A kill leaves both the old and the new, in which nothing is lost.
     """
     store = RequestStore(folder)
     segments = store.segments
-    files = {
-        name: file
-        for name in (segments.names() if segments.folder.is_dir() else ())
-        if (file := take_over(segments.folder / name))
-    }
+    names = segments.names() if segments.folder.is_dir() else []
+    files = {name: file for name in names if (file := take_over(segments.folder / name)) is not None}
     segments.look_again()  # what was written between the opening and the locks
     writer = SegmentWriter(segments.folder, new=True)
     kept = dropped = 0
@@ -144,11 +142,14 @@ def prune(folder: Path, models: Collection[str] = ()) -> str:
         for name, key, at, content in segments.latest_places():
             if name not in files:
                 continue
-            if content == b"null" or _model_of(content) in models:
-                dropped += 1
+            if content != b"null" and _model_of(content) not in models:
+                writer.append(key, content.decode("utf-8", "surrogatepass"), at, flush=False)
+                kept += 1
                 continue
-            writer.append(key, content.decode("utf-8", "surrogatepass"), at, flush=False)
-            kept += 1
+            dropped += 1
+            store.path(key).unlink(missing_ok=True)
+            if len(files) < len(names):
+                writer.append(key, "null", at, flush=False)
         writer.flush()
         before = sum(os.fstat(file).st_size for file in files.values())
         for name in files:
