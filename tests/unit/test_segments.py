@@ -184,3 +184,16 @@ def test_a_file_of_an_earlier_version_that_was_taken_back_does_not_come_back(tmp
     store.path(key(0)).write_bytes(content)  # as a kill leaves it
     prune(tmp_path)
     assert RequestStore(tmp_path).get(key(0)) is None
+
+
+def test_an_older_sound_answer_takes_the_place_of_a_damaged_one_in_exports_and_prunings_too(tmp_path):
+    store = RequestStore(tmp_path / "store")
+    fill(store, range(3))
+    store.put(key(1), {"model": "m"}, Response("", 0, "answered", text="newer"))
+    store.close()
+    [path] = (tmp_path / "store").rglob("*.segment")
+    path.write_bytes(path.read_bytes().replace(b"newer", b"never"))
+    assert RequestStore(tmp_path / "store").get(key(1)).text == "text 1"
+    assert "3 answers" in export(tmp_path / "store", tmp_path / "out.jsonl")
+    assert "3 answers kept" in prune(tmp_path / "store")
+    assert RequestStore(tmp_path / "store").get(key(1)).text == "text 1"
