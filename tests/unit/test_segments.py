@@ -145,6 +145,28 @@ def test_an_answer_that_is_written_while_a_pruning_begins_is_kept(tmp_path, monk
     assert [RequestStore(tmp_path).get(key(number)).text for number in range(4)] == [f"text {number}" for number in range(4)]
 
 
+def test_what_was_taken_back_is_not_counted(tmp_path):
+    store = RequestStore(tmp_path)
+    assert store.size() == (0, 0)
+    fill(store, range(3))
+    store.forget(key(0))
+    assert store.size()[0] == RequestStore(tmp_path).size()[0] == 2
+    assert "2 stored answers" in show(tmp_path)
+    store.put(key(0), {}, Response("", 0, "answered", text="again"))
+    assert store.size()[0] == 3
+
+
+def test_a_pruned_models_answers_in_files_of_an_earlier_version_go_too(tmp_path):
+    store = RequestStore(tmp_path)
+    for number, model in enumerate("ab"):
+        record = {"format": "contextrot response 1", "key": key(number), "request": {"model": model}}
+        record["response"] = {"outcome": "answered", "text": "yes"}
+        store.path(key(number)).parent.mkdir(parents=True, exist_ok=True)
+        store.path(key(number)).write_text(json.dumps(record))
+    assert "1 dropped" in prune(tmp_path, ["b"])
+    assert [RequestStore(tmp_path).has(key(number)) for number in range(2)] == [True, False]
+
+
 @pytest.fixture
 def held(tmp_path):
     """A store one segment of which is being written to: it has the older answers 0 and 1 of model b; 2 stands in the other."""

@@ -27,6 +27,8 @@ import numpy as np
 from contextrot.records import write_atomically
 from contextrot.responses.segment_writer import HEAD, LARGEST_RECORD, SUFFIX, SegmentWriter, record_in
 
+FORGOTTEN = b"null"
+"""The JSON of a record that takes back what its key had."""
 _CHUNK = 1 << 26
 _INDEXED_AGAIN = 20_000
 _PLACE = np.dtype([("hash", "<u8"), ("at", "<u8"), ("offset", "<u8"), ("length", "<u4"), ("segment", "<u4")])
@@ -81,26 +83,31 @@ class Segments:
         self.look_again()
 
     def __len__(self) -> int:
-        """Number of keys."""
-        self._fold()
-        return len(np.unique(self._places["hash"]))
+        """Number of keys that have an answer, by the length of what is written of them last."""
+        places, _, ends = self._by_key()
+        return int((places[ends - 1]["length"] != HEAD + len(FORGOTTEN)).sum())
 
     def latest(self) -> Iterator[tuple[str, bytes]]:
-        """Key and JSON of each key's latest record, in the order in which they stand in the segments."""
+        """Key and JSON of each key's latest record, in the order in which they stand in the segments, without what was taken back."""
         for _, key, _, content in self.latest_places():
-            yield key, content
+            if content != FORGOTTEN:
+                yield key, content
 
     def latest_places(self) -> Iterator[tuple[str, str, int, bytes]]:
-        """As `latest`: the segment's name, key, time and JSON."""
+        """As `latest`, with what was taken back: the segment's name, key, time and JSON."""
+        places, begins, ends = self._by_key()
+        latest = places[ends - 1]
+        for number in np.lexsort((latest["offset"], latest["segment"])):
+            if found := self._newest([place[1:] for place in places[begins[number] : ends[number]].tolist()]):
+                segment, record = found
+                yield self._names[segment], *record
+
+    def _by_key(self) -> tuple[Any, Any, Any]:
+        """All places, by key and time, and where in them each key's begin and end."""
         self._fold()
         places = self._places[np.lexsort((self._places["at"], self._places["hash"]))]
         ends = np.flatnonzero(np.append(places["hash"][1:] != places["hash"][:-1], True)[: len(places)]) + 1
-        begins = np.append(0, ends)[:-1]
-        last = places[ends - 1]
-        for key in np.lexsort((last["offset"], last["segment"])):
-            if found := self._newest([place[1:] for place in places[begins[key] : ends[key]].tolist()]):
-                segment, record = found
-                yield self._names[segment], *record
+        return places, np.append(0, ends)[:-1], ends
 
     def get(self, key: str) -> bytes | None:
         """The JSON of a key's latest record; None if there is none that can be read."""
