@@ -89,7 +89,7 @@ def test_cells_not_run_and_cells_over_the_window_are_hatched_apart_and_explained
     hatches = sorted(patch.get_hatch() for patch in axes.patches)
     assert hatches == ["////", "xxxx"]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["not run", "over the model's window"]
-    assert "n = 20 a cell" in texts_of(figure)
+    assert "n\u00a0=\u00a020 a cell" in texts_of(figure)
 
 
 def test_cells_with_different_n_each_say_theirs_and_a_cell_with_a_value_of_zero_is_drawn():

@@ -357,3 +357,17 @@ def test_the_published_answers_are_judged_as_before():
     found = [match("every week", row["output"], row["question"]) is not None for row in rows]
     told = [row["llm_judge_output"] == "true" for row in rows]
     assert sum(a == b for a, b in zip(found, told, strict=True)) == 87
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "question", "right"),
+    [
+        ("B+", "Die Note war B.", "Welche Note bekam sie?", False),
+        ("B plus", "Die Note war B+.", "Welche Note bekam sie?", True),
+        ("Canal+", "C'est Canal.", "Quelle est la chaîne ?", False),
+        ("Canal+", "C'est Canal+.", "Quelle est la chaîne ?", True),
+        ("A-", "La nota fue A.", "¿Qué nota obtuvo?", False),
+    ],
+)
+def test_signs_are_words_in_any_language(gold, answer, question, right):
+    assert (match(gold, answer, question) is not None) is right

@@ -55,7 +55,7 @@ def test_folders_without_runs_and_runs_without_scores_are_refused(tmp_path, monk
         runs_in(["nowhere"])
     path = tmp_path / "results/test/m/e"
     path.mkdir(parents=True)
-    write_table(path / "scores.parquet", pd.DataFrame({"sample_id": ["a"], "outcome": ["failed"], "score": [None]}))
+    write_table(path / "scores.parquet", pd.DataFrame({"sample_id": ["a"], "turn": [0], "outcome": ["failed"], "score": [None]}))
     with pytest.raises(DataError, match="no run has a score"):
         leaderboard(runs_in(["results"]), 1)
 
@@ -69,3 +69,41 @@ def test_arms_are_ranked_apart(tmp_path, monkeypatch):
         write_table(path, rows.assign(arm=["full" if i % 2 else "none" for i in range(len(rows))]))
     standings, pairs = leaderboard(runs_in(["results"]), 1)
     assert set(standings["experiment"]) == {"helps: full", "helps: none"} and set(standings["n"]) == {60} and len(pairs) == 2
+
+
+def test_equal_names_of_unlike_questions_are_not_paired_and_a_folder_counts_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "a", "test", "m", "niah", 0.9)
+    write_run(tmp_path / "b", "test", "m", "niah", 0.2)
+    path = tmp_path / "b/test/m/niah/scores.parquet"
+    rows = pd.read_parquet(path)
+    write_table(path, rows.assign(cluster=[name if i < 20 else f"other {name}" for i, name in enumerate(rows["cluster"])]))
+    standings, pairs = leaderboard(runs_in(["a", "a/", "b/../a", "b"]), 1)
+    assert len(standings) == 2 and set(standings["common"]) == {20} and pairs["n"].tolist() == [20]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"score": "yes"}, "no numbers from 0 to 1"),
+        ({"score": 5.0}, "no numbers from 0 to 1"),
+        ({"turn": None}, "no column 'turn'"),
+    ],
+)
+def test_a_run_of_another_form_is_refused_by_its_file(tmp_path, monkeypatch, change, message):
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "results", "test", "m", "niah", 0.9)
+    path = tmp_path / "results/test/m/niah/scores.parquet"
+    rows = pd.read_parquet(path)
+    write_table(path, rows.drop(columns="turn") if "turn" in change else rows.assign(**change))
+    with pytest.raises(DataError, match=f"scores.parquet.*{message}"):
+        leaderboard(runs_in(["results"]), 1)
+
+
+def test_one_sample_of_many_turns_has_no_slope(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "results", "test", "m", "story", 0.6, rows=30)
+    path = tmp_path / "results/test/m/story/scores.parquet"
+    write_table(path, pd.read_parquet(path).assign(sample_id="s0", cluster="s0"))
+    standings, _ = leaderboard(runs_in(["results"]), 1)
+    assert "single sample" in standings["slope_reason"][0]

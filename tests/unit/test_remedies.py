@@ -304,3 +304,22 @@ def test_the_costs_of_all_arms_add_up_to_the_ledger(tmp_path, embedded_tokenizer
     by_arm = {arm: [task.columns(row)["requests"] for row in rows if row.sample_id.endswith(arm)] for arm in arms}
     assert by_arm["full"] == [1, 1] and all(count > 3 for count in by_arm["recursive"])
     assert sum(map(sum, by_arm.values())) == requests
+
+
+def test_the_last_request_of_an_arm_in_steps_is_no_cut_prompt(needles, embedded_tokenizer, tmp_path):
+    from contextrot.records import Judgement, write_judgements, write_responses, write_samples
+    from contextrot.responses.length_audit import Count, audit_counts
+    from contextrot.scores.score import score_responses
+
+    task, samples = needles
+    asked = [s for s in samples if s.condition["arm"] in ("full", "recursive")]
+    answers = [asyncio.run(task.converse(s, Scripted(s, embedded_tokenizer)))[0] for s in asked]
+    write_samples(tmp_path / "s.parquet", asked)
+    write_responses(tmp_path / "r.parquet", answers)
+    write_judgements(tmp_path / "match.parquet", [Judgement(s.sample_id, 0, 0, "match", True) for s in asked])
+    score_responses(
+        task, *(tmp_path / f"{name}.parquet" for name in ("s", "r")), [tmp_path / "match.parquet"], tmp_path / "scores.parquet"
+    )
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    counts = [Count(int(row.prompt_tokens), int(row.server_prompt_tokens)) for row in scores.itertuples()]
+    assert not audit_counts(counts, True).cut and len(counts) == len(asked)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from contextrot import tasks
+from contextrot.errors import ConfigError
 from contextrot.scores.score import select
 from contextrot.tasks.retest.task import repeatability
 from tests.unit.test_remedies import Scripted, context_of
@@ -80,3 +81,19 @@ def test_prompts_with_one_counted_answer_say_nothing():
     found = repeatability(frame, "length")
     assert set(found["n"]) == {1} and select(found, "flips")["value"].tolist() == [0]
     assert repeatability(frame.assign(outcome="failed"), "length").empty
+
+
+@pytest.mark.parametrize("task", ["retest", "remedies"])
+def test_conversations_are_not_borrowed(task, embedded_tokenizer, data):
+    kind = tasks.load(task)
+    with pytest.raises(ConfigError, match="are conversations or are rated"):
+        kind(kind.Parameters(of="story_sequences", parameters={"output_tokens": 64})).samples(
+            context_of(embedded_tokenizer, data)
+        )
+
+
+def test_a_counted_answer_without_a_score_is_no_flip():
+    frame = rows([[1, 1], [0, 0]])
+    frame.loc[1, "score"] = None
+    found = repeatability(frame, "length")
+    assert set(found["n"]) == {1} and select(found, "flips")["value"].tolist() == [0]

@@ -226,3 +226,27 @@ def test_a_stored_request_names_the_server_without_its_credentials(tmp_path, cap
     servers = set(re.findall(r'"server": *"([^"]*)"', stored))
     assert servers == {f"http://127.0.0.1:{server.port}/v1?api-version=1"}
     assert collect  # the job's own module wrote it
+
+
+@pytest.mark.parametrize("arguments", [["--api-key=Sekret12345"], ["--api-key", "Sekret12345"], ["-x", "--hf-token=Sekret12345"]])
+def test_arguments_of_a_command_are_learnt_and_hidden_in_both_forms(arguments):
+    secrets.forget()
+    secrets.learn_options({"arguments": arguments})
+    assert "Sekret12345" not in secrets.clean("the server said Sekret12345")
+    secrets.forget()
+    assert "Sekret12345" not in str(secrets.public({"arguments": arguments}))
+
+
+def test_an_address_that_ends_in_a_secrets_name_makes_no_option_a_secret():
+    from contextrot.settings import ModelSettings
+
+    secrets.forget()
+    ModelSettings(
+        engine="external",
+        name="m",
+        base_url="http://h/access_token",
+        window=9,
+        max_output_tokens=1,
+        request={"user": "bfloat16-xyz1"},
+    )
+    assert secrets.clean("uses bfloat16-xyz1") == "uses bfloat16-xyz1"

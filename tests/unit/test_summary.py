@@ -176,4 +176,13 @@ def test_conditions_that_are_no_one_thing_are_a_line_each(project, tmp_path, mon
     assert summary["overall_score_n"].to_dict() == {"focused": 8, "full": 7}
     assert summary["answers"].tolist() == [8, 8] and summary["over_window"].tolist() == [0, 1]
     assert summary["cost_usd"].tolist() == [4.0, 3.5]
+    assert summary["samples"].tolist() == [8, 8]
     assert readable(summary.reset_index())["Experiment"].tolist() == ["Chats: focused", "Chats: full"]
+
+
+def test_intervals_stay_in_one_line_of_the_page(project, tmp_path):
+    write_summary(
+        runs_of(project), project.settings.seed, files(), *(tmp_path / f"summary.{kind}" for kind in ("csv", "md", "html"))
+    )
+    page = (tmp_path / "summary.html").read_text()
+    assert "0.62\u00a0[" in page and "n\u00a0=\u00a016" in page and "\u00a0" not in (tmp_path / "summary.md").read_text()

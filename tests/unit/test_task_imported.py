@@ -128,3 +128,115 @@ def test_a_file_that_is_no_log_and_files_that_are_not_there_are_refused(tmp_path
         run(tmp_path, "imported", {"files": ["nowhere/*.eval"]})
     with pytest.raises(ConfigError, match="name the files"):
         run(tmp_path, "imported", {})
+
+
+def csv_file(path, text):
+    path.write_text(text)
+    return str(path)
+
+
+def test_lengths_and_depths_of_tables_are_those_of_the_file_or_refused(tmp_path):
+    path = csv_file(tmp_path / "a.csv", "question,answer,output,context_length,depth\nq,gold,gold,1000,50\nq,gold,no,2000,50\n")
+    _, scores, _ = run_judged(tmp_path, path)
+    assert scores["length"].tolist() == [1000, 2000] and scores["depth"].tolist() == [50, 50]
+    for bad in ("4k", '"1,000"', "many"):
+        path = csv_file(tmp_path / "b.csv", f"question,answer,output,length\nq,gold,gold,{bad}\n")
+        with pytest.raises(DataError, match=r"b.csv, row 1: .* is no number"):
+            run_judged(tmp_path, path)
+
+
+def run_judged(folder, *files, **parameters):
+    """As `run`, by judge match alone: the files hold no verdicts."""
+    from contextrot import tasks
+    from contextrot.task import SampleContext
+    from contextrot.tasks.imported.task import Imported
+
+    class Counts:
+        def count_chat(self, messages):
+            return len(messages[0]["content"])
+
+    kind = tasks.load("imported")
+    task: Imported = kind(kind.Parameters(files=list(files), **parameters))
+    samples = task.samples(SampleContext(Counts(), 10_000, 100, folder, None))
+    import pandas as pd
+
+    rows = [{**s.condition, "sample_id": s.sample_id, "references": s.references} for s in samples]
+    return task, pd.DataFrame(rows), task.recorded_answers(folder)
+
+
+def test_likelihoods_of_choices_are_no_answers_also_as_texts(tmp_path):
+    row = {
+        "doc": {},
+        "doc_id": 0,
+        "target": "1",
+        "arguments": [["Which?", {}]],
+        "metrics": [],
+        "filtered_resps": [["-1.0", "False"], ["-2.0", "True"]],
+    }
+    _, _, recorded = run_judged(tmp_path, lines(tmp_path / "samples_choice.jsonl", row))
+    assert [one.outcome for one in recorded.values()] == ["failed"]
+
+
+def test_a_tools_score_on_a_scale_of_its_own_has_no_interval_of_shares(tmp_path):
+    row = {"doc": {"length": 100}, "target": "42", "arguments": [["6 times 7?", {}]], "metrics": ["points"]}
+    path = lines(
+        tmp_path / "samples_points.jsonl",
+        *(row | {"doc_id": i, "filtered_resps": ["42"], "points": value} for i, value in enumerate((85, 90, -1))),
+    )
+    task, scores, _ = run_judged(tmp_path, path)
+    found = task.metrics(scores.assign(outcome="answered", score=1.0, unjudged=False))
+    points = select(found, "tool_score").iloc[0]
+    assert points["value"] == 87.5 and points["low"] < 87.5 < points["high"] and points["n"] == 2
+
+
+def test_files_of_one_name_and_one_file_named_twice_are_no_double(tmp_path):
+    row = {
+        "model": "m",
+        "context_length": 1000,
+        "depth_percent": 50,
+        "version": 1,
+        "needle": "n",
+        "model_response": "n",
+        "score": 10,
+    }
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "res.json").write_text(json.dumps(row))
+    _, scores, _ = run_judged(tmp_path, str(tmp_path / "*/res.json"), str(tmp_path / "a/*.json"))
+    assert scores["sample_id"].tolist() == ["a/res:1000-50-1", "b/res:1000-50-1"]
+    (tmp_path / "a/res.json").write_text(json.dumps(row | {"score": 100}))
+    with pytest.raises(DataError, match="score 100 is not from 0 to 10"):
+        run_judged(tmp_path, str(tmp_path / "a/*.json"))
+
+
+def test_lists_of_answers_are_alternatives_and_no_output_is_a_failed_row(tmp_path):
+    path = lines(
+        tmp_path / "own.jsonl",
+        {"question": "q", "answers": ["gold", "Au"], "output": "Au"},
+        {"question": "q", "answers": ["x"], "output": None},
+    )
+    _, scores, recorded = run_judged(tmp_path, path)
+    assert scores["references"].tolist() == [["gold", "Au"], ["x"]]
+    assert [one.outcome for one in recorded.values()] == ["answered", "failed"]
+
+
+def test_an_inspect_sample_without_output_is_a_failed_row_and_epochs_are_answers(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        log_of = pytest.importorskip("inspect_ai.log")
+    from inspect_ai.model import ModelOutput
+
+    samples = [
+        log_of.EvalSample(id=name, epoch=epoch, input="What?", target="gold", output=ModelOutput() if epoch == 2 else ModelOutput.from_content("m", "gold"))
+        for name, epoch in (("1", 1), ("1", 2), ("1-2", 1))
+    ]  # fmt: skip
+    log = log_of.EvalLog(
+        eval=log_of.EvalSpec(
+            created="2026-01-01T00:00:00+00:00", task="t", model="m", dataset=log_of.EvalDataset(), config=log_of.EvalConfig()
+        ),
+        samples=samples,
+    )
+    log_of.write_eval_log(log, str(tmp_path / "log.json"))
+    _, scores, recorded = run_judged(tmp_path, str(tmp_path / "log.json"))
+    assert sorted(scores["sample_id"]) == ["1#1", "1#2", "1-2#1"]
+    assert [recorded[name].outcome for name in sorted(scores["sample_id"])] == ["answered", "failed", "answered"]

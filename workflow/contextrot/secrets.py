@@ -77,12 +77,20 @@ def learn_options(options: Any, named: bool = False) -> None:
         for name, value in options.items():
             learn_options(value, named or bool(SECRET_NAME.search(str(name))))
     elif isinstance(options, list | tuple):
-        for before, value in zip((None, *options), options, strict=False):  # ["--api-key", "..."]
-            learn_options(value, named or (isinstance(before, str) and bool(SECRET_NAME.search(before))))
+        for before, value in zip((None, *options), options, strict=False):
+            learn_options(value, named or _is_named(before, value))
     elif isinstance(options, str):
         learn_address(options)
         if named:
             learn(options, options.partition(" ")[2])
+            if options.startswith("-"):
+                learn(options.partition("=")[2])
+
+
+def _is_named(before: Any, value: Any) -> bool:
+    """Whether an argument of a command is a secret: `--api-key X` in two, or `--api-key=X` in one."""
+    in_one = isinstance(value, str) and value.startswith("-") and "=" in value and SECRET_NAME.search(value.partition("=")[0])
+    return bool(in_one) or (isinstance(before, str) and before.startswith("-") and bool(SECRET_NAME.search(before)))
 
 
 def forget() -> None:
@@ -178,8 +186,8 @@ def public(value: Any) -> Any:
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        hidden = [bool(i) and bool(SECRET_NAME.search(str(value[i - 1]))) for i in range(len(value))]
-        return ["(not shown)" if hide else public(item) for item, hide in zip(value, hidden, strict=True)]
+        pairs = zip((None, *value), value, strict=False)
+        return ["(not shown)" if _is_named(before, item) else public(item) for before, item in pairs]
     if isinstance(value, str):
         return clean(without_credentials(value) if re.match(r"\w+://", value) else value, partly=False)
     return value

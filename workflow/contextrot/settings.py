@@ -141,7 +141,8 @@ class ModelSettings(Section):
 
     @model_validator(mode="after")
     def _learn_secrets(self) -> Self:
-        secrets.learn_options([self.base_url, self.engine_options, self.request])
+        for one in (self.base_url, self.engine_options, self.request):
+            secrets.learn_options(one)
         return self
 
     @property

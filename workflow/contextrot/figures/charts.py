@@ -220,7 +220,7 @@ def heatmap(
     if color_bar:
         label = value_label
         if counted:
-            label += f", n = {counted[0]} a cell" if same_n else f", n = {counted[0]} to {counted[-1]} a cell"
+            label += f", n\u00a0=\u00a0{counted[0]} a cell" if same_n else f", n\u00a0=\u00a0{counted[0]} to {counted[-1]} a cell"
         ax.figure.colorbar(mesh, ax=ax, label=label, fraction=0.05, pad=0.02)
     hatched = [
         Patch(**kind, label=name)

@@ -168,7 +168,9 @@ def lm_eval_samples(rows: Iterable[Row]) -> list[Record]:
     for row in rows:
         name = _needed(row, "doc_id", row.where) + (f"-{row.get('filter')}" if several else "")
         answers = row.get("filtered_resps", row.get("resps"))
-        while isinstance(answers, list) and len(answers) >= 1 and isinstance(answers[0], list | str):
+        while (
+            isinstance(answers, list) and len(answers) >= 1 and isinstance(answers[0], list | str) and not _is_likelihood(answers)
+        ):
             answers = answers[0]
         metrics = row.get("metrics")
         named = metrics if isinstance(metrics, list) else []
@@ -203,6 +205,17 @@ def unique(records: list[Record]) -> list[Record]:
             )
         places[record.record_id] = record.where
     return records
+
+
+def _is_likelihood(pair: list[Any]) -> bool:
+    """Whether it is a choice's log-likelihood and whether greedy decoding would give it, which no model wrote."""
+    if len(pair) != 2 or str(pair[1]) not in ("True", "False"):
+        return False
+    try:
+        float(str(pair[0]))
+    except ValueError:
+        return False
+    return True
 
 
 def _lm_eval_prompt(row: Row) -> str:

@@ -20,23 +20,24 @@ from contextrot.errors import DataError
 from contextrot.files import read_rows
 from contextrot.judging.contract import Pair
 from contextrot.judging.judge import pairs_of
-from contextrot.printable import as_cell, printable
+from contextrot.printable import printable
 from contextrot.records import read_judgements, read_prompts, read_responses, read_samples, write_table, write_text
 
 COLUMNS = ("sample_id", "turn", "item", "answer_id", "question", "expected", "answer", "label")
 LABELS = {
-    **dict.fromkeys(("right", "correct", "true", "yes", "1", "r"), True),
-    **dict.fromkeys(("wrong", "incorrect", "false", "no", "0", "w"), False),
+    **dict.fromkeys(("right", "correct", "true", "yes", "1", "1.0", "r", "wahr", "vrai", "verdadero"), True),
+    **dict.fromkeys(("wrong", "incorrect", "false", "no", "0", "0.0", "w", "falsch", "faux", "falso"), False),
     **dict.fromkeys(("", "unsure", "?"), None),
 }
-"""What may stand in the column `label`, whatever its case; None is no label."""
+"""What may stand in the column `label`, whatever its case (a spreadsheet translates true and false); None is no label."""
 SHOWN_CHARACTERS = 4_000
 TEMPLATES = Path(__file__).parents[2] / "report"
 
 
-def answer_id(answer: str) -> str:
-    """Tells an answer from another to the same question."""
-    return hashlib.sha256(answer.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+def answer_id(sample_id: str, turn: int, item: int, answer: str) -> str:
+    """Names one answer to one thing, whatever a spreadsheet makes of the other columns; begins with a letter, so that it is no number."""
+    text = "\x1f".join([sample_id, str(turn), str(item), answer])
+    return f"x{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def draw(
@@ -98,7 +99,7 @@ def _row(key: tuple[str, int, int], pair: Pair, prompt: str) -> dict[str, Any]:
     texts = {"question": question, "expected": pair.reference, "answer": pair.answer}
     return {
         **dict(zip(("sample_id", "turn", "item"), key, strict=True)),
-        "answer_id": answer_id(pair.answer),
+        "answer_id": answer_id(*key, pair.answer),
         **{name: printable(text)[:SHOWN_CHARACTERS] for name, text in texts.items()},
         "label": "",
     }
@@ -124,39 +125,26 @@ def label_page(rows: Sequence[Mapping[str, Any]], titles: tuple[str, str], name:
     )
 
 
-def read_labels(path: str | Path) -> dict[tuple[str, int, int], tuple[str, bool | None]]:
-    """The labels of a sheet: (sample_id, turn, item) -> answer_id and label, None where none was given.
+def read_labels(path: str | Path) -> dict[str, tuple[bool, str]]:
+    """The labels of a sheet: answer_id -> whether it is right, and the sample's id as it stands there; rows without a label are left out.
 
     Raises:
-        DataError: names the line, for a missing column, a label that is none, or an answer that stands twice with two labels.
+        DataError: names the row, for a missing column, a label that is none, or an answer that stands twice with two labels.
     """
-    found: dict[tuple[str, int, int], tuple[str, bool | None]] = {}
-    for line, row in enumerate(read_rows(path, "labels"), start=2):
-        missing = [name for name in ("sample_id", "turn", "item", "answer_id", "label") if name not in row]
+    found: dict[str, tuple[bool, str]] = {}
+    for row in read_rows(path, "labels"):
+        missing = [name for name in ("answer_id", "label") if name not in row]
         if missing:
             raise DataError(
                 f"labels {path} lack the column {missing[0]!r}; keep the columns of the sheet that `snakemake label` wrote."
             )
         text = str(row["label"] if row["label"] is not None else "").strip().lower()
         if text not in LABELS:
-            raise DataError(
-                f"labels {path}, row {line}: label {row['label']!r} is none; write right or wrong, or leave it empty."
-            )
-        try:
-            key = (_unquoted(str(row["sample_id"])), int(str(row["turn"])), int(str(row["item"])))
-        except ValueError:
-            raise DataError(
-                f"labels {path}, row {line}: turn {row['turn']!r} and item {row['item']!r} must be whole numbers."
-            ) from None
-        value = (str(row["answer_id"]), LABELS[text])
-        if found.get(key, value) != value:
-            raise DataError(
-                f"labels {path}, row {line}: {key[0]!r} (turn {key[1]}, item {key[2]}) stands twice with different labels."
-            )
-        found[key] = value
+            raise DataError(f"{row.where}: label {row['label']!r} is none; write right or wrong, or leave it empty.")
+        name, label = str(row["answer_id"]).strip(), LABELS[text]
+        if label is None:
+            continue
+        if name in found and found[name][0] is not label:
+            raise DataError(f"{row.where}: the answer {name!r} stands twice with different labels.")
+        found[name] = label, str(row.get("sample_id"))
     return found
-
-
-def _unquoted(cell: str) -> str:
-    """A text that `as_cell` led by an apostrophe, as it was."""
-    return cell[1:] if cell.startswith("'") and as_cell(cell[1:]) == cell else cell

@@ -21,7 +21,7 @@ _WORD = regex.compile(
     rf"(?<one>[{SPACELESS}]\p{{M}}*)|(?<run>[\p{{Katakana}}ー]+)|(?<word>(?:(?![{SPACELESS}\p{{Katakana}}])[\p{{L}}\p{{M}}])"
     rf"(?:(?![{SPACELESS}\p{{Katakana}}])[\p{{L}}\p{{M}}\d])*)"
 )
-_CONTRACTED = [
+_ENGLISH_CONTRACTIONS = [
     (regex.compile(pattern), replacement)
     for pattern, replacement in [
         (r"\bcan't\b|\bcannot\b", "can not"),
@@ -29,6 +29,11 @@ _CONTRACTED = [
         (r"n't\b", " not"),
         (r"'(?:s|re|ve|ll|d|m)\b", " "),
         (r"(?<=s)'(?=\s|$)", ""),
+    ]
+]
+_SIGNS = [
+    (regex.compile(pattern), replacement)
+    for pattern, replacement in [
         (r"(?<=\p{L})\+(?=\W|$)", " plus"),
         (r"(?<=\b(?:[a-fo]|ab))[-−](?=[\s.,;)]|$)", " minus"),
         (r"\bv\.?\ ?(?=\d+\.\d)", ""),
@@ -38,6 +43,7 @@ _CONTRACTED = [
         (r"(?<=\p{L})-(?=\p{L})", " "),
     ]
 ]
+"""In any language."""
 _NEGATIVE = regex.compile(r"(?:\A|(?<!\d)[ \t(=:~])[-−]\Z|(?<!\d[^.;:=\n]{0,40})\b(?:minus|negative) \Z")
 """What makes the number behind it negative: not the dash of a range or of a list, nor a sum's "minus"."""
 LONGEST_SIGN = len("negative ")
@@ -129,7 +135,7 @@ def words_of(text: str, language: str) -> Words:
         language: by which its words are stemmed; see `answer_language.language_of`.
     """
     text = fold(text, language)
-    for pattern, replacement in _CONTRACTED if language == "en" else _CONTRACTED[-5:]:
+    for pattern, replacement in [*(_ENGLISH_CONTRACTIONS if language == "en" else ()), *_SIGNS]:
         text = pattern.sub(replacement, text)
     text = _without_list_numbers(with_digits(text, language))
     if language == "en":

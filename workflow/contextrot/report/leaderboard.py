@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contextrot import tasks
 from contextrot.errors import DataError
 from contextrot.records import write_table, write_text
 from contextrot.report.html_table import html_table, shown
@@ -16,11 +17,9 @@ from contextrot.scores.score import read_scores
 if TYPE_CHECKING:
     import pandas as pd
 
-LENGTHS = ("length", "count", "history_turns")
-"""Columns of the length, by task."""
-APART = ("arm", "history")
-"""Columns of conditions that are no one thing together: each value has a table of its own."""
-NEEDED = {"sample_id", "outcome", "score"}
+NEEDED = ("sample_id", "turn", "outcome", "score")
+SAME = ("question", "cluster")
+"""Columns in which answers to one question are alike, where runs have them: a sample's name alone is not believed."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,11 @@ def runs_in(folders: Sequence[str]) -> list[RunFile]:
     Raises:
         DataError: if a folder is not there or holds no scores.
     """
-    found = []
+    found, seen = [], set()
     for folder in folders:
+        if (where := Path(folder).resolve()) in seen:
+            continue
+        seen.add(where)
         paths = sorted(Path(folder).glob("*/*/*/scores.parquet"))
         if not paths:
             raise DataError(
@@ -69,15 +71,17 @@ def leaderboard(runs: Sequence[RunFile], seed: int) -> tuple[pd.DataFrame, pd.Da
 
     standings, differences = [], []
     several = len({run.folder for run in runs}) > 1, len({run.tier for run in runs}) > 1
+    kinds = [tasks.load(name) for name in tasks.names()]
+    apart, lengths = ({getattr(kind, name) for kind in kinds} - {None} for name in ("apart", "length_column"))
     asked: dict[str, dict[str, pd.DataFrame]] = {}
     for run in runs:
-        rows = read_scores(run.path)
-        if set(rows) >= NEEDED:
-            for name, part in _conditions(run.experiment, rows):
-                if part["score"].notna().any():
-                    asked.setdefault(name, {})[_title(run, *several)] = part
+        rows = _read(run)
+        for name, part in _conditions(run.experiment, rows, apart):
+            if part["score"].notna().any():
+                asked.setdefault(name, {})[_title(run, *several)] = part
     for experiment, scores in asked.items():
-        column = next((name for name in LENGTHS if all(name in rows for rows in scores.values())), None)
+        scores = _with_names_of_their_own(scores)
+        column = next((name for name in sorted(lengths) if all(_is_length(rows, name) for rows in scores.values())), None)
         found = compare(scores, column, seed, f"leaderboard {experiment}")
         standings.append(found.table.assign(experiment=experiment))
         if len(found.differences):
@@ -93,9 +97,54 @@ def leaderboard(runs: Sequence[RunFile], seed: int) -> tuple[pd.DataFrame, pd.Da
     return table, pairs[front + [name for name in pairs if name not in front]]
 
 
-def _conditions(experiment: str, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def _read(run: RunFile) -> pd.DataFrame:
+    """The scores of a run.
+
+    Raises:
+        DataError: names the file, if it is not what this project writes.
+    """
+    import pandas as pd
+
+    rows = read_scores(run.path)
+    missing = [name for name in NEEDED if name not in rows]
+    if missing:
+        raise DataError(f"leaderboard: {run.path} has no column {missing[0]!r}; take its folder out of `leaderboard`.")
+    scores = pd.to_numeric(rows["score"], errors="coerce")
+    if (scores.isna() & rows["score"].notna()).any() or not scores.dropna().between(0, 1).all():
+        raise DataError(
+            f"leaderboard: {run.path} has scores that are no numbers from 0 to 1; take its folder out of `leaderboard`."
+        )
+    return rows.assign(score=scores, sample_id=rows["sample_id"].astype(str))
+
+
+def _is_length(rows: pd.DataFrame, column: str) -> bool:
+    import pandas as pd
+
+    return (
+        column in rows
+        and pd.to_numeric(rows[column], errors="coerce").notna().all()
+        and bool((rows[column].astype(float) > 0).all())
+    )
+
+
+def _with_names_of_their_own(scores: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The runs; a sample whose name stands for another question than in the first run that has it gets a name that no other run has."""
+    known: dict[str, dict[str, str]] = {column: {} for column in SAME}
+    found = {}
+    for title, rows in scores.items():
+        unlike = set()
+        for column in SAME:
+            if column in rows:
+                for name, value in zip(rows["sample_id"], rows[column].astype(str), strict=True):
+                    if known[column].setdefault(name, value) != value:
+                        unlike.add(name)
+        found[title] = rows.assign(sample_id=[f"{name} of {title}" if name in unlike else name for name in rows["sample_id"]])
+    return found
+
+
+def _conditions(experiment: str, rows: pd.DataFrame, apart: set[str]) -> list[tuple[str, pd.DataFrame]]:
     """The experiment, or each of its conditions that are no one thing together."""
-    column = next((name for name in APART if name in rows and rows[name].notna().any()), None)
+    column = next((name for name in sorted(apart) if name in rows and rows[name].notna().any()), None)
     return [(experiment, rows)] if column is None else [(f"{experiment}: {value}", part) for value, part in rows.groupby(column)]
 
 
@@ -119,7 +168,8 @@ def write_leaderboard(folders: Sequence[str], seed: int, table: Path, difference
     write_table(table, standings)
     write_table(differences, pairs)
     about = [
-        "Ranks, with 95 % intervals, are over the questions that all runs of an experiment answered; scores are over all that a run answered. "
+        "Ranks, with 95 % intervals, are over the questions that all runs of an experiment answered (the same name and the same words); scores "
+        "are over all that a run answered. "
         "A difference is the first run's score less the second's on their shared questions; p is corrected for the number of pairs (Holm).",
         *(_sentence(row) for row in pairs.to_dict("records")),
     ]

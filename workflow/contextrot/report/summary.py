@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from contextrot.responses.input_cut import counts_exactly
 from contextrot.responses.length_audit import Count, audit_counts
 from contextrot.scores.rot_curves import DEFINITIONS, effective_length
 from contextrot.scores.sample_size import seen_difference
-from contextrot.scores.score import clusters_of, read_scores, select
+from contextrot.scores.score import clusters_of, on_target, select
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,10 +45,22 @@ def summarize_experiment(
     """
     import pandas as pd
 
-    task = run.task
-    metrics, apart = pd.read_csv(files["metrics.csv"]), []
+    scores = pd.read_parquet(files["scores.parquet"]) if "scores.parquet" in files else None
+    return _row_of(run, seed, files, pd.read_csv(files["metrics.csv"]), scores, condition, estimates)
+
+
+def _row_of(
+    run: Run, seed: int, files: Mapping[str, Path], metrics: pd.DataFrame, scores: pd.DataFrame | None, condition: str | None,
+    estimates: str | Path | None,
+) -> dict[str, Any]:  # fmt: skip
+    """As `summarize_experiment`, of the experiment's metrics and scores, which are read once for all its conditions."""
+    import pandas as pd
+
+    task, apart = run.task, []
     if condition is not None:
-        apart, metrics = [task.apart], metrics[metrics[task.apart].astype(str) == condition]
+        apart, metrics = [task.apart], _under(metrics, task.apart, condition)
+        scores = None if scores is None else _under(scores, task.apart, condition)
+    counted_here = None if scores is None else on_target(scores)
     row: dict[str, Any] = {
         "model": run.model,
         "experiment": run.experiment,
@@ -70,27 +83,25 @@ def summarize_experiment(
     for name, rows in (("shortest", by_length.head(1)), ("longest", by_length.tail(1))):
         row[f"{name}_length"] = rows[task.length_column].iloc[0] if len(rows) else None
         row |= _mean(name, rows)
-    row |= _effective_lengths(seed, run, files.get("scores.parquet"), condition) | _population(
-        run, files.get("scores.parquet"), condition
-    )
+    row |= _effective_lengths(seed, run, counted_here, condition) | _population(run, counted_here)
     row |= {"samples": None, "answers": None, **dict.fromkeys(NO_ANSWER), "cost_usd": None, "request_seconds": None}
     if "responses.parquet" in files:
         responses = responses_summary(files["responses.parquet"])
         row |= {name: responses[name] for name in ("answers", "cost_usd", "request_seconds")}
         row |= {outcome: responses["outcomes"].get(outcome, 0) for outcome in NO_ANSWER}
-    if condition is not None and "scores.parquet" in files:
-        row |= _of_condition(pd.read_parquet(files["scores.parquet"]), task.apart, condition)
+    if "samples.parquet" in files:
+        import pyarrow.parquet as pq
+
+        row["samples"] = pq.read_metadata(files["samples.parquet"]).num_rows
+    if condition is not None and scores is not None:
+        row |= _of_condition(scores)
     row |= dict.fromkeys(ESTIMATED)
     if condition is None and "responses.parquet" in files:
         counted = [responses[f"{kind}_tokens"] for kind in ("prompt", "completion")]
         row["tokens"] = None if None in counted else int(sum(counted))
     if condition is None and estimates is not None:
         row |= _estimated(Path(estimates), run.model, run.experiment)
-    row |= _lengths(run.settings, files.get("scores.parquet"))
-    if "samples.parquet" in files:
-        import pyarrow.parquet as pq
-
-        row["samples"] = pq.read_metadata(files["samples.parquet"]).num_rows
+    row |= _lengths(run.settings, scores)
     row["format_errors"] = _format_errors(metrics)
     row["note"] = run.note or None
     return row
@@ -105,23 +116,27 @@ def summarize_tier(
     found, rows = by_experiment(files), []
     for run in runs:
         of_run = found[run.model, run.experiment]
-        rows += [summarize_experiment(run, seed, of_run, condition, estimates) for condition in _conditions(run, of_run)]
+        metrics = pd.read_csv(of_run["metrics.csv"])
+        scores = pd.read_parquet(of_run["scores.parquet"]) if "scores.parquet" in of_run else None
+        for condition in _conditions(run.task.apart, metrics):
+            rows.append(_row_of(run, seed, of_run, metrics, scores, condition, estimates))
     return pd.DataFrame(rows)
 
 
-def _conditions(run: Run, files: Mapping[str, Path]) -> list[str | None]:
+def _conditions(apart: str | None, metrics: pd.DataFrame) -> list[str | None]:
     """What an experiment has a row for each of: the values of the task's `apart`, or the whole."""
-    import pandas as pd
-
-    metrics = pd.read_csv(files["metrics.csv"]) if run.task.apart else None
-    if metrics is None or run.task.apart not in metrics:
+    if apart is None or apart not in metrics:
         return [None]
-    return list(dict.fromkeys(metrics[run.task.apart].dropna().astype(str))) or [None]
+    return list(dict.fromkeys(metrics[apart].dropna().astype(str))) or [None]
 
 
-def _of_condition(scores: pd.DataFrame, apart: str, condition: str) -> dict[str, Any]:
+def _under(table: pd.DataFrame, apart: str, condition: str) -> pd.DataFrame:
+    """The rows of one condition."""
+    return table[table[apart].astype(str) == condition]
+
+
+def _of_condition(mine: pd.DataFrame) -> dict[str, Any]:
     """Samples, answers, outcomes, cost and seconds of the answers under one condition; None where one of the answers has none."""
-    mine = scores[scores[apart].astype(str) == condition]
     sent = mine[mine["outcome"] != "over_window"]
     totals = {name: None if sent[column].isna().any() else float(sent[column].sum()) for name, column in TOTALS if column in sent}
     counts = {outcome: int((mine["outcome"] == outcome).sum()) for outcome in NO_ANSWER}
@@ -183,7 +198,7 @@ def write_summary(
     write_text(
         markdown, "\n\n".join([f"# Summary, tier {tier}", *(f"**{note}**" for note in notes), _markdown(table), *about]) + "\n"
     )
-    write_text(html, html_table(table, f"Summary, tier {tier}", about, " ".join(notes), ["Model", "Experiment"]))
+    write_text(html, html_table(table.map(_unbroken), f"Summary, tier {tier}", about, " ".join(notes), ["Model", "Experiment"]))
 
 
 def write_metrics_page(metrics_path: str | Path, facts: Facts, output: str | Path) -> None:
@@ -206,13 +221,10 @@ def write_metrics_page(metrics_path: str | Path, facts: Facts, output: str | Pat
     write_text(output, html_table(table, title, about, facts.note, ["grouping", "measure"]))
 
 
-def _effective_lengths(seed: int, run: Run, scores_path: Path | None, condition: str | None) -> dict[str, Any]:
+def _effective_lengths(seed: int, run: Run, scores: pd.DataFrame | None, condition: str | None) -> dict[str, Any]:
     """Effective length by each definition: where the curve crosses, its interval, and whether that is within the lengths."""
     found, column = {}, run.task.length_column
-    if column and scores_path is not None:
-        scores = read_scores(scores_path)
-        if condition is not None:
-            scores = scores[scores[run.task.apart].astype(str) == condition]
+    if column and scores is not None:
         scores = scores[scores["outcome"].isin(SCORED_OUTCOMES)]
         for name in DEFINITIONS if "score" in scores else ():
             rng = generator_for(seed, "summary", run.model, run.experiment, name, *filter(None, [condition]))
@@ -231,36 +243,29 @@ def _effective_lengths(seed: int, run: Run, scores_path: Path | None, condition:
     }
 
 
-def _population(run: Run, scores_path: Path | None, condition: str | None) -> dict[str, Any]:
+def _population(run: Run, scores: pd.DataFrame | None) -> dict[str, Any]:
     """What the intervals speak for (`kind` or `these`), of how many needles or items, and the difference that the run could have seen."""
     found: dict[str, Any] = dict.fromkeys(("population", "clusters", "smallest_difference"))
-    if scores_path is not None:
-        scores = read_scores(scores_path)
-        if condition is not None:
-            scores = scores[scores[run.task.apart].astype(str) == condition]
-        if "score" in scores and (names := clusters_of(scores)) is not None:
-            counted = (scores["outcome"].isin(SCORED_OUTCOMES) & scores["score"].notna()).to_numpy()
-            column = run.task.cluster_column
-            by_kind = column in scores and names == scores[column].astype(str).tolist()
-            kept = [name for name, counts in zip(names, counted, strict=True) if counts]
-            difference = seen_difference(scores["score"].to_numpy(float)[counted], kept)
-            found = {
-                "population": "kind" if by_kind else "these",
-                "clusters": len(set(kept)),
-                "smallest_difference": difference,
-            }
+    if scores is not None and "score" in scores and (names := clusters_of(scores)) is not None:
+        counted = (scores["outcome"].isin(SCORED_OUTCOMES) & scores["score"].notna()).to_numpy()
+        column = run.task.cluster_column
+        by_kind = column in scores and names == scores[column].astype(str).tolist()
+        kept = [name for name, counts in zip(names, counted, strict=True) if counts]
+        difference = seen_difference(scores["score"].to_numpy(float)[counted], kept)
+        found = {
+            "population": "kind" if by_kind else "these",
+            "clusters": len(set(kept)),
+            "smallest_difference": difference,
+        }
     return found
 
 
-def _lengths(model: ModelSettings, scores_path: Path | None) -> dict[str, Any]:
+def _lengths(model: ModelSettings, scores: pd.DataFrame | None) -> dict[str, Any]:
     """How many prompts have the server's count beside ours, how many were sent, and what the server adds or keeps."""
     names = ("lengths_sent", "lengths_verified", "surplus_tokens", "kept_tokens", "estimated_lengths")
     found: dict[str, Any] = dict.fromkeys(names)
-    if scores_path is not None:
-        import pandas as pd
-
+    if scores is not None:
         columns = ["outcome", "prompt_tokens", "server_prompt_tokens"]
-        scores = pd.read_parquet(scores_path)
         if set(columns) <= set(scores):
             scores = scores[scores["outcome"].isin((*SCORED_OUTCOMES, "input_cut"))]
             pairs = scores[["prompt_tokens", "server_prompt_tokens"]].astype(float).fillna(0).astype(int).itertuples(index=False)
@@ -287,6 +292,15 @@ def _mean(name: str, rows: pd.DataFrame) -> dict[str, Any]:
         f"{name}_score{suffix}": first.get(part)
         for suffix, part in (("", "value"), ("_low", "low"), ("_high", "high"), ("_n", "n"))
     }
+
+
+def _unbroken(value: Any) -> Any:
+    """A text whose intervals and counts stay in one line of a narrow column."""
+    return (
+        re.sub(r"(?<=,) (?=[^\[]*\])|(?<=\d) (?=\[)|(?<=\bn) (?==)|(?<=n =) ", "\u00a0", value)
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _markdown(table: pd.DataFrame) -> str:

@@ -5,11 +5,13 @@ Where to (server, key, project) stands in the environment, as these libraries ha
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from contextrot.errors import ConfigError
+from contextrot.plan.provenance import by_experiment
 from contextrot.plan.runs import Run
 
 PROJECT = "contextrot"
@@ -18,22 +20,29 @@ MEASURED = ("value", "low", "high", "n")
 
 
 def numbers_of(metrics_path: Path) -> dict[str, float]:
-    """Every number of a metrics.csv by a name: measure, then the group's columns, such as `score length:4000`; `_low`, `_high`, `_n` beside it."""
+    """Every finite number of a metrics.csv by a name of its own: measure, then the group's columns, such as `score length:4000`; ` low`,
+    ` high` and ` n` beside it.
+    """
     import pandas as pd
 
-    found = {}
-    for row in pd.read_csv(metrics_path).to_dict("records"):
-        grouping = [] if row["grouping"] != row["grouping"] else str(row["grouping"]).split(",")
-        parts = [
-            f"{column}:{row[column]:g}" if isinstance(row[column], float) else f"{column}:{row[column]}"
-            for column in grouping
-            if column
-        ]
-        name = re.sub(r"[^\w./ :-]", "_", " ".join([row["measure"], *parts]))
+    found: dict[str, float] = {}
+    texts = pd.read_csv(metrics_path, dtype=str, keep_default_na=False)  # as written: an empty needle and one called NA are two
+    for row in texts.to_dict("records"):
+        parts = [f"{column}:{_short(row[column])}" for column in row["grouping"].split(",") if column]
+        plain = name = re.sub(r"[^\w./ :-]", "_", " ".join([row["measure"], *parts]))
+        number = 1
+        while name in found:
+            number += 1
+            name = f"{plain} ({number})"
         for part in MEASURED:
-            if row.get(part) is not None and row[part] == row[part]:
-                found[name if part == "value" else f"{name}_{part}"] = float(row[part])
+            value = float(row.get(part) or "nan")
+            if math.isfinite(value):
+                found[name if part == "value" else f"{name} {part}"] = value
     return found
+
+
+def _short(text: str) -> str:
+    return text.removesuffix(".0") if re.fullmatch(r"-?\d+\.0", text) else text
 
 
 def parameters_of(run: Run) -> dict[str, str]:
@@ -56,7 +65,7 @@ def track(tracker: str | None, runs: Sequence[Run], metrics: Sequence[str | Path
 
     Args:
         tracker: mlflow or wandb.
-        metrics: metrics.csv of each run, in the order of the runs.
+        metrics: metrics.csv of the runs.
 
     Raises:
         ConfigError: if no tracker is named, or its library is not installed.
@@ -65,8 +74,9 @@ def track(tracker: str | None, runs: Sequence[Run], metrics: Sequence[str | Path
         raise ConfigError(f"name where results go: `tracker` in config, one of {', '.join(TRACKERS)}.")
     try:
         send = {"mlflow": _to_mlflow, "wandb": _to_wandb}[tracker]
-        for run, path in zip(runs, metrics, strict=True):
-            send(run, Path(path))
+        found = by_experiment(metrics)
+        for run in runs:
+            send(run, found[run.model, run.experiment]["metrics.csv"])
     except ImportError as error:
         raise ConfigError(f"tracker {tracker!r} is not installed: pip install {tracker}.") from error
 

@@ -304,6 +304,8 @@ def length_slope(
     from statsmodels.genmod.generalized_linear_model import GLM
 
     groups = np.arange(n) if clusters is None else np.unique(np.asarray(clusters, dtype=str)[known], return_inverse=True)[1]
+    if len(np.unique(groups)) < 2:
+        return Slope(n=n, reason="a single sample says nothing of others")
     robust = len(np.unique(groups)) < n or not np.isin(y, (0, 1)).all()
     covariance = {"cov_type": "cluster", "cov_kwds": {"groups": groups}} if robust else {}
     with warnings.catch_warnings():

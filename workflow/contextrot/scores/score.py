@@ -69,7 +69,9 @@ def score_responses(
             "turn": response.turn,
             **sample.condition,
             "target_tokens": sample.target_tokens,
-            "prompt_tokens": response.built_tokens if response.turn else sample.prompt_tokens,
+            "prompt_tokens": sample.prompt_tokens
+            if response.built_tokens is None and not response.turn
+            else response.built_tokens,
             "server_prompt_tokens": response.prompt_tokens,
             "completion_tokens": response.completion_tokens,
             "cached_tokens": response.cached_tokens,

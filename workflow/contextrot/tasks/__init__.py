@@ -13,11 +13,11 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from contextrot.errors import unknown
+from contextrot.errors import ConfigError, unknown
 from contextrot.figures.declared import PREFIX, Figure, figures_in
 from contextrot.records import Response, Sample
 from contextrot.samples.reading import Reading
-from contextrot.task import Parameters, Task
+from contextrot.task import Parameters, SampleContext, Task
 
 
 @cache
@@ -57,9 +57,9 @@ def drawing(name: str) -> dict[str, Callable[..., Any]]:
     return {figure: getattr(import_module(f"{__name__}.{name}.figures"), f"{PREFIX}{figure}") for figure in declared}
 
 
-def own_tasks() -> list[str]:
-    """Names of the tasks that have questions of their own."""
-    return [name for name in names() if not issubclass(load(name), BorrowingTask)]
+def has_questions(name: Any) -> bool:
+    """Whether it is a task with questions of its own, which others may borrow."""
+    return name in names() and not issubclass(load(name), BorrowingTask)
 
 
 class BorrowingParameters(Parameters):
@@ -72,8 +72,10 @@ class BorrowingParameters(Parameters):
 
     @model_validator(mode="after")
     def _of_a_task_with_questions(self) -> Self:
-        if self.of not in own_tasks():
-            raise ValueError(f"of = {self.of!r} is no task with questions of its own; one of {', '.join(own_tasks())}")
+        if not has_questions(self.of):
+            raise ValueError(
+                f"of = {self.of!r} is no task with questions of its own; one of {', '.join(filter(has_questions, names()))}"
+            )
         try:
             load(self.of).Parameters.model_validate(self.parameters)
         except ValidationError as error:
@@ -85,6 +87,19 @@ class BorrowingParameters(Parameters):
 class BorrowingTask(Task):
     """Base of tasks that ask another task's questions, which their parameters name, and score as it does."""
 
+    def borrowed_samples(self, context: SampleContext) -> list[Sample]:
+        """The other task's samples.
+
+        Raises:
+            ConfigError: if they are conversations, which the other task holds itself.
+        """
+        samples = self.inner.samples(context)
+        if self.inner.criteria or any(sample.later_prompts for sample in samples):
+            raise ConfigError(
+                f"of = {self.parameters.of!r}: its samples are conversations or are rated; take a task that asks single questions, such as niah."
+            )
+        return samples
+
     def __init__(self, parameters: Any) -> None:
         super().__init__(parameters)
         kind = load(parameters.of)
@@ -95,7 +110,7 @@ class BorrowingTask(Task):
     @classmethod
     def is_judged(cls, parameters: Mapping[str, Any]) -> bool:
         inner, of = parameters.get("parameters"), parameters.get("of", "niah")  # as in the file: not checked yet
-        return of not in own_tasks() or load(of).is_judged(inner if isinstance(inner, Mapping) else {})
+        return not has_questions(of) or load(of).is_judged(inner if isinstance(inner, Mapping) else {})
 
     @property
     def borrowed(self) -> list[type[Task]]:
@@ -113,5 +128,7 @@ class BorrowingTask(Task):
     def reading(self, sample: Sample, data: Path, passage_words: int) -> Reading | None:
         return self.inner.reading(sample, data, passage_words)
 
-    def score(self, sample: Sample, response: Response, verdicts: list[bool | None]) -> dict[str, Any]:
-        return self.inner.score(sample, response, verdicts)
+    def score_turn(
+        self, sample: Sample, response: Response, verdicts: list[bool | None], earlier: list[Response]
+    ) -> dict[str, Any]:
+        return self.inner.score_turn(sample, response, verdicts, earlier)

@@ -20,19 +20,21 @@ def judge(pairs: Sequence[Pair], context: JudgingContext) -> list[Judgement]:
     """One judgement for each pair; unjudged where there is no label.
 
     Raises:
-        DataError: if a label was given to another answer than the one that stands there now.
+        DataError: if a label is of no answer of this run: of another run, of an answer that has changed since, or of a sheet that a
+            program spoilt.
     """
-    labels = {key: label for path in context.files for key, label in read_labels(path).items()}
+    labels = {name: label for path in context.files for name, label in read_labels(path).items()}
     judgements = []
     for pair in pairs:
         key = (pair.sample.sample_id, pair.turn, pair.item)
-        given, label = labels.get(key, ("", None))
-        if label is not None and given != answer_id(pair.answer):
-            raise DataError(
-                f"the label of {key[0]!r} (turn {key[1]}, item {key[2]}) in {context.files[0]} was given to another answer than the one of this "
-                "run; run `snakemake label` again and label the new answers."
-            )
+        label, _ = labels.pop(answer_id(*key, pair.answer), (None, ""))
         judgements.append(Judgement(*key, context.name, label, None if label is not None else "not labelled"))
+    if labels:
+        name, (_, sample) = next(iter(labels.items()))
+        raise DataError(
+            f"{len(labels)} labels of {', '.join(map(str, context.files))} are of no answer of this run, such as {name} ({sample}): they were "
+            "given to other answers, or the column answer_id was changed. Run `snakemake label` again and label what is there now."
+        )
     return judgements
 
 

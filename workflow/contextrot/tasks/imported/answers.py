@@ -21,6 +21,8 @@ from contextrot.samples import published
 LENGTHS = ("length", "context_length", "approximate_input_length", "input_length", "target_tokens")
 DEPTHS = ("depth", "depth_percent", "needle_depth")
 INSPECT_VERDICTS = {"C": True, "I": False, "1": True, "0": False, "true": True, "false": False}
+_BETWEEN = "\x1f"
+"""Between several accepted answers of a row."""
 INSPECT_ENDS = {"max_tokens": "truncated", "model_length": "truncated", "content_filter": "refused"}
 KAMRADT_RIGHT = 10
 """Kamradt's judge scores 1, 3, 5, 7 or 10; 10 is "completely accurate"."""
@@ -76,7 +78,7 @@ def read_answers(path: Path, scorer: str | None = None) -> list[Answer]:
         return inspect_answers(path, scorer)
     if path.suffix == ".json":
         held = read_json(path, "answers")
-        if isinstance(held, Mapping) and "eval" in held and "samples" in held:
+        if isinstance(held, Mapping) and isinstance(held.get("eval"), Mapping):
             return inspect_answers(path, scorer)
         rows = held if isinstance(held, list) else [held]
         if rows and all(isinstance(row, Mapping) and "model_response" in row for row in rows):
@@ -97,6 +99,8 @@ def kamradt_answer(row: Mapping[str, Any], where: str, number: int) -> Answer:
         value = None if score is None else float(score)
     except (TypeError, ValueError):
         raise DataError(f"{where}: score {score!r} is no number.") from None
+    if value is not None and not 0 <= value <= KAMRADT_RIGHT:
+        raise DataError(f"{where}: score {score!r} is not from 0 to {KAMRADT_RIGHT}, as Kamradt's judge gives them.")
     text = as_text(row.get("model_response"), f"{where}, model_response")
     length, depth = (as_text(row.get(name), where) for name in ("context_length", "depth_percent"))
     return Answer(
@@ -124,7 +128,7 @@ def table_answers(rows: Sequence[Mapping[str, str]], path: Path) -> list[Answer]
                 answer_id=row.get("id") or str(number),
                 question=row.get("question") or prompt,
                 messages=[{"role": "user", "content": prompt}] if prompt else [],
-                references=tuple(filter(None, [row.get("answer")])),
+                references=tuple(filter(None, (row.get("answer") or "").split(_BETWEEN))),
                 text=said.text,
                 error=said.error_message,
                 tokens=said.tokens,
@@ -147,7 +151,7 @@ def inspect_answers(path: Path, scorer: str | None) -> list[Answer]:
         log = read_eval_log(str(path), resolve_attachments=True)
     except Exception as error:  # of whatever kind: the file is another's
         raise DataError(f"{path} is no log that Inspect can read: {str(error)[:200]}") from error
-    found = []
+    found, epochs = [], max((sample.epoch for sample in log.samples or []), default=1)
     for sample in log.samples or []:
         scores = sample.scores or {}
         if scorer is not None and scorer not in scores and scores:
@@ -159,16 +163,16 @@ def inspect_answers(path: Path, scorer: str | None) -> list[Answer]:
         target = [sample.target] if isinstance(sample.target, str) else list(sample.target)
         text = sample.output.completion if sample.output and sample.output.choices else None
         question = str(metadata.get("question") or next((m["content"] for m in reversed(messages) if m["role"] == "user"), ""))
-        several = sample.epoch > 1
+        several = epochs > 1
         found.append(
             Answer(
-                answer_id=f"{sample.id}-{sample.epoch}" if several else str(sample.id),
+                answer_id=f"{sample.id}#{sample.epoch}" if several else str(sample.id),
                 question=question,
                 messages=messages,
                 references=tuple(filter(None, target)),
                 text=None if sample.error else text,
                 error=sample.error.message if sample.error else None,
-                outcome=_outcome(metadata.get("outcome"), sample.output.stop_reason if sample.output else None),
+                outcome=_outcome(metadata.get("outcome"), None if text is None else sample.output.stop_reason),
                 tokens=(usage.input_tokens + (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)) or None
                 if usage
                 else None,
@@ -205,17 +209,18 @@ def _of_record(record: Record, row: Row, scorer: str | None) -> Answer:
         length=_first(held, LENGTHS),
         depth=_first(held, DEPTHS),
         verdict=None if value not in (0, 1) else bool(value),
-        tool_score=value,
+        tool_score=None if value is not None and value < 0 else value,  # -1: not measured
     )
 
 
 def _named(row: Row) -> dict[str, str]:
-    """A row of a plain JSONL or parquet table with the keys of published.COLUMNS."""
+    """A row of a plain JSONL or parquet table with the keys of published.COLUMNS, lists as one text."""
     found = {}
     for key, names in published.COLUMNS.items():
-        name = next((name for name in names if row.get(name) is not None), None)
-        if name is not None and isinstance(row[name], str | int | float):
-            found[key] = str(row[name])
+        name = next((name for name in names if name in row), None)
+        if name is not None:
+            value = row[name]
+            found[key] = _BETWEEN.join(as_texts(value, row.where)) if isinstance(value, list) else as_text(value, row.where) or ""
     if "output" not in found:
         raise DataError(
             f"{row.where}: no answer; name its column one of {', '.join(published.COLUMNS['output'])}, or take a file of Inspect, "

@@ -9,6 +9,7 @@ model's tokenizer and compared with what the tool's server counted, as everywher
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,7 @@ class Imported(Task):
                     f"files: {name!r} matches no file below {base}; give a path from the data folder, or a whole one."
                 )
             found += matching
-        return found
+        return list(dict.fromkeys(path.absolute() if Path(path).is_absolute() else path for path in found))
 
     @cached_property
     def _answers(self) -> dict[Path, dict[str, Answer]]:
@@ -79,9 +80,11 @@ class Imported(Task):
         """
         if data not in self._answers:
             files, found = self.data_files(data), {}
+            above = Path(os.path.commonpath([path.absolute().parent for path in files]))
             for path in files:
+                of_file = path.absolute().relative_to(above).with_suffix("").as_posix()
                 for answer in read_answers(path, self.parameters.scorer):
-                    name = f"{path.stem}:{answer.answer_id}" if len(files) > 1 else answer.answer_id
+                    name = f"{of_file}:{answer.answer_id}" if len(files) > 1 else answer.answer_id
                     if name in found:
                         raise DataError(f"{path}: the id {name!r} stands twice; give each answer its own.")
                     found[name] = answer
@@ -129,7 +132,8 @@ class Imported(Task):
 
         filled = [g for g in self.groupings if all(scores[column].notna().any() for column in g)]
         measures = [measure for measure in self.measures if measure == "score" or scores[measure].notna().any()]
-        return aggregate(scores, filled, measures, self.ranges)
+        as_shares = scores["tool_score"].dropna().between(0, 1).all()  # else it has a scale of its own
+        return aggregate(scores, filled, measures, self.ranges if as_shares else {})
 
 
 def _recorded(answer: Answer) -> Recorded:

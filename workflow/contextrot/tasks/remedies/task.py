@@ -104,7 +104,7 @@ class Remedies(BorrowingTask):
         Raises:
             ConfigError: if none of its prompts can be taken apart.
         """
-        asked = self.inner.samples(context)
+        asked = self.borrowed_samples(context)
         readings = [self.inner.reading(sample, context.data, self.parameters.passage_words) for sample in asked]
         if not any(readings):
             raise ConfigError(
@@ -273,11 +273,12 @@ def against_the_whole(scores: pd.DataFrame, length: str | None) -> pd.DataFrame:
     import pandas as pd
 
     from contextrot.scores.clusters import difference_of
+    from contextrot.scores.comparison import counting
     from contextrot.scores.score import clusters_of
     from contextrot.scores.stats import holm
 
     rows = []
-    counted = scores[scores["outcome"].isin(SCORED_OUTCOMES)]
+    counted = counting(scores)
     for grouping in [("arm",), *([("arm", length)] if length else [])]:
         groups = [({}, counted)] if len(grouping) == 1 else [({length: value}, group) for value, group in counted.groupby(length)]
         for given, group in groups:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from contextrot.records import SCORED_OUTCOMES, Response, Sample
+from contextrot.records import Response, Sample
 from contextrot.task import Asker, SampleContext
 from contextrot.tasks import BorrowingParameters, BorrowingTask
 
@@ -48,7 +48,7 @@ class Retest(BorrowingTask):
                 sample_id=f"{sample.sample_id}-t{time}",
                 condition={**sample.condition, "asked": sample.sample_id, "time": time},
             )
-            for sample in self.inner.samples(context)
+            for sample in self.borrowed_samples(context)
             for time in range(self.parameters.times)
         ]
 
@@ -79,7 +79,9 @@ def repeatability(scores: pd.DataFrame, length: str | None) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    counted = scores[scores["outcome"].isin(SCORED_OUTCOMES)]
+    from contextrot.scores.comparison import counting
+
+    counted = counting(scores)
     groups = [("", {}, counted)]
     if length is not None:
         groups += [(length, {length: value}, group) for value, group in counted.groupby(length)]
@@ -94,15 +96,17 @@ def repeatability(scores: pd.DataFrame, length: str | None) -> pd.DataFrame:
 
 def _measures(rows: pd.DataFrame) -> tuple[dict[str, tuple[float | None, float | None, float | None]], int]:
     import numpy as np
+    import pandas as pd
 
     from contextrot.scores.clusters import clustered_mean
+    from contextrot.scores.score import clusters_of
 
     by_prompt = [group for _, group in rows.groupby("asked") if len(group) > 1]
     prompts = len(by_prompt)
     if not prompts:
         return {}, 0
     scores = [group["score"].to_numpy(float) for group in by_prompt]
-    clusters = [str(group["cluster"].iloc[0]) if "cluster" in group else str(i) for i, group in enumerate(by_prompt)]
+    clusters = clusters_of(pd.concat([group.head(1) for group in by_prompt])) or [str(i) for i in range(prompts)]
 
     def share(values: list[bool]) -> tuple[float | None, float | None, float | None]:
         mean = clustered_mean(np.array(values, float), clusters, (0, 1))
