@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from contextrot.plan.cost_estimate import cost_table
+from contextrot.plan.cost_estimate import cost_table, estimate_cost
+from contextrot.project import Project
 from contextrot.records import Response, Sample, write_responses, write_samples
 from contextrot.responses.cost import estimate_experiment
 from contextrot.responses.expected_output import gold_output, measured_output
 from contextrot.responses.prices import FREE, pricing_of
+from contextrot.samples.sample_table import SampleTable
 from contextrot.settings import ModelSettings, Price
 
 
@@ -161,3 +165,23 @@ def test_without_any_answer_the_gold_answers_tell_how_long_answers_are(o200k):
     expected = gold_output([sample("a", 1000), sample("b", 1000)], o200k)
     # "gold answer" and its end have 3 tokens: sqrt(3 x 100)
     assert expected.of(100) == pytest.approx(300**0.5) and expected.interval([100, 100]) == (pytest.approx(6), 200)
+
+
+@pytest.mark.parametrize(
+    ("block", "reads"),
+    [({}, True), ({"prompt_caching": "off"}, False), ({"ask": "batch"}, False)],
+    ids=["cached", "off", "batch"],
+)
+def test_prompts_are_read_only_for_a_cache_that_is_counted_on(block, reads, root, tmp_path, monkeypatch):
+    blocks = {"gpt": {"engine": "external", "provider": "openai", "name": "gpt-4.1", "window": 10**6, "max_output_tokens": 100,
+                      "tokenizer": "tiktoken:o200k_base"} | block}  # fmt: skip
+    (tmp_path / "models.yaml").write_text(json.dumps(blocks))
+    project = Project({"models": ["gpt"], "experiments": ["niah"], "model_definitions": str(tmp_path / "models.yaml")}, root)
+    path = tmp_path / "results/test/gpt/niah/samples.parquet"
+    path.parent.mkdir(parents=True)
+    write_samples(path, [sample("a", 1000)])
+    read, of_file = [], SampleTable.read
+    monkeypatch.setattr(SampleTable, "read", lambda file: read.append(file) or of_file(file))
+    estimate_cost(project, "test", [str(path)], tmp_path / "cost.json", tmp_path / "cost.md")
+    assert bool(read) == reads
+    assert json.loads((tmp_path / "cost.json").read_text())["estimates"][0]["prompt_tokens"] == 1000

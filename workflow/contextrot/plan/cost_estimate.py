@@ -18,7 +18,7 @@ from contextrot.records import Sample, read_samples, write_text
 from contextrot.responses.asking_by_batch import asks_by_batch
 from contextrot.responses.cost import CostEstimate, estimate_experiment
 from contextrot.responses.expected_output import ExpectedOutput, gold_output, measured_output
-from contextrot.responses.prefix_sharing import shared_tokens
+from contextrot.responses.prefix_sharing import caching_of, shared_tokens
 from contextrot.samples.sample_table import SampleTable
 from contextrot.samples.tokenizers import tokenizer_of
 
@@ -34,8 +34,9 @@ def estimate_cost(project: Project, tier: str, samples_paths: Sequence[str], out
         model_name, experiment = path.parts[-3:-1]
         samples, model = read_samples(path, columns=["later_prompts"]), project.models[model_name]
         expected = expected_output(project, path, model_name, experiment, samples)
-        shared = shared_tokens(SampleTable.read(path), model)
         by_batch = asks_by_batch(model, project.settings)
+        cached = not by_batch and caching_of(model) != "off"
+        shared = shared_tokens(SampleTable.read(path), model) if cached else {}  # reads all prompts
         estimates.append(
             estimate_experiment(model_name, experiment, model, samples, expected=expected, shared=shared, by_batch=by_batch)
         )
