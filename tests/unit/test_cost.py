@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from contextrot.plan.cost_estimate import cost_table, estimate_cost
+from contextrot.plan.cost_estimate import cost_table, estimate_cost, expected_output
 from contextrot.project import Project
 from contextrot.records import Response, Sample, write_responses, write_samples
 from contextrot.responses.cost import estimate_experiment
@@ -145,6 +145,20 @@ def test_output_is_expected_from_what_the_model_answered_before_else_the_task_el
     # 12 answers of 30 +- 10: sqrt(12 * 100 + 12^2 / 3 * 100), times 1.96
     low, high = expected.interval([100] * 12)
     assert (high - low) / 2 == pytest.approx(1.96 * 10 * (12 + 12**2 / 3) ** 0.5)
+
+
+@pytest.mark.parametrize("block", [{"reasoning_tokens": 900}, {"reasoning_effort": "high"}], ids=["tokens", "effort"])
+def test_how_long_a_model_thinks_no_other_model_tells(block, root, tmp_path):
+    project = Project({"models": [], "experiments": ["niah"]}, root)
+    path = tmp_path / "test" / "gpt" / "niah" / "samples.parquet"
+    measured(tmp_path / "test" / "other" / "niah", [10] * 4)
+    for values, basis in ((block, None), ({}, "4 of other models' answers")):
+        project.models["gpt"] = model(**values)
+        expected = expected_output(project, path, "gpt", "niah", [])
+        assert (expected and expected.basis) == basis
+    measured(path.parent, [60] * 4)
+    project.models["gpt"] = model(**block)
+    assert expected_output(project, path, "gpt", "niah", []).basis == "4 of gpt's answers"
 
 
 def test_what_batches_and_a_cache_would_save_is_told():

@@ -66,9 +66,10 @@ def expected_output(
     """How long the answers to a samples file are expected to be; None where not even a gold answer tells it."""
     model, task = project.models[model_name], project.experiments[experiment].task
     same_task = [name for name, block in project.experiments.items() if block.task == task]
-    measured = measured_output(path.parents[3], model_name, experiment, same_task, model.reasoning_tokens)
-    if measured or model.reasoning_tokens or model.reasoning_effort:
-        return measured  # nothing tells how long a model will think
+    thinks = bool(model.reasoning_tokens or model.reasoning_effort)
+    measured = measured_output(path.parents[3], model_name, experiment, same_task, model.reasoning_tokens, others=not thinks)
+    if measured or thinks:
+        return measured  # nothing but its own answers tells how long a model will think
     return gold_output(samples, tokenizer_of(model))
 
 
