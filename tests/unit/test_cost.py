@@ -10,7 +10,7 @@ from contextrot.plan.cost_estimate import cost_table, estimate_cost, expected_ou
 from contextrot.project import Project
 from contextrot.records import Response, Sample, write_responses, write_samples
 from contextrot.responses.cost import estimate_experiment
-from contextrot.responses.expected_output import gold_output, measured_output
+from contextrot.responses.expected_output import ExpectedOutput, gold_output, measured_output
 from contextrot.responses.prices import FREE, pricing_of
 from contextrot.samples.sample_table import SampleTable
 from contextrot.settings import ModelSettings, Price
@@ -23,6 +23,11 @@ def model(**values):
 
 def sample(name, prompt_tokens, *later, fits=True):
     return Sample(name, [], ["gold answer"], 100, prompt_tokens, fits_window=fits, later_prompts=list(later))
+
+
+def mean(tokens):
+    """Answers of so many tokens at the limit that samples have here."""
+    return ExpectedOutput(tokens / 100, None, 0, 100, "a test")
 
 
 PRICE = Price(input_usd_per_million_tokens=2, output_usd_per_million_tokens=8, cached_input_usd_per_million_tokens=0.5)
@@ -82,7 +87,7 @@ def test_a_server_of_ours_bills_nothing():
 
 def test_calls_tokens_money_and_hours_of_one_experiment():
     samples = [sample("a", 1000), sample("b", 3000), sample("never", None, fits=False)]
-    e = estimate_experiment("gpt", "niah", model(price=PRICE, tokens_per_minute=2000, requests_per_minute=4), samples, 20.0)
+    e = estimate_experiment("gpt", "niah", model(price=PRICE, tokens_per_minute=2000, requests_per_minute=4), samples, mean(20))
     assert (e.calls, e.prompt_tokens, e.output_tokens, e.output_tokens_at_most) == (2, 4000, 40, 200)
     assert e.usd == pytest.approx(4000 * 2e-6 + 40 * 8e-6)
     assert e.usd_at_most == pytest.approx(4000 * 2e-6 + 200 * 8e-6)
@@ -90,7 +95,7 @@ def test_calls_tokens_money_and_hours_of_one_experiment():
 
 
 def test_requests_a_minute_may_be_the_stricter_limit():
-    e = estimate_experiment("gpt", "niah", model(price=PRICE, requests_per_minute=1), [sample("a", 1)] * 120, 1.0)
+    e = estimate_experiment("gpt", "niah", model(price=PRICE, requests_per_minute=1), [sample("a", 1)] * 120, mean(1))
     assert e.hours == pytest.approx(2)
 
 
@@ -101,12 +106,12 @@ def test_without_earlier_answers_the_expected_output_is_the_limit_with_room_for_
 
 def test_later_turns_send_the_whole_conversation_again():
     # turn 0: 1000; turn 1: 1000 + answer 20 + "and then" (2 tokens)
-    e = estimate_experiment("gpt", "stories", model(), [sample("a", 1000, "and then")], 20.0)
+    e = estimate_experiment("gpt", "stories", model(), [sample("a", 1000, "and then")], mean(20))
     assert (e.calls, e.prompt_tokens) == (2, 1000 + 1022)
 
 
 def test_a_conversation_never_sends_more_than_the_window_holds():
-    e = estimate_experiment("gpt", "stories", model(window=1100), [sample("a", 1000, "and then")], 20.0)
+    e = estimate_experiment("gpt", "stories", model(window=1100), [sample("a", 1000, "and then")], mean(20))
     assert e.prompt_tokens == 1000 + 1000
 
 
@@ -118,7 +123,7 @@ def test_a_server_of_ours_has_no_rate_limit_and_a_url_and_a_provider_have_defaul
 
 
 def test_unknown_stays_unknown_in_the_sum_and_the_table_says_so():
-    known = estimate_experiment("gpt", "niah", model(price=PRICE), [sample("a", 10**6)], 0.0)
+    known = estimate_experiment("gpt", "niah", model(price=PRICE), [sample("a", 10**6)], mean(0))
     unknown = estimate_experiment("ollama", "niah", model(provider=None, base_url="http://h/v1"), [sample("a", 1000)])
     table = cost_table("full", [known, unknown])
     assert table.count("unknown") >= 4
@@ -165,12 +170,12 @@ def test_what_batches_and_a_cache_would_save_is_told():
     shared = {"a": (0, 600), "b": (600, 0)}
     samples = [sample("a", 1000), sample("b", 1000)]
     claude = model(provider="anthropic", name="claude-sonnet-4-5")
-    e = estimate_experiment("c", "niah", claude, samples, 0.0, shared=shared)
+    e = estimate_experiment("c", "niah", claude, samples, mean(0), shared=shared)
     # 3 USD a million, 3.75 written, 0.3 read
     assert e.usd == pytest.approx((400 * 3 + 600 * 3.75 + 400 * 3 + 600 * 0.3) / 1e6)
     assert e.usd_saved_by_cache == pytest.approx(2000 * 3 / 1e6 - e.usd)
     assert e.usd_in_batches == pytest.approx(2000 * 1.5 / 1e6)
-    by_batch = estimate_experiment("c", "niah", claude, samples, 0.0, shared=shared, by_batch=True)
+    by_batch = estimate_experiment("c", "niah", claude, samples, mean(0), shared=shared, by_batch=True)
     assert by_batch.usd == pytest.approx(e.usd_in_batches) and by_batch.usd_saved_by_cache is None
     assert "in batches" in cost_table("test", [e])
 
