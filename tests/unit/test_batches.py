@@ -145,6 +145,22 @@ def test_a_budget_holds_a_batch_back(tmp_path, monkeypatch):
         assert sum(server.billed.values()) >= 6
 
 
+def test_money_is_set_aside_at_the_price_of_a_batch_whatever_share_that_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("contextrot.responses.prices.BATCH_SHARE", 1.0)
+    with BatchServer() as server:
+        with pytest.raises(RequestError, match="budget_usd is used up"):
+            Job(tmp_path, server, monkeypatch)(samples(20), budget_usd=1.0)
+        assert 0.6 <= sum(server.billed.values()) * USD_A_REQUEST <= 1.0
+
+
+@pytest.mark.parametrize(("failed", "usd"), [("batch", "0.60"), ("direct", "1.20")])
+def test_the_cost_that_is_told_is_that_of_batches_unless_what_fails_is_asked_directly(failed, usd, tmp_path, monkeypatch, capsys):
+    # at most 0.1 USD of prompt and 20 tokens of answer for each of 4, at half the price
+    with BatchServer() as server:
+        Job(tmp_path, server, monkeypatch, failed=failed)(samples(4))
+    assert f"at most {usd} USD" in capsys.readouterr().err
+
+
 def test_who_is_asked_by_batch():
     block = {"engine": "external", "name": "m", "window": 1000, "max_output_tokens": 50}
     hosted, local = ModelSettings(**block, provider="openai"), ModelSettings(**block, base_url="http://127.0.0.1:1/v1")

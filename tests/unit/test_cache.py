@@ -16,7 +16,8 @@ import pytest
 
 from contextrot.errors import StoreError
 from contextrot.records import Response, read_responses, write_responses
-from contextrot.responses.store import STORE_THREADS, RequestStore, StoreWriter, describe_store, request_key, weights_fingerprint
+from contextrot.responses.store import STORE_THREADS, RequestStore, StoreWriter, request_key, weights_fingerprint
+from contextrot.responses.store_keeping import show
 
 KEY = request_key({"q": 1})
 
@@ -140,7 +141,7 @@ def test_a_leftover_of_a_killed_process_is_never_read(store):
 
 def test_size_and_how_to_clear_are_told(store):
     store.put(KEY, {}, answer())
-    text = describe_store(store.folder)
+    text = show(store.folder)
     assert "1 stored answers" in text
     assert f"rm -r {store.folder}" in text
 

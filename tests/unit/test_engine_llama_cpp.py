@@ -61,6 +61,17 @@ def test_a_file_without_a_chat_template_is_refused_until_one_is_named(tmp_path):
     llama_cpp.check_template(str(file), str(tmp_path / "own.jinja"))
 
 
+def test_of_two_template_files_the_one_that_is_counted_with_is_served(data, tmp_path):
+    file = write_gguf(tmp_path / "base.gguf", {"general.architecture": "llama"})
+    own, other = tmp_path / "own.jinja", tmp_path / "other.jinja"
+    own.write_text(TEMPLATE)
+    other.write_text("other")
+    options = {"chat_template_file": str(other)}
+    model = block(file, tokenizer=str(data / "models/embedded"), chat_template=str(own), engine_options=options)
+    assert command(model)[-2:] == ["--chat-template-file", str(own)]
+    assert tokenizer_of(model).render_chat([{"role": "user", "content": "Hello"}]) == "[user]Hello"
+
+
 def test_a_template_file_is_what_is_served_counted_and_part_of_the_identity(data, tmp_path):
     file = write_gguf(tmp_path / "base.gguf", {"general.architecture": "llama"})
     own = tmp_path / "own.jinja"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import time
 from functools import partial
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contextrot.randomness import generator_for
 from contextrot.records import Sample
 from contextrot.responses.collect import ask_samples
-from contextrot.responses.prefix_sharing import Marks, caching_of, common_length, share_prefixes, walk_of
+from contextrot.responses.prefix_sharing import Marks, caching_of, common_length, share_prefixes, shared_before, walk_of
 from contextrot.responses.prices import pricing_of
 from contextrot.responses.usage import Ledger
 from contextrot.settings import ModelSettings, Price, Settings
@@ -38,6 +41,24 @@ def sample(name, text, group="g", later=()):
 
 def words(name, count):
     return " ".join(f"{name}{i}" for i in range(count))
+
+
+@given(st.lists(st.integers(0, 6), max_size=40))
+def test_what_is_shared_with_earlier_ones_is_that_of_all_pairs(beside):
+    walk = walk_of(beside)
+    expected = []
+    for place in range(1, len(walk)):
+        leaf = walk[place]
+        shared = [(min(beside[min(leaf, other) : max(leaf, other)]), other) for other in walk[:place]]
+        most = max(length for length, _ in shared)
+        expected.append((most, next(other for length, other in shared if length == most)))
+    assert shared_before(walk, beside) == expected
+
+
+def test_ten_thousand_prompts_of_one_beginning_are_compared_in_no_time():
+    begin = time.process_time()
+    assert shared_before(range(10_000), [50] * 9_999) == [(50, 0)] * 9_999
+    assert time.process_time() - begin < 1
 
 
 @pytest.fixture(scope="module")

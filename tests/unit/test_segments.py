@@ -9,6 +9,7 @@ import pytest
 
 from contextrot.errors import StoreError
 from contextrot.records import Response
+from contextrot.responses.segment_writer import take_over
 from contextrot.responses.segments import Segments
 from contextrot.responses.store import RequestStore, request_key
 from contextrot.responses.store_keeping import export, pack, prune, show, verify
@@ -128,3 +129,93 @@ def test_pruning_loses_nothing_but_what_it_is_told(tmp_path):
     writing.put(key(20), {"model": "b"}, Response("", 0, "answered", text="text 20"))
     prune(tmp_path, ["b"])
     assert RequestStore(tmp_path).get(key(20)).text == "text 20"  # its segment is being written to
+
+
+def test_an_answer_that_is_written_while_a_pruning_begins_is_kept(tmp_path, monkeypatch):
+    fill(RequestStore(tmp_path), range(2))
+
+    def late(path):
+        if late.numbers:
+            fill(RequestStore(tmp_path), late.numbers.pop())
+        return take_over(path)
+
+    late.numbers = [range(2, 4)]
+    monkeypatch.setattr("contextrot.responses.store_keeping.take_over", late)
+    assert "4 answers kept" in prune(tmp_path)
+    assert [RequestStore(tmp_path).get(key(number)).text for number in range(4)] == [f"text {number}" for number in range(4)]
+
+
+def test_what_was_taken_back_is_not_counted(tmp_path):
+    store = RequestStore(tmp_path)
+    assert store.size() == (0, 0)
+    fill(store, range(3))
+    store.forget(key(0))
+    assert store.size()[0] == RequestStore(tmp_path).size()[0] == 2
+    assert "2 stored answers" in show(tmp_path)
+    store.put(key(0), {}, Response("", 0, "answered", text="again"))
+    assert store.size()[0] == 3
+
+
+def test_a_pruned_models_answers_in_files_of_an_earlier_version_go_too(tmp_path):
+    store = RequestStore(tmp_path)
+    for number, model in enumerate("ab"):
+        record = {"format": "contextrot response 1", "key": key(number), "request": {"model": model}}
+        record["response"] = {"outcome": "answered", "text": "yes"}
+        store.path(key(number)).parent.mkdir(parents=True, exist_ok=True)
+        store.path(key(number)).write_text(json.dumps(record))
+    assert "1 dropped" in prune(tmp_path, ["b"])
+    assert [RequestStore(tmp_path).has(key(number)) for number in range(2)] == [True, False]
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A store one segment of which is being written to: it has the older answers 0 and 1 of model b; 2 stands in the other."""
+    writing = RequestStore(tmp_path)
+    for number in range(2):
+        writing.put(key(number), {"model": "b"}, Response("", 0, "answered", text=f"older {number}"))
+    fill(RequestStore(tmp_path), range(2, 3), model="a")
+    return writing
+
+
+def test_what_is_taken_back_stays_so_while_a_segment_with_an_older_answer_is_written_to(tmp_path, held):
+    other = RequestStore(tmp_path)
+    other.forget(key(0))
+    other.close()
+    for _ in range(2):
+        prune(tmp_path)
+        assert [RequestStore(tmp_path).get(key(number)) is None for number in range(3)] == [True, False, False]
+    held.close()
+    prune(tmp_path)
+    assert [RequestStore(tmp_path).get(key(number)) is None for number in range(3)] == [True, False, False]
+    assert b" null\n" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*.segment"))
+
+
+def test_an_older_answer_of_a_pruned_model_does_not_come_back(tmp_path, held):
+    fill(RequestStore(tmp_path), range(1), model="b")
+    prune(tmp_path, ["b"])
+    assert [RequestStore(tmp_path).get(key(number)) is None for number in range(3)] == [True, False, False]
+
+
+def test_a_file_of_an_earlier_version_that_was_taken_back_does_not_come_back(tmp_path):
+    store = RequestStore(tmp_path)
+    fill(store, range(1))
+    [(_, content)] = store.segments.latest()
+    store.forget(key(0))
+    store.close()
+    store.path(key(0)).parent.mkdir()
+    store.path(key(0)).write_bytes(content)  # as a kill leaves it
+    prune(tmp_path)
+    assert RequestStore(tmp_path).get(key(0)) is None
+
+
+def test_an_older_sound_answer_takes_the_place_of_a_damaged_one_in_exports_and_prunings_too(tmp_path):
+    store = RequestStore(tmp_path / "store")
+    fill(store, range(3))
+    store.put(key(1), {"model": "m"}, Response("", 0, "answered", text="newer"))
+    store.close()
+    [path] = (tmp_path / "store").rglob("*.segment")
+    path.write_bytes(path.read_bytes().replace(b"newer", b"never"))
+    assert RequestStore(tmp_path / "store").get(key(1)).text == "text 1"
+    assert "3 answers" in export(tmp_path / "store", tmp_path / "out.jsonl")
+    assert "3 answers kept" in prune(tmp_path / "store")
+    assert RequestStore(tmp_path / "store").get(key(1)).text == "text 1"

@@ -145,6 +145,19 @@ def test_a_template_tells_whether_it_opens_a_thought():
     assert not template_opens_thought(object())
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"chat_template_kwargs": {"thinks": True}}, {"extra_body": {"chat_template_kwargs": {"thinks": True}}}],
+    ids=["engine", "body"],
+)
+def test_the_template_that_the_engine_is_given_tells_whether_a_thought_is_open(options, data, tmp_path):
+    own = tmp_path / "own.jinja"
+    own.write_text("{{ messages[0]['content'] }}{{ '<think>' if thinks else '' }}")
+    thinking = {"tokenizer": str(data / "models/embedded"), "chat_template": str(own)}
+    assert Thoughts.of(model(**thinking, engine_options=options)).split("Let me see", cut=True) == ("", "Let me see")
+    assert Thoughts.of(model(**thinking)).split("Let me see", cut=True) == ("Let me see", "")
+
+
 def test_outcomes_of_replies_with_thoughts():
     assert classify(Reply(text=f"{NEEDLE}</think>I could not find that", finish_reason="stop")) == (
         "answered", "I could not find that", NEEDLE

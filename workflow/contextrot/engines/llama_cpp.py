@@ -26,6 +26,7 @@ from contextrot.engines.process import Server
 from contextrot.errors import ConfigError, EngineError
 from contextrot.samples.chat_templates import read_template
 from contextrot.samples.gguf_metadata import read_metadata
+from contextrot.samples.tokenizers import template_file
 from contextrot.settings import ModelSettings, Section
 
 BUILT_HERE = Path("~/.cache/contextrot/llama.cpp/build/bin/llama-server")
@@ -101,7 +102,7 @@ def serve(model: ModelSettings, log_path: Path) -> Iterator[Endpoint]:
     """
     options = options_of(model)
     check_file(model.name)
-    check_template(model.name, template_of(model, options))
+    check_template(model.name, template_file(model))
     alias = Path(model.name).stem
     with tempfile.TemporaryDirectory(prefix="contextrot-slots-") as slots:
         server = Server(
@@ -152,7 +153,7 @@ def command(model: ModelSettings, options: Options, alias: str, slots: str, port
         "--ubatch-size": options.micro_batch_size,
         "--cache-type-k": options.kv_type_k,
         "--cache-type-v": options.kv_type_v,
-        "--chat-template-file": template_of(model, options),
+        "--chat-template-file": template_file(model),
         "--chat-template-kwargs": json.dumps(options.chat_template_kwargs) if options.chat_template_kwargs else None,
     }
     for name, value in given.items():
@@ -179,11 +180,6 @@ def help_of(server: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return (done.stdout + done.stderr).decode(errors="replace")
-
-
-def template_of(model: ModelSettings, options: Options) -> str | None:
-    """The file of the template in place of the GGUF file's own, if there is one."""
-    return options.chat_template_file or model.chat_template
 
 
 def check_template(name: str, template: str | None) -> None:

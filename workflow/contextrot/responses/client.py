@@ -212,17 +212,17 @@ class Client:
         if prompt_tokens is None:
             prompt_tokens = sum(len(m["content"]) for m in body["messages"]) // 3
         limit = output_limit(body, self.model)
-        bound = worst_case(self.pricing, prompt_tokens, limit) if self.pricing and self._bills else 0
+        prices = self.pricing, batch_pricing(self.pricing)
+        bound, in_batch = (worst_case(pricing, prompt_tokens, limit) if pricing and self._bills else 0 for pricing in prices)
         try:
             if self.batches and by_batch:
-                sent, half = Sent(prompt_tokens, limit, self.model.window), -(-bound // 2)
-                outcome = await self.batches.send(body, key, sent, half, bound)
+                sent = Sent(prompt_tokens, limit, self.model.window)
+                outcome = await self.batches.send(body, key, sent, in_batch, bound)
             else:
                 outcome = await self._retrying.send(marks.on(body) if marks else body, key, prompt_tokens, bound)
             response = self._response(outcome.result, outcome.attempts)
             if outcome.reservation is not None:
-                pricing = batch_pricing(self.pricing) if outcome.by_batch else self.pricing
-                cost = charge(response, pricing, prompt_tokens, counted, limit, self._bills)
+                cost = charge(response, prices[outcome.by_batch], prompt_tokens, counted, limit, self._bills)
                 self.usage.account.settle(outcome.reservation, cost)
             if response.completion_tokens is not None:  # what no request can have used holds no other back
                 read = min(response.prompt_tokens or prompt_tokens, max(prompt_tokens, self.model.window))

@@ -235,14 +235,15 @@ def ask_samples(
         missing = [index for index in order if index not in known]
         log.info("%s: %d of %d samples need no engine", name, len(answers), len(samples))
         if missing:
+            batch = asks_by_batch(model, settings)
             if model.hosted:
                 light = samples.without_messages() if isinstance(samples, SampleTable) else samples
-                announce_cost(name, model, [sample for index, sample in enumerate(light) if index not in known])
+                wanted = [sample for index, sample in enumerate(light) if index not in known]
+                announce_cost(name, model, wanted, batch and settings.batch.failed == "batch")
             announce_default_limit(name, model)
             with kept_servers.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)
                 most = endpoint.most_at_once or model.concurrency
-                batch = asks_by_batch(model, settings)
                 sharing = Sharing(missing) if batch else share_prefixes(samples, missing, model, min(model.concurrency, most))
                 first = choose_canaries(samples, sharing.order) if canaries and engine.elsewhere and not batch else []
                 guard = _guard(name, model, settings, column(samples, "sample_id"), first, whole, stale) if canaries else None

@@ -166,11 +166,7 @@ def shared_tokens(samples: Sequence[Sample], model: ModelSettings) -> dict[str, 
             groups.setdefault(prefix, []).append(index)
     for members in groups.values():
         rows = list(selected(samples, members))
-        texts = [_text_of(sample) for sample in rows]
-        by_text = sorted(range(len(texts)), key=texts.__getitem__)
-        beside = [common_length(texts[a], texts[b]) for a, b in itertools.pairwise(by_text)]
-        walk = walk_of(beside)
-        ends = _shared_before(walk, beside)
+        texts, by_text, _, walk, ends = _tree(rows)
         for place, leaf in enumerate(walk):
             text, sample = texts[by_text[leaf]], rows[by_text[leaf]]
             tokens = (sample.prompt_tokens or 0) / max(len(text), 1)
@@ -180,17 +176,22 @@ def shared_tokens(samples: Sequence[Sample], model: ModelSettings) -> dict[str, 
     return found
 
 
+def _tree(rows: Sequence[Sample]) -> tuple[list[str], list[int], list[int], list[int], list[tuple[int, int]]]:
+    """Texts of prompts, their order (the leaves), what each leaf shares with the next, the walk, and what is shared along it."""
+    texts = [_text_of(sample) for sample in rows]
+    by_text = sorted(range(len(texts)), key=texts.__getitem__)
+    beside = [common_length(texts[a], texts[b]) for a, b in itertools.pairwise(by_text)]
+    walk = walk_of(beside)
+    return texts, by_text, beside, walk, shared_before(walk, beside)
+
+
 def _text_of(sample: Sample) -> str:
     return _BETWEEN.join(message["content"] for message in sample.messages)
 
 
 def _chain(members: list[int], names: Sequence[str], rows: Sequence[Sample], sharing: Sharing, marks: bool) -> list[int]:
     """The members of one group in the order in which they are asked; adds what that means to `sharing`."""
-    texts = [_text_of(sample) for sample in rows]
-    by_text = sorted(range(len(texts)), key=texts.__getitem__)
-    beside = [common_length(texts[a], texts[b]) for a, b in itertools.pairwise(by_text)]
-    walk = walk_of(beside)
-    ends = _shared_before(walk, beside)
+    texts, by_text, beside, walk, ends = _tree(rows)
     for here, there in itertools.pairwise(walk):
         sharing.before[names[members[by_text[there]]]] = names[members[by_text[here]]]
     if marks:
@@ -238,14 +239,20 @@ def walk_of(beside: Sequence[int]) -> list[int]:
     return walk
 
 
-def _shared_before(walk: Sequence[int], beside: Sequence[int]) -> list[tuple[int, int]]:
-    """For each leaf of the walk but the first: what it shares with an earlier one at most, and the earliest that shares so much."""
-    found = []
+def shared_before(walk: Sequence[int], beside: Sequence[int]) -> list[tuple[int, int]]:
+    """For each leaf of the walk but the first: what it shares with an earlier one at most, and the earliest that shares so much.
+
+    In such a walk the most is shared with the one just before, and as much with all from the earliest to it.
+    """
+    found: list[tuple[int, int]] = []
+    firsts: list[int] = []
     for place in range(1, len(walk)):
-        leaf = walk[place]
-        shared = [(min(beside[min(leaf, other) : max(leaf, other)]), other) for other in walk[:place]]
-        most = max(length for length, _ in shared)
-        found.append((most, next(other for length, other in shared if length == most)))
+        begin, end = sorted((walk[place - 1], walk[place]))
+        most, first = min(beside[begin:end]), place - 1
+        while first and found[first - 1][0] >= most:
+            first = firsts[first - 1]
+        firsts.append(first)
+        found.append((most, walk[first]))
     return found
 
 

@@ -27,10 +27,15 @@ import numpy as np
 from contextrot.records import write_atomically
 from contextrot.responses.segment_writer import HEAD, LARGEST_RECORD, SUFFIX, SegmentWriter, record_in
 
+FORGOTTEN = b"null"
+"""The JSON of a record that takes back what its key had."""
 _CHUNK = 1 << 26
 _INDEXED_AGAIN = 20_000
 _PLACE = np.dtype([("hash", "<u8"), ("at", "<u8"), ("offset", "<u8"), ("length", "<u4"), ("segment", "<u4")])
 _INDEX = "contextrot index 1"
+_Where = tuple[int, int, int, int]
+"""Time, offset, length and segment."""
+_Record = tuple[str, int, bytes]
 _NIBBLE = np.full(256, 255, dtype=np.uint8)
 _NIBBLE[np.frombuffer(b"0123456789abcdef", dtype=np.uint8)] = np.arange(16, dtype=np.uint8)
 
@@ -72,34 +77,37 @@ class Segments:
         self._names: list[str] = []
         self._read: list[int] = []
         self._places = np.empty(0, dtype=_PLACE)
-        self._recent: dict[int, list[tuple[int, int, int, int]]] = {}
+        self._recent: dict[int, list[_Where]] = {}
         self._number = self._unindexed = 0
         self._load_index()
         self.look_again()
 
     def __len__(self) -> int:
-        """Number of keys."""
-        self._fold()
-        return len(np.unique(self._places["hash"]))
+        """Number of keys that have an answer, by the length of what is written of them last."""
+        places, _, ends = self._by_key()
+        return int((places[ends - 1]["length"] != HEAD + len(FORGOTTEN)).sum())
 
     def latest(self) -> Iterator[tuple[str, bytes]]:
-        """Key and JSON of each key's latest record, in the order in which they stand in the segments."""
+        """Key and JSON of each key's latest record, in the order in which they stand in the segments, without what was taken back."""
         for _, key, _, content in self.latest_places():
-            yield key, content
+            if content != FORGOTTEN:
+                yield key, content
 
     def latest_places(self) -> Iterator[tuple[str, str, int, bytes]]:
-        """As `latest`: the segment's name, key, time and JSON."""
+        """As `latest`, with what was taken back: the segment's name, key, time and JSON."""
+        places, begins, ends = self._by_key()
+        latest = places[ends - 1]
+        for number in np.lexsort((latest["offset"], latest["segment"])):
+            if found := self._newest([place[1:] for place in places[begins[number] : ends[number]].tolist()]):
+                segment, record = found
+                yield self._names[segment], *record
+
+    def _by_key(self) -> tuple[Any, Any, Any]:
+        """All places, by key and time, and where in them each key's begin and end."""
         self._fold()
         places = self._places[np.lexsort((self._places["at"], self._places["hash"]))]
-        last = np.append(places["hash"][1:] != places["hash"][:-1], True)[: len(places)]
-        places = places[last]
-        for place in places[np.lexsort((places["offset"], places["segment"]))]:
-            segment, offset, length = (int(place[name]) for name in ("segment", "offset", "length"))
-            record = record_in(self._line(segment, offset, length))
-            if record is None:
-                self._tell(Damage(self._names[segment], offset, length))
-            else:
-                yield self._names[segment], *record
+        ends = np.flatnonzero(np.append(places["hash"][1:] != places["hash"][:-1], True)[: len(places)]) + 1
+        return places, np.append(0, ends)[:-1], ends
 
     def get(self, key: str) -> bytes | None:
         """The JSON of a key's latest record; None if there is none that can be read."""
@@ -112,13 +120,17 @@ class Segments:
 
     def _get(self, key: str) -> bytes | None:
         with self._guard:
-            for _, offset, length, segment in sorted(self._places_of(_hash(key)), reverse=True):
-                line = self._line(segment, offset, length)
-                record = record_in(line)
-                if record is None:
-                    self._tell(Damage(self._names[segment], offset, length))
-                elif record[0] == key:
-                    return record[2]
+            found = self._newest(self._places_of(_hash(key)), key)
+            return found[1][2] if found else None
+
+    def _newest(self, places: list[_Where], key: str | None = None) -> tuple[int, _Record] | None:
+        """The newest record that can be read at some places, of a key if one is given, and its segment."""
+        for _, offset, length, segment in sorted(places, reverse=True):
+            record = record_in(self._line(segment, offset, length))
+            if record is None:
+                self._tell(Damage(self._names[segment], offset, length))
+            elif key is None or record[0] == key:
+                return segment, record
         return None
 
     def append(self, key: str, content: str, at: int | None = None) -> None:
@@ -183,7 +195,7 @@ class Segments:
             os.close(file)
         self._files.clear()
 
-    def _places_of(self, number: int) -> list[tuple[int, int, int, int]]:
+    def _places_of(self, number: int) -> list[_Where]:
         begin, end = np.searchsorted(self._places["hash"], [np.uint64(number)], "left")[0], len(self._places)
         found = list(self._recent.get(number, []))
         while begin < end and int(self._places["hash"][begin]) == number:

@@ -25,7 +25,7 @@ from contextrot.errors import StoreError
 from contextrot.files.regular_files import read_regular
 from contextrot.records import Response
 from contextrot.responses.segment_writer import SUFFIX
-from contextrot.responses.segments import Segments
+from contextrot.responses.segments import FORGOTTEN, Segments
 from contextrot.responses.stored_answers import checked
 
 FORMAT = "contextrot response 1"
@@ -38,7 +38,6 @@ _FIELDS = [f.name for f in fields(Response) if f.name not in _NOT_STORED]
 _SCALARS = (str, int, type(None))
 _SAMPLED_BYTES = 1 << 20
 _Waiting = tuple["asyncio.Future[None]", tuple[str, Mapping[str, Any], Response]]
-_FORGOTTEN = b"null"
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +115,7 @@ class RequestStore:
         place = self.path(key)
         try:
             content = self._packed(key, look_again)
-            if content == _FORGOTTEN:
+            if content == FORGOTTEN:
                 return None
             if content is None:
                 content = read_regular(self._name(key), LARGEST_ANSWER)
@@ -149,11 +148,11 @@ class RequestStore:
     def has(self, key: str) -> bool:
         """Whether there is an answer, readable or not."""
         content = self._packed(key)
-        return content != _FORGOTTEN if content is not None else self.path(key).exists()
+        return content != FORGOTTEN if content is not None else self.path(key).exists()
 
     def forget(self, key: str) -> None:
         """Takes an answer back. Raises StoreError."""
-        self._append(key, _FORGOTTEN.decode())
+        self._append(key, FORGOTTEN.decode())
         self.path(key).unlink(missing_ok=True)
 
     def put(self, key: str, request: Mapping[str, Any], response: Response) -> None:
@@ -242,12 +241,3 @@ class StoreWriter:
             self._threads.submit(self._store.put, *answer)
         self._threads.shutdown()
         self._store.close()
-
-
-def describe_store(folder: str | Path) -> str:
-    """The store's size, and how to clear it, for a person."""
-    answers, size = RequestStore(folder).size()
-    return (
-        f"{folder}: {answers:,} stored answers, {size / 2**20:,.1f} MiB.\n"
-        f"To clear it: rm -r {folder}   (nothing else breaks; the requests are asked, and paid, again)"
-    )

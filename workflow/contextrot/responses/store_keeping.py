@@ -13,8 +13,8 @@ from contextrot.errors import StoreError
 from contextrot.files.regular_files import read_regular
 from contextrot.records import write_atomically
 from contextrot.responses.segment_writer import SegmentWriter, take_over
-from contextrot.responses.segments import Damage
-from contextrot.responses.store import FORMAT, LARGEST_ANSWER, RequestStore, describe_store
+from contextrot.responses.segments import FORGOTTEN, Damage
+from contextrot.responses.store import FORMAT, LARGEST_ANSWER, RequestStore
 from contextrot.responses.stored_answers import checked
 
 
@@ -33,15 +33,17 @@ def show(folder: Path) -> str:
     answers: Counter[str] = Counter()
     size: Counter[str] = Counter()
     for _, content in store.segments.latest():
-        if content != b"null":
-            model = _model_of(content)
-            answers[model] += 1
-            size[model] += len(content)
+        model = _model_of(content)
+        answers[model] += 1
+        size[model] += len(content)
     lines = [f"{answers[model]:>12,}  {size[model] / 2**20:>10,.1f} MiB  {model}" for model in sorted(answers)]
     single = sum(1 for _ in folder.glob("??/*.json"))
     if single:
         lines.append(f"{single:>12,}  in files of their own, of an earlier version: `snakemake pack_request_store` packs them")
-    return "\n".join([describe_store(folder), *lines])
+    stored, taken = store.size()
+    head = f"{folder}: {stored:,} stored answers, {taken / 2**20:,.1f} MiB."
+    clear = f"To clear it: rm -r {folder}   (nothing else breaks; the requests are asked, and paid, again)"
+    return "\n".join([head, clear, *lines])
 
 
 def verify(folder: Path) -> str:
@@ -112,9 +114,8 @@ def export(folder: Path, output: str | Path) -> str:
         nonlocal count
         with path.open("wb") as file:
             for _, content in RequestStore(folder).segments.latest():
-                if content != b"null":
-                    file.write(content + b"\n")
-                    count += 1
+                file.write(content + b"\n")
+                count += 1
             for path in sorted(folder.glob("??/*.json")):
                 if _sound_file(path):
                     record = json.dumps(json.loads(read_regular(str(path), LARGEST_ANSWER)), ensure_ascii=False)
@@ -128,26 +129,28 @@ def export(folder: Path, output: str | Path) -> str:
 def prune(folder: Path, models: Collection[str] = ()) -> str:
     """Writes the segments anew without superseded, taken-back and damaged records, and without the answers of some models.
 
-    Segments that somebody writes to are left as they are. A kill leaves both the old and the new, in which nothing is lost.
+    Segments that somebody writes to are left as they are; while there are any, what takes an answer back is kept, as they may hold an older one.
+    A kill leaves both the old and the new, in which nothing is lost.
     """
     store = RequestStore(folder)
     segments = store.segments
-    files = {
-        name: file
-        for name in (segments.names() if segments.folder.is_dir() else ())
-        if (file := take_over(segments.folder / name))
-    }
+    names = segments.names() if segments.folder.is_dir() else []
+    files = {name: file for name in names if (file := take_over(segments.folder / name)) is not None}
+    segments.look_again()  # what was written between the opening and the locks
     writer = SegmentWriter(segments.folder, new=True)
     kept = dropped = 0
     try:
         for name, key, at, content in segments.latest_places():
             if name not in files:
                 continue
-            if content == b"null" or _model_of(content) in models:
-                dropped += 1
+            if content != FORGOTTEN and _model_of(content) not in models:
+                writer.append(key, content.decode("utf-8", "surrogatepass"), at, flush=False)
+                kept += 1
                 continue
-            writer.append(key, content.decode("utf-8", "surrogatepass"), at, flush=False)
-            kept += 1
+            dropped += 1
+            store.path(key).unlink(missing_ok=True)
+            if len(files) < len(names):
+                writer.append(key, FORGOTTEN.decode(), at, flush=False)
         writer.flush()
         before = sum(os.fstat(file).st_size for file in files.values())
         for name in files:
@@ -160,11 +163,17 @@ def prune(folder: Path, models: Collection[str] = ()) -> str:
         for file in files.values():
             os.close(file)
         store.close()
-    damaged = [path for path in folder.glob("??/*.json") if not _sound_file(path)]
-    for path in damaged:
+    damaged = 0
+    for path in folder.glob("??/*.json"):
+        if not _sound_file(path):
+            damaged += 1
+        elif models and _model_of(read_regular(str(path), LARGEST_ANSWER)) in models:
+            dropped += 1
+        else:
+            continue
         path.unlink()
     after = sum(path.stat().st_size for path in segments.folder.glob("*.segment"))
-    return f"{folder}: {kept:,} answers kept, {dropped:,} dropped, {len(damaged)} damaged files deleted; {(before - after) / 2**20:,.1f} MiB less"
+    return f"{folder}: {kept:,} answers kept, {dropped:,} dropped, {damaged} damaged files deleted; {(before - after) / 2**20:,.1f} MiB less"
 
 
 _ACTIONS: dict[str, Callable[..., str]] = {"show": show, "verify": verify, "pack": pack, "export": export, "prune": prune}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import ContextRotError
 from contextrot.records import Response
-from contextrot.samples.tokenizers import load_tokenizer
+from contextrot.samples.tokenizers import tokenizer_of
 
 if TYPE_CHECKING:
     from contextrot.settings import ModelSettings
@@ -228,11 +228,10 @@ def template_opens_thought(tokenizer: Any, pairs: Sequence[Pair] = FAMILIES) -> 
 
 
 def _template_of_opens_thought(model: ModelSettings, pairs: Sequence[Pair]) -> bool:
-    name = model.tokenizer or model.name
-    if name.startswith("tiktoken:"):
+    if (model.tokenizer or model.name).startswith("tiktoken:"):
         return False
     try:
-        tokenizer = load_tokenizer(name, model.revision, model.engine_options.get("chat_template_kwargs"))
+        tokenizer = tokenizer_of(model)
     except ContextRotError:
         return False
     return template_opens_thought(tokenizer, pairs)
