@@ -15,7 +15,7 @@ rule write_sample_plan:
         runtime=10,
     params:
         code=plan.code_hash("write_sample_plan"),
-        asked=plan.search.sample_plan_facts(),
+        asked=plan.search.sample_plan_facts,
     message:
         "Planning the samples of tier {wildcards.tier}"
     script:

@@ -11,9 +11,11 @@ from contextrot.records import Sample
 from contextrot.responses.asking_by_batch import asks_by_batch
 from contextrot.responses.collect import ask_samples
 from contextrot.responses.prices import pricing_of
+from contextrot.responses.provider_batches import from_gemini
 from contextrot.responses.usage import Ledger
 from contextrot.settings import ModelSettings, Price, Settings
 from contextrot.task import Parameters, Task
+from contextrot.wire.heard import end_of_googles
 from tests.servers.batch_server import BatchServer, answer_to
 
 PRICE = Price(input_usd_per_million_tokens=1000, output_usd_per_million_tokens=10_000)
@@ -159,6 +161,25 @@ def test_the_cost_that_is_told_is_that_of_batches_unless_what_fails_is_asked_dir
     with BatchServer() as server:
         Job(tmp_path, server, monkeypatch, failed=failed)(samples(4))
     assert f"at most {usd} USD" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("answer", "ends"),
+    [
+        ({"candidates": [{"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}]}, [("a", "STOP")]),
+        ({"candidates": [{"content": {"parts": [{"text": "a"}]}}]}, [("a", None)]),
+        ({"candidates": [{"finishReason": 7}]}, [("", None)]),
+        ({"promptFeedback": {"blockReason": "SAFETY"}}, [("", "content_filter")]),
+        ({"promptFeedback": {"blockReason": "SAFETY"}, "candidates": [{"finishReason": "SAFETY"}]}, [("", "SAFETY")]),
+        ({"promptFeedback": "none"}, []),
+        ({}, []),
+    ],
+    ids=str,
+)
+def test_geminis_answers_in_a_batch_end_as_those_that_are_asked_directly(answer, ends):
+    choices = from_gemini(answer)["choices"]
+    assert [(choice["message"]["content"], choice["finish_reason"]) for choice in choices] == ends
+    assert all(choice["finish_reason"] == end_of_googles([answer]) for choice in choices)
 
 
 def test_who_is_asked_by_batch():

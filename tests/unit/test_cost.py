@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from contextrot.plan.cost_estimate import cost_table
+from contextrot.plan.cost_estimate import cost_table, estimate_cost, expected_output
+from contextrot.project import Project
 from contextrot.records import Response, Sample, write_responses, write_samples
 from contextrot.responses.cost import estimate_experiment
-from contextrot.responses.expected_output import gold_output, measured_output
+from contextrot.responses.expected_output import ExpectedOutput, gold_output, measured_output
 from contextrot.responses.prices import FREE, pricing_of
+from contextrot.samples.sample_table import SampleTable
 from contextrot.settings import ModelSettings, Price
 
 
@@ -19,6 +23,11 @@ def model(**values):
 
 def sample(name, prompt_tokens, *later, fits=True):
     return Sample(name, [], ["gold answer"], 100, prompt_tokens, fits_window=fits, later_prompts=list(later))
+
+
+def mean(tokens):
+    """Answers of so many tokens at the limit that samples have here."""
+    return ExpectedOutput(tokens / 100, None, 0, 100, "a test")
 
 
 PRICE = Price(input_usd_per_million_tokens=2, output_usd_per_million_tokens=8, cached_input_usd_per_million_tokens=0.5)
@@ -78,7 +87,7 @@ def test_a_server_of_ours_bills_nothing():
 
 def test_calls_tokens_money_and_hours_of_one_experiment():
     samples = [sample("a", 1000), sample("b", 3000), sample("never", None, fits=False)]
-    e = estimate_experiment("gpt", "niah", model(price=PRICE, tokens_per_minute=2000, requests_per_minute=4), samples, 20.0)
+    e = estimate_experiment("gpt", "niah", model(price=PRICE, tokens_per_minute=2000, requests_per_minute=4), samples, mean(20))
     assert (e.calls, e.prompt_tokens, e.output_tokens, e.output_tokens_at_most) == (2, 4000, 40, 200)
     assert e.usd == pytest.approx(4000 * 2e-6 + 40 * 8e-6)
     assert e.usd_at_most == pytest.approx(4000 * 2e-6 + 200 * 8e-6)
@@ -86,7 +95,7 @@ def test_calls_tokens_money_and_hours_of_one_experiment():
 
 
 def test_requests_a_minute_may_be_the_stricter_limit():
-    e = estimate_experiment("gpt", "niah", model(price=PRICE, requests_per_minute=1), [sample("a", 1)] * 120, 1.0)
+    e = estimate_experiment("gpt", "niah", model(price=PRICE, requests_per_minute=1), [sample("a", 1)] * 120, mean(1))
     assert e.hours == pytest.approx(2)
 
 
@@ -97,12 +106,12 @@ def test_without_earlier_answers_the_expected_output_is_the_limit_with_room_for_
 
 def test_later_turns_send_the_whole_conversation_again():
     # turn 0: 1000; turn 1: 1000 + answer 20 + "and then" (2 tokens)
-    e = estimate_experiment("gpt", "stories", model(), [sample("a", 1000, "and then")], 20.0)
+    e = estimate_experiment("gpt", "stories", model(), [sample("a", 1000, "and then")], mean(20))
     assert (e.calls, e.prompt_tokens) == (2, 1000 + 1022)
 
 
 def test_a_conversation_never_sends_more_than_the_window_holds():
-    e = estimate_experiment("gpt", "stories", model(window=1100), [sample("a", 1000, "and then")], 20.0)
+    e = estimate_experiment("gpt", "stories", model(window=1100), [sample("a", 1000, "and then")], mean(20))
     assert e.prompt_tokens == 1000 + 1000
 
 
@@ -114,7 +123,7 @@ def test_a_server_of_ours_has_no_rate_limit_and_a_url_and_a_provider_have_defaul
 
 
 def test_unknown_stays_unknown_in_the_sum_and_the_table_says_so():
-    known = estimate_experiment("gpt", "niah", model(price=PRICE), [sample("a", 10**6)], 0.0)
+    known = estimate_experiment("gpt", "niah", model(price=PRICE), [sample("a", 10**6)], mean(0))
     unknown = estimate_experiment("ollama", "niah", model(provider=None, base_url="http://h/v1"), [sample("a", 1000)])
     table = cost_table("full", [known, unknown])
     assert table.count("unknown") >= 4
@@ -143,16 +152,30 @@ def test_output_is_expected_from_what_the_model_answered_before_else_the_task_el
     assert (high - low) / 2 == pytest.approx(1.96 * 10 * (12 + 12**2 / 3) ** 0.5)
 
 
+@pytest.mark.parametrize("block", [{"reasoning_tokens": 900}, {"reasoning_effort": "high"}], ids=["tokens", "effort"])
+def test_how_long_a_model_thinks_no_other_model_tells(block, root, tmp_path):
+    project = Project({"models": [], "experiments": ["niah"]}, root)
+    path = tmp_path / "test" / "gpt" / "niah" / "samples.parquet"
+    measured(tmp_path / "test" / "other" / "niah", [10] * 4)
+    for values, basis in ((block, None), ({}, "4 of other models' answers")):
+        project.models["gpt"] = model(**values)
+        expected = expected_output(project, path, "gpt", "niah", [])
+        assert (expected and expected.basis) == basis
+    measured(path.parent, [60] * 4)
+    project.models["gpt"] = model(**block)
+    assert expected_output(project, path, "gpt", "niah", []).basis == "4 of gpt's answers"
+
+
 def test_what_batches_and_a_cache_would_save_is_told():
     shared = {"a": (0, 600), "b": (600, 0)}
     samples = [sample("a", 1000), sample("b", 1000)]
     claude = model(provider="anthropic", name="claude-sonnet-4-5")
-    e = estimate_experiment("c", "niah", claude, samples, 0.0, shared=shared)
+    e = estimate_experiment("c", "niah", claude, samples, mean(0), shared=shared)
     # 3 USD a million, 3.75 written, 0.3 read
     assert e.usd == pytest.approx((400 * 3 + 600 * 3.75 + 400 * 3 + 600 * 0.3) / 1e6)
     assert e.usd_saved_by_cache == pytest.approx(2000 * 3 / 1e6 - e.usd)
     assert e.usd_in_batches == pytest.approx(2000 * 1.5 / 1e6)
-    by_batch = estimate_experiment("c", "niah", claude, samples, 0.0, shared=shared, by_batch=True)
+    by_batch = estimate_experiment("c", "niah", claude, samples, mean(0), shared=shared, by_batch=True)
     assert by_batch.usd == pytest.approx(e.usd_in_batches) and by_batch.usd_saved_by_cache is None
     assert "in batches" in cost_table("test", [e])
 
@@ -161,3 +184,23 @@ def test_without_any_answer_the_gold_answers_tell_how_long_answers_are(o200k):
     expected = gold_output([sample("a", 1000), sample("b", 1000)], o200k)
     # "gold answer" and its end have 3 tokens: sqrt(3 x 100)
     assert expected.of(100) == pytest.approx(300**0.5) and expected.interval([100, 100]) == (pytest.approx(6), 200)
+
+
+@pytest.mark.parametrize(
+    ("block", "reads"),
+    [({}, True), ({"prompt_caching": "off"}, False), ({"ask": "batch"}, False)],
+    ids=["cached", "off", "batch"],
+)
+def test_prompts_are_read_only_for_a_cache_that_is_counted_on(block, reads, root, tmp_path, monkeypatch):
+    blocks = {"gpt": {"engine": "external", "provider": "openai", "name": "gpt-4.1", "window": 10**6, "max_output_tokens": 100,
+                      "tokenizer": "tiktoken:o200k_base"} | block}  # fmt: skip
+    (tmp_path / "models.yaml").write_text(json.dumps(blocks))
+    project = Project({"models": ["gpt"], "experiments": ["niah"], "model_definitions": str(tmp_path / "models.yaml")}, root)
+    path = tmp_path / "results/test/gpt/niah/samples.parquet"
+    path.parent.mkdir(parents=True)
+    write_samples(path, [sample("a", 1000)])
+    read, of_file = [], SampleTable.read
+    monkeypatch.setattr(SampleTable, "read", lambda file: read.append(file) or of_file(file))
+    estimate_cost(project, "test", [str(path)], tmp_path / "cost.json", tmp_path / "cost.md")
+    assert bool(read) == reads
+    assert json.loads((tmp_path / "cost.json").read_text())["estimates"][0]["prompt_tokens"] == 1000

@@ -107,3 +107,17 @@ def test_one_sample_of_many_turns_has_no_slope(tmp_path, monkeypatch):
     write_table(path, pd.read_parquet(path).assign(sample_id="s0", cluster="s0"))
     standings, _ = leaderboard(runs_in(["results"]), 1)
     assert "single sample" in standings["slope_reason"][0]
+
+
+def test_a_runs_interval_is_that_of_its_metrics(tmp_path, monkeypatch):
+    from contextrot.scores.score import aggregate
+
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "results", "test", "m", "niah", 0.6, rows=60)
+    path = tmp_path / "results/test/m/niah/scores.parquet"
+    rows = pd.read_parquet(path)
+    rows = rows.assign(cluster=[f"needle {i % 4}" for i in range(60)], score=[float(i % 4 < 2 or i < 9) for i in range(60)])
+    write_table(path, rows)
+    standings, _ = leaderboard(runs_in(["results"]), 1)
+    whole = aggregate(rows, [()], ["score"]).iloc[0]
+    assert standings.loc[0, ["score", "score_low", "score_high"]].tolist() == [whole["value"], whole["low"], whole["high"]]

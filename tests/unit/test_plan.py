@@ -241,3 +241,18 @@ def test_a_named_experiment_is_searched_and_no_other(plan):
     for named in ([], ["niah_again"]):
         searched = plan(**config, experiments=named).search.of_selection_named()
         assert searched == [f"results/test/local/{name}/effective_length.md" for name in named or ["niah"]]
+
+
+def test_a_sample_plan_is_made_again_for_another_tier_or_who_is_asked_and_tells_no_credentials(plan):
+    made = plan()
+    made.project.experiments["niah"] = made.project.experiments["niah"].model_copy(update={"tiers": {"full": {"repeats": 7}}})
+    told = [made.search.sample_plan_facts(of(tier=tier)) for tier in ("test", "full", "test")]
+    assert told[0] == told[2] != told[1]
+    hosted = made.project.models["hosted"]
+    changes = ({"name": "gpt-4.1"}, {"provider": "gemini"}, {"provider": None, "base_url": "https://me:parole-17@h.example/v1"})
+    for values in changes:
+        made.project.models["hosted"] = hosted.model_copy(update=values)
+        assert (facts := made.search.sample_plan_facts(of())) != told[0]
+        assert "parole-17" not in facts
+    made.project.models["hosted"] = hosted.model_copy(update={"base_url": "https://h.example/v1"})
+    assert "https://h.example/v1" in made.search.sample_plan_facts(of())

@@ -323,3 +323,11 @@ def test_the_last_request_of_an_arm_in_steps_is_no_cut_prompt(needles, embedded_
     scores = pd.read_parquet(tmp_path / "scores.parquet")
     counts = [Count(int(row.prompt_tokens), int(row.server_prompt_tokens)) for row in scores.itertuples()]
     assert not audit_counts(counts, True).cut and len(counts) == len(asked)
+
+
+def test_evidence_of_several_sentences_is_found_where_no_spaces_stand_between_them():
+    evidence = "第一句話在這裡。第二句話在那裡。第三句話也在。"
+    prompt = f"<text>\n{'他們在花園裡喝茶。' * 9}{evidence}{'河上的船很多。' * 9}\n</text>\n問題：在哪裡？"
+    reading = tagged_reading(prompt, "text", "在哪裡？", [evidence], 1)
+    assert "".join(reading.passages[i] for i in sorted(reading.evidence)) == evidence
+    assert reading.joint == "" and reading.prompt(reading.passages) == prompt

@@ -39,7 +39,7 @@ def estimate_judge(
     calls = [
         Call(request.prompt_tokens or 0, request.max_output_tokens + room) for request in requests_of(questions, pairs, context)
     ]
-    return estimate_calls(context.settings.model, experiment, context.name, context.model, calls, None)
+    return estimate_calls(context.settings.model, experiment, context.name, context.model, calls)
 
 
 def expected_answers(samples: Sequence[Sample], tokenizer: Tokenizer, mean_tokens: float | None) -> list[Response]:

@@ -18,7 +18,7 @@ from contextrot.records import Sample, read_samples, write_text
 from contextrot.responses.asking_by_batch import asks_by_batch
 from contextrot.responses.cost import CostEstimate, estimate_experiment
 from contextrot.responses.expected_output import ExpectedOutput, gold_output, measured_output
-from contextrot.responses.prefix_sharing import shared_tokens
+from contextrot.responses.prefix_sharing import caching_of, shared_tokens
 from contextrot.samples.sample_table import SampleTable
 from contextrot.samples.tokenizers import tokenizer_of
 
@@ -34,8 +34,9 @@ def estimate_cost(project: Project, tier: str, samples_paths: Sequence[str], out
         model_name, experiment = path.parts[-3:-1]
         samples, model = read_samples(path, columns=["later_prompts"]), project.models[model_name]
         expected = expected_output(project, path, model_name, experiment, samples)
-        shared = shared_tokens(SampleTable.read(path), model)
         by_batch = asks_by_batch(model, project.settings)
+        cached = not by_batch and caching_of(model) != "off"
+        shared = shared_tokens(SampleTable.read(path), model) if cached else {}  # reads all prompts
         estimates.append(
             estimate_experiment(model_name, experiment, model, samples, expected=expected, shared=shared, by_batch=by_batch)
         )
@@ -65,9 +66,10 @@ def expected_output(
     """How long the answers to a samples file are expected to be; None where not even a gold answer tells it."""
     model, task = project.models[model_name], project.experiments[experiment].task
     same_task = [name for name, block in project.experiments.items() if block.task == task]
-    measured = measured_output(path.parents[3], model_name, experiment, same_task, model.reasoning_tokens)
-    if measured or model.reasoning_tokens or model.reasoning_effort:
-        return measured  # nothing tells how long a model will think
+    thinks = bool(model.reasoning_tokens or model.reasoning_effort)
+    measured = measured_output(path.parents[3], model_name, experiment, same_task, model.reasoning_tokens, others=not thinks)
+    if measured or thinks:
+        return measured  # nothing but its own answers tells how long a model will think
     return gold_output(samples, tokenizer_of(model))
 
 

@@ -89,7 +89,7 @@ def plan_rows(project: Project, tier: str, model_name: str, experiment: str) -> 
             for length, count in zip(at, counts, strict=True)
             for _ in range(round(count) * needles)
         ]
-        cost = estimate_calls(*about, None, model, calls, None)
+        cost = estimate_calls(*about, None, model, calls)
         same = {round(count) for count in counts}
         tokens = cost.prompt_tokens + cost.output_tokens
         return PlanRow(

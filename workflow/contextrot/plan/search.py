@@ -10,6 +10,7 @@ from contextrot.errors import ContextRotError
 from contextrot.plan.effective_length import goes_on, search_facts
 from contextrot.plan.paths import EXPERIMENT
 from contextrot.plan.stage import Stage
+from contextrot.secrets import public
 
 ROUNDS = f"{EXPERIMENT}/rounds"
 
@@ -59,19 +60,23 @@ class EffectiveLengthSearch(Stage):
         named = s.experiments or list(s.effective_length) or with_lengths[:1]
         return [f"results/{s.tier}/{m}/{e}/effective_length.md" for m in self.project.selected_models for e in named]
 
-    def sample_plan_facts(self) -> str:
-        """All of config that a sample plan depends on, so that another selection or aim plans again."""
+    def sample_plan_facts(self, wildcards: Any) -> str:
+        """All of config that a tier's sample plan depends on, so that another selection, aim or price plans again."""
         s = self.project.settings
         facts: list[Any] = [s.sample_plan.model_dump(), s.seed]
         for model, experiment in self.selection:
             about = self.project.models[model]
-            limits = about.window, about.tokens_per_minute, about.requests_per_minute
             search = s.effective_length.get(experiment)
-            parameters = self._task(s.tier, model, experiment).parameters.model_dump(mode="json")
+            try:
+                parameters = self._task(wildcards.tier, model, experiment).parameters.model_dump(mode="json")
+            except ContextRotError as error:
+                raise self.invocation.refuse(str(error)) from error
             facts.append(
                 [
                     model,
-                    limits,
+                    experiment,
+                    (about.engine, about.name, about.provider, public(about.base_url)),
+                    (about.window, about.tokens_per_minute, about.requests_per_minute),
                     about.price and about.price.model_dump(),
                     parameters,
                     search and search.model_dump(),

@@ -190,12 +190,12 @@ def readable(standings: pd.DataFrame) -> pd.DataFrame:
             text if any(end is None or end != end for end in ends) else f"{text} [{form.format(ends[0])}, {form.format(ends[1])}]"
         )
 
-    rows = []
+    rows, runs = [], standings["experiment"].value_counts()
     for row in standings.to_dict("records"):
         rows.append(
             {
                 "Experiment": row["experiment"],
-                "Rank": interval(row, "rank", "rank_low", "rank_high", "{:.3g}"),
+                "Rank": interval(row, "rank", "rank_low", "rank_high", "{:.3g}") if runs[row["experiment"]] > 1 else "",
                 "Run": row["title"],
                 "Score": interval(row, "score", "score_low", "score_high"),
                 "Effective length (NoLiMa)": interval(row, "nolima_crossing", "nolima_low", "nolima_high", "{:,.0f}"),

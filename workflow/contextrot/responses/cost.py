@@ -75,7 +75,6 @@ def estimate_experiment(
     experiment: str,
     model: ModelSettings,
     samples: Sequence[Sample],
-    earlier_mean: float | None = None,
     expected: ExpectedOutput | None = None,
     shared: Mapping[str, tuple[int, int]] | None = None,
     by_batch: bool = False,
@@ -84,8 +83,7 @@ def estimate_experiment(
 
     Args:
         samples: with their later prompts; those that do not fit the window cost nothing.
-        earlier_mean: mean completion tokens of earlier answers; None if there are none.
-        expected: what answers are expected to be, instead of that mean.
+        expected: what answers are expected to be, instead of their limits.
         shared: sample_id -> tokens of its first prompt that a prompt cache gives and takes.
         by_batch: whether they are asked in batches.
     """
@@ -99,11 +97,10 @@ def estimate_experiment(
         calls.append(Call(prompt, limit, *(shared or {}).get(sample.sample_id, ())))
         for text in sample.later_prompts:
             tokenizer = tokenizer or tokenizer_of(model)
-            answer = sample.max_output_tokens if earlier_mean is None else round(earlier_mean)
-            answer = round(expected.of(limit)) if expected else answer
+            answer = round(expected.of(limit)) if expected else sample.max_output_tokens
             prompt = min(prompt + answer + len(tokenizer.encode(text)), model.window - sample.max_output_tokens)
             calls.append(Call(prompt, limit))
-    return estimate_calls(model_name, experiment, None, model, calls, earlier_mean, expected, by_batch)
+    return estimate_calls(model_name, experiment, None, model, calls, expected, by_batch)
 
 
 def estimate_calls(
@@ -112,18 +109,15 @@ def estimate_calls(
     judge: str | None,
     model: ModelSettings,
     calls: Sequence[Call],
-    mean: float | None,
     expected: ExpectedOutput | None = None,
     by_batch: bool = False,
 ) -> CostEstimate:
-    """The estimate for some calls, answers of which are as long as `expected`, else have `mean` tokens, else their limit."""
+    """The estimate for some calls, answers of which are as long as `expected`, else as their limits."""
     single = pricing_of(model)
     halved = batch_pricing(single)
     pricing = halved if by_batch else single
     prompt, most = sum(c.prompt_tokens for c in calls), sum(c.output_limit for c in calls)
-    outputs = [c.output_limit if mean is None else min(mean, c.output_limit) for c in calls]
-    if expected:
-        outputs = [expected.of(c.output_limit) for c in calls]
+    outputs = [expected.of(c.output_limit) if expected else c.output_limit for c in calls]
     output = round(sum(outputs))
     interval = expected.interval([c.output_limit for c in calls]) if expected and calls else None
     usd = at_most = in_batches = saved = low = high = None
@@ -144,7 +138,7 @@ def estimate_calls(
         amount / limit for amount, limit in ((prompt + output, tokens_per_minute), (len(calls), requests_per_minute)) if limit
     ]
     hours = max(minutes) / 60 if minutes else None
-    basis = expected.basis if expected else "the limits of the answers" if mean is None else "the mean of earlier answers"
+    basis = expected.basis if expected else CostEstimate.basis
     return CostEstimate(
         model_name,
         experiment,

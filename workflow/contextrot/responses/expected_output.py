@@ -54,7 +54,7 @@ class ExpectedOutput:
 
 
 def measured_output(
-    results: Path, model: str, experiment: str, same_task: Collection[str] = (), thinking_tokens: int = 0
+    results: Path, model: str, experiment: str, same_task: Collection[str] = (), thinking_tokens: int = 0, others: bool = True
 ) -> ExpectedOutput | None:
     """What any tier's answers tell; None if there are too few.
 
@@ -62,15 +62,16 @@ def measured_output(
         results: the folder of results.
         same_task: experiments of the same task.
         thinking_tokens: room for thinking beside the answers' limits.
+        others: whether other models' answers tell anything; not of one that thinks.
     """
-    others = [name for name in sorted(same_task) if name != experiment]
+    related = [name for name in sorted(same_task) if name != experiment]
     sources = [
         (f"{model}'s answers", results.glob(f"*/{model}/{experiment}/responses.parquet")),
         (
             f"{model}'s answers to the same task",
-            (path for name in others for path in results.glob(f"*/{model}/{name}/responses.parquet")),
+            (path for name in related for path in results.glob(f"*/{model}/{name}/responses.parquet")),
         ),
-        ("other models' answers", results.glob(f"*/*/{experiment}/responses.parquet")),
+        ("other models' answers", results.glob(f"*/*/{experiment}/responses.parquet") if others else ()),
     ]
     for basis, paths in sources:
         pairs = [pair for path in sorted(paths) for pair in _answers(path, thinking_tokens)]

@@ -16,6 +16,7 @@ from contextrot.engines import Endpoint
 from contextrot.errors import ConfigError
 from contextrot.responses.batch_api import BatchApi, Expired, Items, Look, OpenAIBatches, Results, json_lines, text_of
 from contextrot.wire import meaning
+from contextrot.wire.heard import end_of_googles
 
 
 class AnthropicBatches(BatchApi):
@@ -186,18 +187,16 @@ def from_anthropic(message: dict[str, Any]) -> dict[str, Any]:
 
 def from_gemini(answer: dict[str, Any]) -> dict[str, Any]:
     """As `from_anthropic`, of a GenerateContentResponse."""
-    counts = {"model": answer.get("modelVersion"), "usageMetadata": answer.get("usageMetadata")}
-    if blocked := (answer.get("promptFeedback") or {}).get("blockReason"):
-        said = {"role": "assistant", "content": ""}
-        return {**counts, "choices": [{"index": 0, "message": said, "finish_reason": "content_filter" if blocked else None}]}
-    choices = []
-    for candidate in (answer.get("candidates") or [])[:1]:
+    parts: list[dict[str, Any]] = []
+    candidates = answer.get("candidates") or []
+    for candidate in candidates[:1]:
         parts = [part for part in (candidate.get("content") or {}).get("parts") or [] if isinstance(part, dict)]
-        text = "".join(part.get("text") or "" for part in parts if not part.get("thought"))
-        thought = "".join(part.get("text") or "" for part in parts if part.get("thought"))
-        said = {"role": "assistant", "content": text, "reasoning_content": thought or None}
-        choices.append({"index": 0, "message": said, "finish_reason": candidate.get("finishReason")})
-    return {**counts, "choices": choices}
+    text = "".join(part.get("text") or "" for part in parts if not part.get("thought"))
+    thought = "".join(part.get("text") or "" for part in parts if part.get("thought"))
+    said = {"role": "assistant", "content": text, "reasoning_content": thought or None}
+    end = end_of_googles([answer])
+    choices = [{"index": 0, "message": said, "finish_reason": end}] if end or candidates else []
+    return {"model": answer.get("modelVersion"), "choices": choices, "usageMetadata": answer.get("usageMetadata")}
 
 
 def _seconds(when: Any) -> float:

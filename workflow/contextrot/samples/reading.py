@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import regex
 
 from contextrot.matching.language import SPACELESS
-from contextrot.samples.sentences import split_text
+from contextrot.samples.sentences import separator, split_text
 
 CHARACTERS_A_WORD = 3
 """So many characters count as a word where a script puts no spaces between words."""
@@ -53,18 +53,20 @@ def tagged_reading(prompt: str, tag: str, question: str, evidence: Sequence[str]
     start += len(tag) + 3
     context = prompt[start:end]
     passages = passages_of(context, passage_words)
-    joined, spans = "", []
+    joined, spans = "", []  # without white space, which passages fold
     for passage in passages:
-        spans.append((len(joined), len(joined) + len(passage)))
-        joined += passage + " "
+        squeezed = "".join(passage.split())
+        spans.append((len(joined), len(joined) + len(squeezed)))
+        joined += squeezed
     holding: set[int] = set()
     for text in evidence:
-        wanted = " ".join(text.split())
+        wanted = "".join(text.split())
         at = joined.find(wanted)
         while wanted and at >= 0:
             holding |= {i for i, (first, last) in enumerate(spans) if first < at + len(wanted) and at < last}
             at = joined.find(wanted, at + 1)
-    return Reading(prompt[:start], context, prompt[end:], question, passages, frozenset(holding), " ")
+    joint = separator(passages[0], passages[1]) if len(passages) > 1 else " "
+    return Reading(prompt[:start], context, prompt[end:], question, passages, frozenset(holding), joint)
 
 
 def passages_of(text: str, words: int) -> list[str]:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table
-from contextrot.scores.clusters import clustered_difference, clustered_mean, clustered_ranks
+from contextrot.scores.clusters import clustered_difference, clustered_ranks
 from contextrot.scores.rot_curves import DEFINITIONS, effective_length, length_slope, relative_curve
-from contextrot.scores.score import CLUSTER, clusters_of, read_scores
-from contextrot.scores.stats import Rank, holm, mean_interval, paired_difference, ranks
+from contextrot.scores.score import CLUSTER, clusters_of, mean_with_interval, read_scores
+from contextrot.scores.stats import Rank, holm, paired_difference, ranks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ def curve_summary(scores: pd.DataFrame, column: str | None, rng: np.random.Gener
         column: of the length; None for a task without lengths.
     """
     counted = counting(scores)
-    score, low, high = mean_interval(counted["score"].to_numpy(float), (0, 1))
+    score, low, high, _ = mean_with_interval(counted["score"].astype(float), counted, (0, 1))
     row: dict[str, Any] = {"n": len(counted), "score": score, "score_low": low, "score_high": high}
     if column is None:
         return row
@@ -126,12 +126,7 @@ def _curve(title: str, rows: pd.DataFrame, column: str, rng: np.random.Generator
     rows_of_curve = []
     for row in relative_curve(counted[column], counted["score"], rng, counted["sample_id"]):
         at = counted.loc[counted[column] == row["length"], "score"]
-        names = clusters_of(counted.loc[at.index])
-        if names is not None and len(set(names)) > 1:
-            known = clustered_mean(at.to_numpy(float), names, (0, 1))
-            low, high = known.low, known.high
-        else:
-            _, low, high = mean_interval(at.to_numpy(float), (0, 1))
+        _, low, high, _ = mean_with_interval(at.astype(float), counted.loc[at.index], (0, 1))
         rows_of_curve.append({**row, "title": title, "low": low, "high": high})
     return rows_of_curve
 

@@ -183,7 +183,7 @@ def aggregate(
             outcomes = group["outcome"].value_counts()
             for measure in measures:
                 values = counted[measure].dropna().astype(float)
-                value, low, high, clusters = _with_interval(values, counted, limits.get(measure))
+                value, low, high, clusters = mean_with_interval(values, counted, limits.get(measure))
                 rows.append(
                     {
                         "grouping": ",".join(grouping),
@@ -202,7 +202,7 @@ def aggregate(
     return pd.DataFrame(rows).reindex(columns=order)
 
 
-def _with_interval(
+def mean_with_interval(
     values: pd.Series, rows: pd.DataFrame, limits: tuple[float, float] | None
 ) -> tuple[float | None, float | None, float | None, int | None]:
     """Mean, interval, and the clusters that it rests on."""

@@ -17,7 +17,7 @@ def draw_quality_against_cost(context: FigureContext) -> Figure:
     """Score of each arm against what a question costs under it (USD where it is billed, else tokens read); the line is the Pareto front:
     no other arm is both better and cheaper.
     """
-    from contextrot.figures.charts import score_axis, token_axis
+    from contextrot.figures.charts import count_label, score_axis, token_axis
     from contextrot.figures.style import new_figure
     from contextrot.scores.score import select
 
@@ -49,7 +49,7 @@ def draw_quality_against_cost(context: FigureContext) -> Figure:
     axes.margins(x=0.18)
     for names, cost, value in labelled_together(points, bool(log)):
         axes.annotate(names, (cost, value), xytext=(5, 4), textcoords="offset points", fontsize="small")
-    score_axis(axes)
+    score_axis(axes, f"score (mean, 95 % interval) {count_label(points['n'].astype(int).tolist())}")
     return figure
 
 
@@ -106,7 +106,7 @@ def draw_difference_to_full(context: FigureContext) -> Figure:
         known = "" if recall is None or recall != recall else f", evidence {recall:.0%}"
         labels.append(f"{str(arm).replace('_', ' ')} (n = {int(row['n'])}{known})")
     axes.set_yticks(range(len(rows)), labels)
-    axes.set_xlabel("score less that of the whole context")
+    axes.set_xlabel("score less that of the whole context\n(mean, 95 % interval; filled: p < 0.05, Holm)")
     axes.set_ylim(-0.6, len(rows) - 0.4)
     return figure
 

@@ -87,7 +87,7 @@ class Remedies(BorrowingTask):
     """Which remedy helps against a long context, and what does it cost?"""
 
     Parameters = RemediesParameters
-    version = 2
+    version = 3
     measures = ["score", "evidence_recall", "input_tokens", "requests", "seconds", "usd"]
     ranges = {"evidence_recall": (0, 1)}
     apart = "arm"

@@ -14,7 +14,7 @@ NEEDS = {"flips_by_length": ("length_column",)}
 
 def draw_flips_by_length(context: FigureContext) -> Figure:
     """Share of prompts whose answers are not all the same text, and of those whose verdict flips, against length, with 95 % intervals."""
-    from contextrot.figures.charts import legend_below, line_with_interval, score_axis, token_axis
+    from contextrot.figures.charts import aside, legend_below, line_with_interval, score_axis, token_axis
     from contextrot.figures.style import new_figure
 
     metrics = context.metrics
@@ -26,7 +26,9 @@ def draw_flips_by_length(context: FigureContext) -> Figure:
         if measure == "same_text":
             value, low, high = 1 - value, 1 - high, 1 - low
         if len(rows):
-            line_with_interval(axes, rows[length], value, low, high, rows["n"], label=label, index=index)
+            line_with_interval(
+                axes, aside(rows[length], sorted(rows[length]), index, 2), value, low, high, rows["n"], label=label, index=index
+            )
             token_axis(axes, sorted(rows[length]), label="prompt length (tokens, log scale)")
     score_axis(axes, "share of prompts (95 % interval)")
     legend_below(figure, axes)
