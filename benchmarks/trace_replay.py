@@ -112,6 +112,7 @@ def main() -> None:
                 print(
                     f"{len(late)} requests in {span:.2f} s:",
                     {name: f"{1000 * v[-1]:.2f} ms" for name, v in found.items()},
+                    f"over {1000 * LIMIT_SECONDS:g} ms: {sum(one > LIMIT_SECONDS for one in late)}",
                     flush=True,
                 )
         finally:

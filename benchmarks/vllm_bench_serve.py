@@ -124,14 +124,14 @@ def main() -> None:
                 endpoint.reset()
                 found.append(run())
                 print("ours" if found is ours else "vllm", found[-1], flush=True)
-        version = (endpoint.details.get("versions") or {}).get("vllm", "unknown")
+        versions = {name: value for name, value in endpoint.details["versions"].items() if name.startswith("vllm")}
     for name, unit in UNITS.items():
         one, two = [run[name] for run in ours], [run[name] for run in theirs]
         what = f"{asked.requests} prompts of {asked.length} tokens, {asked.rate:g} a second: {name}"
         if asked.dry:
             print(what, statistics.median(one), statistics.median(two), statistics.median(one) / statistics.median(two))
         else:
-            record("vllm_bench_serve", what, one, "vllm bench serve", two, ["aiohttp"], unit, {"vllm": version})
+            record("vllm_bench_serve", what, one, "vllm bench serve", two, ["aiohttp"], unit, versions)
 
 
 if __name__ == "__main__":
