@@ -116,7 +116,7 @@ class ModelSettings(Section):
     shards: int = Field(1, ge=1)
     """Jobs that one experiment's inference is split into."""
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Parameters of a task or experiment for this model alone, by its name; may hold `tiers`."""
+    """Parameters for this model alone, by an experiment's name, or a task's for experiments that do not say them; may hold `tiers`."""
 
     @field_validator("api_key_env")
     @classmethod

@@ -52,6 +52,9 @@ _TAG = re.compile(
 )
 """Marks that are written as tags and named for thinking, of whatever model: `<longcat_think>`, `<scratchpad>`, `<|/thinking|>`."""
 
+_HARMONY = re.compile(r"(<\|channel\|>(?:analysis|commentary|final))[^<]{0,100}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>")
+"""Headers of harmony's messages, with a recipient or a format."""
+
 _FRAME = re.compile(
     r"<\|(?:return|end|start|im_end|START_RESPONSE|END_RESPONSE|(?:begin|end)_of_(?:solution|box)|call)\|>(?:assistant)?|\[END FINAL RESPONSE\]"
 )
@@ -106,6 +109,8 @@ class Thoughts:
             return "", reasoning
         if not self._pairs:
             return text, reasoning
+        if "<|channel|>" in text:
+            text = _HARMONY.sub(r"\1<|message|>", text)
         pairs = self._pairs_in(text)
         begun = _opening_at_start(text, pairs)
         closing = self._last_closing(text, begun, bool(reasoning.strip()), pairs)
