@@ -237,9 +237,8 @@ def ask_samples(
         if missing:
             batch = asks_by_batch(model, settings)
             if model.hosted:
-                light = samples.without_messages() if isinstance(samples, SampleTable) else samples
-                wanted = [sample for index, sample in enumerate(light) if index not in known]
-                announce_cost(name, model, wanted, batch and settings.batch.failed == "batch")
+                wanted = samples.select(missing) if isinstance(samples, SampleTable) else [samples[index] for index in missing]
+                announce_cost(name, task, model, wanted, batch and settings.batch.failed == "batch")
             announce_default_limit(name, model)
             with kept_servers.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)

@@ -6,6 +6,7 @@ A count that a server does not give, or that cannot be one, is None. The shapes 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,9 @@ from contextrot.wire import ends, faults, meaning
 from contextrot.wire.reply_form import MOST_LOGPROBS, Choice, Chunk, count_of, mapping, whole_characters
 
 LARGEST_TEXT_CHARACTERS = 2**25
+MOST_BESIDE = 2**17
+"""Tokens that a total may hold beside prompt and answer: as many as the longest thoughts."""
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def _plain_chunk(values: dict[str, Any]) -> tuple[str, str | None] | None:
@@ -24,6 +28,8 @@ def _plain_chunk(values: dict[str, Any]) -> tuple[str, str | None] | None:
         return None
     choice, model = choices[0], values.get("model")
     if type(choice) is not dict or choice.get("logprobs") or choice.get("index") or choice.get("text") or choice.get("message"):
+        return None
+    if choice.get("usage") or choice.get("error"):
         return None
     part, end = choice.get("delta"), choice.get("finish_reason")
     if type(part) is not dict or not (end is None or end in ("stop", "length")):
@@ -105,6 +111,8 @@ class Reply:
         self._count(chunk, values)
         brought = False
         if (choice := self._of_the_answer(chunk.choices)) is not None:
+            if choice.error and not isinstance(choice.error, bool):
+                raise meaning.failure_of(None, choice.error if isinstance(choice.error, dict) else str(choice.error), sent=sent)
             brought = self._choose(choice)
         if brought and self.first_token_seconds is None:
             self.first_token_seconds = seconds
@@ -157,6 +165,7 @@ class Reply:
     def _count(self, chunk: Chunk, values: dict[str, Any]) -> None:
         """The counts, in whatever words; what a later chunk does not tell, or tells as 0, stays as an earlier one told it."""
         usage = chunk.usage or mapping(chunk.x_groq.get("usage")) or chunk.usageMetadata
+        usage = usage or next((choice.usage for choice in chunk.choices if choice.usage), {})
         if not usage:
             if chunk.timings:  # llama.cpp, if not asked for usage
                 new, kept = count_of(chunk.timings.get("prompt_n")), count_of(chunk.timings.get("cache_n"))
@@ -166,31 +175,43 @@ class Reply:
                 usage = values
             else:
                 return
+        usage = {_CAMEL.sub("_", name).lower(): value for name, value in usage.items()}
         prompt_details = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
         completion_details = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
 
         def first(*counts: Any) -> int | None:
             return next((number for count in counts if (number := count_of(count)) is not None), None)
 
-        prompt = first(usage.get("prompt_tokens"), usage.get("prompt_eval_count"), usage.get("promptTokenCount"))
+        prompt = first(usage.get("prompt_tokens"), usage.get("prompt_eval_count"), usage.get("prompt_token_count"))
+        created = mapping(usage.get("cache_creation"))  # Anthropic: by how long it is kept
+        written = first(
+            usage.get("cache_creation_input_tokens"),
+            sum(count_of(value) or 0 for value in created.values()) if created else None,
+        )
+        beside = (written or 0) + (count_of(usage.get("cache_read_input_tokens")) or 0)
         if prompt is None and (fresh := count_of(usage.get("input_tokens"))) is not None:
-            beside = ("cache_read_input_tokens", "cache_creation_input_tokens")
-            prompt = fresh + sum(count_of(usage.get(name)) or 0 for name in beside)
+            prompt = fresh + beside
         completion = first(usage.get("completion_tokens"), usage.get("output_tokens"), usage.get("eval_count"))
         thoughts = first(
-            completion_details.get("reasoning_tokens"), usage.get("reasoning_tokens"), usage.get("thoughtsTokenCount")
+            completion_details.get("reasoning_tokens"), usage.get("reasoning_tokens"), usage.get("thoughts_token_count")
         )
-        if completion is None and (candidates := count_of(usage.get("candidatesTokenCount"))) is not None:
+        if completion is None and (candidates := count_of(usage.get("candidates_token_count"))) is not None:
             completion = candidates + (thoughts or 0)
+        total = count_of(usage.get("total_tokens"))
+        if total is not None and prompt and completion is not None and 0 < (more := total - prompt - completion) <= MOST_BESIDE:
+            if more == beside:
+                prompt += more
+            elif thoughts in (None, more):  # xAI, Gemini: thoughts are counted beside the answer
+                completion += more
         cached = first(
             prompt_details.get("cached_tokens"),
             usage.get("cached_tokens"),
             usage.get("prompt_cache_hit_tokens"),
             usage.get("cache_read_input_tokens"),
-            usage.get("cachedContentTokenCount"),
+            usage.get("cached_content_token_count"),
         )
         written = first(
-            usage.get("cache_creation_input_tokens"),
+            written,
             prompt_details.get("cache_creation_tokens"),
             prompt_details.get("cache_write_tokens"),
         )

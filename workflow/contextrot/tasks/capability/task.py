@@ -77,7 +77,7 @@ class Capability(Task):
     version = 1
     judged = False
     groupings = [
-        ("benchmark", "length"), ("benchmark", "dataset"), ("benchmark", "band"), ("benchmark", "difficulty"), ("length",), ("benchmark",), (),
+        ("benchmark", "length"), ("benchmark", "dataset"), ("benchmark", "band"), ("benchmark", "dataset", "band"), ("benchmark", "difficulty"), ("length",), ("benchmark",), (),
     ]  # fmt: skip
     ranges = {"set_average": (0, 1)}
     length_column = "length"
