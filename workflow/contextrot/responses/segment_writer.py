@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ HEAD = 8 + 1 + 64 + 1 + 16 + 1
 MOST_BYTES = 1 << 30
 """A larger segment is not taken over."""
 LARGEST_RECORD = 1 << 26
+_FORM = re.compile(rb"[0-9a-f]{8} [0-9a-f]{64} [0-9a-f]{16} .")
 _HOST = os.uname().nodename.split(".")[0]
 
 log = logging.getLogger(__name__)
@@ -32,9 +34,9 @@ def line_of(key: str, content: str, at: int) -> bytes:
 
 def record_in(line: bytes) -> tuple[str, int, bytes] | None:
     """Key, time and JSON of a line without its end; None if it is damaged."""
-    if len(line) <= HEAD or line[8:9] != b" " or line[:8] != b"%08x" % zlib.crc32(line[9:]):
+    if not _FORM.match(line) or line[:8] != b"%08x" % zlib.crc32(line[9:]):
         return None
-    return line[9:73].decode("ascii", "replace"), int(line[74:90], 16), line[HEAD:]
+    return line[9:73].decode(), int(line[74:90], 16), line[HEAD:]
 
 
 class SegmentWriter:

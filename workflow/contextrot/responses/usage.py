@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import re
 import time
@@ -29,6 +28,7 @@ from contextrot.responses.spending import Account
 CALLS_BETWEEN_WRITES = 10
 SECONDS_BETWEEN_WRITES = 1.0  # a server that answers a thousand times a second needs no thousand dashboards
 _LARGEST_DASHBOARD = _LARGEST_PART = 1 << 20
+_LARGEST_NUMBER = 1e18
 _COUNTS = (
     "calls",
     "from_store",
@@ -214,7 +214,7 @@ def read_parts(folder: str | Path) -> list[dict[str, Any]]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
 
 
 def summarize(folder: str | Path) -> dict[str, Any]:
