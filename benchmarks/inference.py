@@ -216,7 +216,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=48, help="tokens of an answer")
     parser.add_argument("--model", default="embedded-vllm", help="a model of config/models.yaml with engine vllm")
     parser.add_argument("--sides", nargs="+", choices=list(SIDES), default=DEFAULT_SIDES)
-    parser.add_argument("--before", type=lambda text: Path(text).resolve(), help="another checkout, whose inference rule is the side `before`")
+    parser.add_argument(
+        "--before", type=lambda text: Path(text).resolve(), help="another checkout, whose inference rule is the side `before`"
+    )
     parser.add_argument("--dry", action="store_true", help="measure and print, record nothing")
     parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -30,6 +30,7 @@ from contextrot.responses.prices import pricing_of
 from contextrot.responses.progress import Progress
 from contextrot.responses.shards import asking_order, assign_shards
 from contextrot.responses.store import STORE_THREADS, RequestStore
+from contextrot.responses.store_bucket import kept_in_bucket
 from contextrot.responses.usage import Ledger
 from contextrot.samples.sample_table import SampleTable, column, selected
 from contextrot.samples.tokenizers import Tokenizer, tokenizer_of
@@ -219,7 +220,7 @@ def ask_samples(
     order = asking_order(samples)
     usage.rows_done = sum(map(len, answers.values()))
     usage.write()
-    with Progress(name, usage) as progress:
+    with kept_in_bucket(store, settings.request_store_bucket), Progress(name, usage) as progress:
         # the cost of a billed model is told before it is asked, so all are looked up; else only until an engine is needed at all
         server = identity_of(model, store.folder)
         if server:

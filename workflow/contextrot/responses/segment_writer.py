@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 SUFFIX = ".segment"
+FETCHED = "from-bucket-"
+"""Begins the name of a segment that somebody else may still write, in a bucket; it is not taken over here."""
 HEAD = 8 + 1 + 64 + 1 + 16 + 1
 """Characters before a record's JSON."""
 MOST_BYTES = 1 << 30
@@ -88,7 +90,11 @@ class SegmentWriter:
 
     def _open(self) -> int:
         self._folder.mkdir(parents=True, exist_ok=True)
-        there = [] if self._new else [path for path in self._folder.glob(f"*{SUFFIX}") if path.is_file()]
+        there = (
+            []
+            if self._new
+            else [path for path in self._folder.glob(f"*{SUFFIX}") if path.is_file() and not path.name.startswith(FETCHED)]
+        )
         for path in sorted(there):
             if (file := take_over(path)) is not None:
                 size = os.fstat(file).st_size

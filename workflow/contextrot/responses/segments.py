@@ -149,6 +149,11 @@ class Segments:
         if self._number > _INDEXED_AGAIN * 5:
             self._fold()
 
+    @property
+    def written(self) -> str:
+        """Name of the segment that is appended to here; empty before the first record."""
+        return self._writer.name
+
     def look_again(self) -> None:
         """Takes in what writers have appended since the last look."""
         with self._guard:
