@@ -279,15 +279,15 @@ def _take(j: int, count: int, blocks: np.ndarray, covariance: np.ndarray, shared
 
 def _crossings(curves: np.ndarray, places: np.ndarray, criterion: Criterion) -> np.ndarray:
     """Where each curve (G, J) passes, octaves; half an octave beyond the ends where it does not."""
-    threshold = criterion.threshold(curves[:, 0])[:, None]
-    below = curves < threshold
+    threshold = np.asarray(criterion.threshold(curves[:, 0]))
+    below = curves < threshold[:, None]
     first = np.argmax(below, axis=1)
     rows, before = np.arange(len(curves)), np.maximum(first - 1, 0)
     high, low = curves[rows, before], curves[rows, first]
-    part = (high - threshold[:, 0]) / np.maximum(high - low, 1e-9)
+    part = (high - threshold) / np.maximum(high - low, 1e-9)
     at = places[before] + np.clip(part, 0, 1) * (places[first] - places[before])
     at = np.where(below[:, 0], places[0] - 0.5, at)
-    return np.where(below.any(axis=1), at, places[-1] + 0.5)
+    return np.asarray(np.where(below.any(axis=1), at, places[-1] + 0.5))
 
 
 def summary(step: Step, rounds: int, spent: float) -> dict[str, Any]:
