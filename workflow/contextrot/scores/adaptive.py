@@ -295,6 +295,7 @@ def summary(step: Step, rounds: int, spent: float) -> dict[str, Any]:
     found = {name: value for name, value in vars(step.found).items() if name != "reason"}
     return {
         **found,
+        "why_unknown": step.found.reason,
         "factor": step.found.factor if math.isfinite(step.found.factor) else None,
         "verdict": step.verdict,
         "reason": step.reason,
