@@ -282,7 +282,9 @@ def in_words(found: dict[str, Any], unit: str = "tokens") -> str:
         return "unknown: " + (found["why_unknown"] or "nothing was asked")
     low, high = found["low"], found["high"]
     ends = f"[{'open' if low is None else f'{low:,.0f}'}, {'open' if high is None else f'{high:,.0f}'}]"
-    middle = f"{found['length']:,.0f} {unit}" if found["length"] is not None else f"{found['status'].replace('_', ' the ')} length"
+    middle = (
+        f"{found['length']:,.0f} {unit}" if found["length"] is not None else f"{found['status'].replace('_', ' the ')} length"
+    )
     return f"{middle} {ends}"
 
 
