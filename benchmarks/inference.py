@@ -6,6 +6,7 @@ second by its own counters, against a plain loop that sends every request at onc
 
     python -m venv .venv-peers && .venv-peers/bin/pip install "lm-eval[api]" inspect-ai openai
     python benchmarks/inference.py [--runs 4] [--concurrency 32]
+    python benchmarks/inference.py --dry --before ../older --sides ours before     # another checkout, on the same prompts
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
+BEFORE = "before"
 SIDES = {
     "ours": sys.executable,
     "lm-eval": str(PEERS),
     "inspect-ai": str(PEERS),
     "all at once": sys.executable,
     "all at once, streamed": sys.executable,
+    BEFORE: sys.executable,
 }
 DEFAULT_SIDES = ["ours", "lm-eval", "inspect-ai", "all at once"]
 NEVER = "</never>"  # lm-eval insists on a stop sequence; the model never writes this one
@@ -128,13 +131,14 @@ RUN = {
 }
 
 
-def run_side(side: str, job: Path, folder: Path) -> dict[str, Any]:
+def run_side(side: str, job: Path, folder: Path, before: Path | None = None) -> dict[str, Any]:
     """One side in a process of its own: seconds of its requests and of the whole process, and its answers."""
+    script = before / "benchmarks" / "inference.py" if side == BEFORE and before else Path(__file__)
     result = folder / "result.json"
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OPENAI_API_KEY": "none"}
     begin = time.perf_counter()
     done = subprocess.run(
-        [SIDES[side], __file__, "--side", side, str(job), str(result)],
+        [SIDES[side], str(script), "--side", "ours" if side == BEFORE else side, str(job), str(result)],
         capture_output=True,
         text=True,
         env=environment,
@@ -186,7 +190,7 @@ def measure(
             for side in arguments.sides[at:] + arguments.sides[:at]:
                 endpoint.reset()
                 before, cpu = read_counters(endpoint), server_cpu()
-                result = run_side(side, job, folder)
+                result = run_side(side, job, folder, arguments.before)
                 cpu = server_cpu() - cpu
                 grown = difference(before, read_counters(endpoint))["server"]
                 tokens = grown["prompt_tokens"] + grown["generation_tokens"]
@@ -211,7 +215,10 @@ def main() -> None:
     parser.add_argument("--needles", type=int, default=4, help="1 to 4; each is asked for at 11 depths of each length")
     parser.add_argument("--limit", type=int, default=48, help="tokens of an answer")
     parser.add_argument("--model", default="embedded-vllm", help="a model of config/models.yaml with engine vllm")
-    parser.add_argument("--sides", nargs="+", choices=list(RUN), default=DEFAULT_SIDES)
+    parser.add_argument("--sides", nargs="+", choices=list(SIDES), default=DEFAULT_SIDES)
+    parser.add_argument(
+        "--before", type=lambda text: Path(text).resolve(), help="another checkout, whose inference rule is the side `before`"
+    )
     parser.add_argument("--dry", action="store_true", help="measure and print, record nothing")
     parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -221,6 +228,8 @@ def main() -> None:
         seconds, texts = RUN[side](json.loads(Path(job).read_text()))
         Path(result).write_text(json.dumps({"seconds": seconds, "cpu": time.process_time() - before, "texts": texts}))
         return
+    if (BEFORE in arguments.sides) != (arguments.before is not None):
+        raise SystemExit(f"the side {BEFORE!r} and --before CHECKOUT go together.")
     peers = [side for side in arguments.sides if side in ("lm-eval", "inspect-ai")]
     if peers and not PEERS.exists():
         raise SystemExit(

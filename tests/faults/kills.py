@@ -32,6 +32,7 @@ AT_ONCE = 4
 SECONDS_FOR_ORPHANS = 5.0
 SECONDS_ON_THE_WAY = 0.05
 """What the server had written down as answered so long before it was killed may not have been sent."""
+DEPTHS = [0, 25, 50, 75, 100]
 PARTS = ("snakemake", "job", "server", "host")
 
 
@@ -55,8 +56,10 @@ class Run:
     """One folder with its config.
 
     Attributes:
-        rows: of each experiment.
-        experiments: their names; all ask the same.
+        rows: of each experiment, that all ask.
+        experiments: their names.
+        own: the length of prompts that only this experiment asks beside, by its name.
+        together: how many servers must have been asked before one answers.
         store, book: request store, and what the server writes down; in the folder without them.
         orphans: what outlived a run, with the kill that it was.
         unlocked: how often `--unlock` was told and typed.
@@ -68,6 +71,8 @@ class Run:
     rows: int = 400
     seconds: float = 0.05
     experiments: tuple[str, ...] = (EXPERIMENT,)
+    own: dict[str, int] = field(default_factory=dict)
+    together: int = 1
     store: Path | None = None
     book: Path | None = None
     orphans: list[str] = field(default_factory=list)
@@ -75,20 +80,26 @@ class Run:
     hit: Counter[str] = field(default_factory=Counter)
     kills: list[Killed] = field(default_factory=list)
     _running: subprocess.Popen | None = None
+    _counted: int = 0
 
     def __post_init__(self) -> None:
         self.store, self.book = self.store or self.folder / "store", self.book or self.folder / "book"
-        lengths = [300 + 5 * i for i in range(self.rows // 5)]  # so that all prompts are others
-        parameters = {"lengths": lengths, "depths": [0, 25, 50, 75, 100], "needles": ["spare_key_high"], "repeats": 1}
-        block = {"task": "niah", "parameters": parameters | {"answer_tokens": 40}, "tiers": {}}
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._write("experiments.yaml", dict.fromkeys(self.experiments, block))
+        self._write("experiments.yaml", {name: self._block(name) for name in self.experiments})
         write_gguf(self.folder / "m.gguf", {"general.architecture": "llama", "tokenizer.chat_template": "{{ messages }}"})
-        arguments = ["--book", str(self.book), "--seconds", str(self.seconds)]
+        arguments = ["--book", str(self.book), "--seconds", str(self.seconds), "--together", str(self.together)]
         options = {"server": str(ROOT / "tests/servers/booked.py"), "parallel": AT_ONCE, "arguments": arguments}
         model = {"engine": "llama_cpp", "name": str(self.folder / "m.gguf"), "tokenizer": "{data}/models/embedded"}
         model |= {"window": 2048, "max_output_tokens": 64, "concurrency": AT_ONCE, "engine_options": options}
         self._write("models.yaml", {"booked": model})
+
+    def _lengths(self, experiment: str) -> list[int]:
+        """Those that all ask, so many that no prompt is twice among them, and its own."""
+        return [300 + 5 * i for i in range(self.rows // len(DEPTHS))] + ([self.own[experiment]] if experiment in self.own else [])
+
+    def _block(self, experiment: str) -> dict[str, object]:
+        parameters = {"lengths": self._lengths(experiment), "depths": DEPTHS, "needles": ["spare_key_high"], "repeats": 1}
+        return {"task": "niah", "parameters": parameters | {"answer_tokens": 40}, "tiers": {}}
 
     def _write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(yaml.safe_dump(content))
@@ -152,12 +163,13 @@ class Run:
             self.hit[part] += 1
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+                process.wait(timeout=5)
         if parts != "server":
             if "snakemake" not in parts and parts != "group":
                 run.wait(timeout=240)
             self._wait_for_orphans(f"{parts} after {after_requests} requests and {after_seconds:.2f} s", family)
         if found:
-            self.kills.append(self._found(when, ended=parts != "server"))
+            self.kills.append(self._found(when, {str(process.pid) for _, process in found} if parts == "server" else None))
 
     def _wait_for_orphans(self, kill: str, family: list[psutil.Process]) -> None:
         self._running.wait(timeout=240)
@@ -166,13 +178,15 @@ class Run:
             time.sleep(0.05)
         self.orphans += [f"{kill}: {words[:6]}" for words in left]
 
-    def _found(self, when: float, ended: bool) -> Killed:
-        """What was asked and is not on the disk, once all is over; for a server alone, what it had not answered."""
-        until = float("inf") if ended else when
-        lines = [(what, name, float(at)) for what, name, _, at in self.booked() if float(at) <= until]
-        answered = {name for what, name, at in lines if what == "answered" and (ended or at < when - SECONDS_ON_THE_WAY)}
-        asked = {name for what, name, _ in lines if what == "asked"}
-        kept = stored(self.store) if ended else answered
+    def _found(self, when: float, servers: set[str] | None) -> Killed:
+        """What was asked since the last kill and is not on the disk, once all is over; for servers alone, what they had not answered."""
+        lines = self.booked()
+        mine = [line for line in lines if line[2] in servers] if servers else lines[self._counted :]
+        self._counted = len(lines)
+        surely = float("inf") if servers is None else when - SECONDS_ON_THE_WAY
+        asked = {name for what, name, *_ in mine if what == "asked"}
+        answered = {name for what, name, _, at in mine if what == "answered" and float(at) < surely}
+        kept = answered if servers else stored(self.store)
         return Killed(when, asked - answered - kept, (asked & answered) - kept)
 
     def finish(self) -> None:
@@ -187,8 +201,11 @@ class Run:
             raise AssertionError((self.folder / "run-.log").read_text())
         self._wait_for_orphans("the end", [])
 
-    def check(self) -> dict[str, int]:
+    def check(self, beside: Run | None = None) -> dict[str, int]:
         """Counts; each row is there once and right, and asked again is exactly what was under way at a kill.
+
+        Args:
+            beside: another run that asks with the same book.
 
         Raises:
             AssertionError: else.
@@ -196,24 +213,28 @@ class Run:
         assert not self.orphans, self.orphans
         for experiment in self.experiments:
             rows = read_responses(self.result(experiment))
-            assert Counter(row.outcome for row in rows) == {"answered": self.rows}
-        samples = read_samples(self.result().with_name("samples.parquet"))
+            assert Counter(row.outcome for row in rows) == {"answered": len(self._lengths(experiment)) * len(DEPTHS)}
         lines = self.booked()
         assert not [line for line in lines if line[0] == "twice"], "asked while the same was under way"
         asked = Counter(name for what, name, *_ in lines if what == "asked")
-        assert len(asked) == len({json.dumps(sample.messages) for sample in samples}), "each distinct request is asked"
+        assert len(asked) == len(self._prompts() | (beside._prompts() if beside else set())), "each distinct request is asked"
         lost = Counter(name for kill in self.kills for name in kill.under_way | kill.unsaved)
         for name, times in asked.items():
             assert times <= 1 + lost[name], f"{name} was asked {times} times, and under way at {lost[name]} kills"
-        assert all(len(kill.under_way) <= AT_ONCE and len(kill.unsaved) <= AT_ONCE + STORE_THREADS for kill in self.kills)
+        for kill in self.kills:
+            assert len(kill.under_way) <= AT_ONCE and len(kill.unsaved) <= AT_ONCE + STORE_THREADS, kill
         return {
-            "rows": len(rows),
+            "rows": self.rows,
             "asked": asked.total(),
             "distinct": len(asked),
             "under way at kills": sum(len(kill.under_way) for kill in self.kills),
             "answered, unsaved": sum(len(kill.unsaved) for kill in self.kills),
             "servers": len({pid for what, _, pid, _ in lines if what == "asked"}),
         }
+
+    def _prompts(self) -> set[str]:
+        paths = [self.result(experiment).with_name("samples.parquet") for experiment in self.experiments]
+        return {json.dumps(sample.messages) for path in paths for sample in read_samples(path)}
 
 
 def stored(store: Path) -> set[str]:

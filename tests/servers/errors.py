@@ -129,6 +129,13 @@ HOSTED = [
     Refusal("together_ai", 422, _openai("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000 `inputs` tokens and 100 `max_new_tokens`", "invalid_request_error"), "over_window"),
     Refusal("fireworks_ai", 400, _openai("The prompt is too long: 140000, model maximum context length: 131071", "invalid_request_error"), "over_window"),
     Refusal("fireworks_ai", 412, _openai("Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices", "invalid_request_error"), "no_credit"),
+    # What a provider refuses one prompt for, by a status that elsewhere refuses the key: Together "Error codes", xAI's usage guidelines, StepFun
+    Refusal("together_ai", 403, _openai("input token count + max_tokens parameter must be less than the context length of the model being queried. Set max_tokens to a lower number."), "over_window"),
+    Refusal("xai", 403, {"code": "The caller does not have permission to execute the specified operation", "error": "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"}, "content_filter"),
+    Refusal("dashscope", 429, _openai("You exceeded your current quota. Read the docs: https://help.aliyun.com/zh/dashscope/developer-reference/tokens-limit.", "insufficient_quota", "insufficient_quota"), "rate_limited"),
+    Refusal("dashscope", 403, _openai("The free tier of the model has been exhausted.", "AllocationQuota.FreeTierOnly", "AllocationQuota.FreeTierOnly"), "no_credit"),
+    Refusal("openai", 400, _openai("Invalid prompt: we've limited access to this content for safety reasons.", "invalid_request_error", "invalid_prompt"), "content_filter"),
+    Refusal("gemini", 400, _google(400, "INVALID_ARGUMENT", "Unable to submit request because the input token count is 1100000 but model only supports up to 1048576."), "over_window"),
 ]  # fmt: skip
 
 LOCAL = [
@@ -173,6 +180,21 @@ LOCAL = [
     Refusal("bedrock", 400, {"message": "Input is too long for requested model."}, "over_window", None, {"x-amzn-ErrorType": "ValidationException"}),
     Refusal("bedrock", 400, {"message": "The maximum tokens you requested exceeds the model limit of 4096. Try again with a maximum tokens value that is lower than 4096."}, "bad_request", None, {"x-amzn-ErrorType": "ValidationException"}),
     Refusal("bedrock", 403, {"message": "The security token included in the request is expired"}, "denied", None, {"x-amzn-ErrorType": "ExpiredTokenException"}),
+    Refusal("bedrock", 400, {"message": "Malformed input request: expected maxLength: 42000, actual: 50000, please reformat your input and try again."}, "over_window", None, {"x-amzn-ErrorType": "ValidationException"}),
+    Refusal("bedrock", 400, {"message": "The provided model identifier is invalid."}, "denied", None, {"x-amzn-ErrorType": "ValidationException"}),
+    # Volcengine Ark "Error codes", Cloudflare Workers AI, watsonx.ai, TabbyAPI, LiteLLM's proxy, StepFun
+    Refusal("ark", 400, {"error": {"code": "InvalidParameter", "message": "Total tokens of image and text exceed max message tokens.", "type": "BadRequest"}}, "over_window"),
+    Refusal("ark", 400, {"error": {"code": "InputTextSensitiveContentDetected", "message": "The request failed", "type": "BadRequest"}}, "content_filter"),
+    Refusal("stepfun", 451, {"error": {"message": "The request was rejected", "type": "censorship_blocked"}}, "content_filter"),
+    Refusal("cloudflare", 429, {"errors": [{"message": "you have used up your daily free allocation of 10,000 neurons", "code": 4006}], "success": False}, "no_credit"),
+    Refusal("cloudflare", 400, {"errors": [{"message": "No such model @cf/x or task", "code": 5007}], "success": False}, "denied"),
+    Refusal("watsonx", 403, {"errors": [{"code": "token_quota_reached", "message": "the limit for this billing period has been reached"}]}, "no_credit"),
+    Refusal("tabby", 400, {"detail": "No models are currently loaded."}, "denied"),
+    Refusal("litellm_proxy", 400, {"error": {"message": "Budget has been exceeded! Current cost: 10.1, Max budget: 10.0", "type": "budget_exceeded"}}, "no_credit"),
+    Refusal("hf_router", 400, {"error": {"message": "The requested model 'x' is not supported by any provider you have enabled.", "code": "model_not_supported"}}, "denied"),
+    # draft-ietf-httpapi-ratelimit-headers, of today and of before
+    Refusal("gateway", 429, {"error": "slow"}, "rate_limited", 30.0, {"RateLimit": '"day";r=9;t=4000, "burst";r=0;t=30'}),
+    Refusal("gateway", 429, {"error": "slow"}, "rate_limited", 50.0, {"RateLimit": "limit=100, remaining=0, reset=50"}),
     # Gateways in between: nginx, Cloudflare
     Refusal("gateway", 413, "<html><head><title>413 Request Entity Too Large</title></head></html>", "over_window"),
     Refusal("gateway", 502, "<html><head><title>502 Bad Gateway</title></head></html>", "server"),

@@ -91,6 +91,36 @@ def test_a_cut_within_the_surplus_is_found_too():
     assert cut_lengths((500, 1_000, 4_000, 5_000), lambda n: min(n + 500, 4_096), True) == [4_000, 5_000]
 
 
+@pytest.mark.parametrize(
+    ("lengths", "served", "cut"),
+    [
+        ((1_000, 4_000, 8_000), lambda n: min(n + 5_000, 8_192), [4_000, 8_000]),  # counts that stand still
+        ((500, 1_000, 2_000, 4_000, 8_000), lambda n: min(n + 300, 8_150), [8_000]),  # less than was added to three lengths
+        ((500, 8_000), lambda n: min(n + 300, 8_150), []),  # two lengths do not tell
+    ],
+)
+def test_a_cut_that_is_smaller_than_the_surplus(lengths, served, cut):
+    assert cut_lengths(lengths, served, True) == cut
+
+
+@pytest.mark.parametrize("shortest", [128, 200, 500])
+def test_a_cut_of_a_twentieth_is_no_other_tokenizer(shortest):
+    assert cut_lengths((shortest, 8_000), lambda n: min(n, 7_600), True) == [8_000]
+
+
+def test_another_tokenizer_that_differs_little_is_no_cut():
+    for ratio in (0.95, 0.97):
+        assert audit_counts(counts(LENGTHS, lambda n, ratio=ratio: n * ratio), True).another_tokenizer
+        assert cut_lengths(LENGTHS, lambda n, ratio=ratio: min(n * ratio, 6_000), True) == [8_000, 16_000, 32_000]
+    assert cut_lengths((500, 1_000, 8_000), lambda n: min(n - 25, 7_600), True) == [8_000]
+
+
+def test_prompts_of_one_length_that_lack_the_same_have_a_frame_and_no_cut():
+    built = [3_800, 3_850, 3_900, 4_000]
+    assert not audit_counts([Count(n, n - 30) for n in built], True).cut
+    assert len(audit_counts([Count(n, 3_770) for n in built], True).cut) == 4
+
+
 def test_a_server_that_counts_only_what_it_had_not_cached():
     rows = [Count(n, n - cached, cached) for n in LENGTHS for cached in (0, 256, n - 30)]
     for exact in (True, False):

@@ -127,9 +127,9 @@ def test_a_refusal_that_says_how_long_to_wait_is_waited_for(status):
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({"error_code": 18, "error_msg": "Open api qps request limit reached"}, "server"),  # Baidu Qianfan "Error codes"
-        ({"Response": {"Error": {"Code": "LimitExceeded", "Message": "too many requests"}}}, "server"),  # Tencent Cloud API 3.0
-        ({"fault": {"faultstring": "Rate limit quota violation", "detail": {"errorcode": "policies.ratelimit.QuotaViolation"}}}, "server"),  # Apigee
+        ({"error_code": 18, "error_msg": "Open api qps request limit reached"}, "rate_limited"),  # Baidu Qianfan "Error codes"
+        ({"Response": {"Error": {"Code": "LimitExceeded", "Message": "too many requests"}}}, "rate_limited"),  # Tencent Cloud API 3.0
+        ({"fault": {"faultstring": "Rate limit quota violation", "detail": {"errorcode": "policies.ratelimit.QuotaViolation"}}}, "rate_limited"),  # Apigee
         ({"errorMessage": "Task timed out after 3.00 seconds", "errorType": "Runtime.Timeout"}, "server"),  # AWS Lambda
         ({"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, "rate_limited"),  # MiniMax "Error code"; Zhipu's 1002 is a token
         ({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}, "denied"),

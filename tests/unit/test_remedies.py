@@ -101,6 +101,11 @@ def test_conversations_are_taken_apart_by_sessions_also_beyond_the_window(embedd
     ]
 
 
+def test_questions_asked_in_two_conditions_are_refused(embedded_tokenizer, data):
+    with pytest.raises(ConfigError, match=r"several conditions \(history: focused, full\).*histories: \[full\]"):
+        remedies(of="longmemeval", parameters={"every": 12}).samples(context_of(embedded_tokenizer, data))
+
+
 @given(st.lists(st.integers(1, 50), max_size=20), st.integers(1, 300), st.booleans())
 def test_cut_passages_keep_the_end_or_both_ends_within_the_budget(sizes, budget, both):
     kept = within_budget(sizes, budget, both)

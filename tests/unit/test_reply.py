@@ -56,6 +56,9 @@ def test_content_is_text_or_parts(content, text, thought):
         {"reasoning": {"content": "hm"}},
         {"reasoning": {"summary": [{"type": "summary_text", "text": "hm"}]}},
         {"reasoning_content": ["h", "m"]},
+        {"thinking": "hm"},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "x"}]},  # docs.litellm.ai/docs/reasoning_content
+        {"reasoning_text": "hm", "thinking": True},
         # OpenRouter, openrouter.ai/docs/use-cases/reasoning-tokens: the same thought in two fields
         {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
         {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}, {"type": "reasoning.encrypted", "data": "x"}]},
@@ -94,6 +97,9 @@ def test_a_count_is_a_whole_number_or_unknown(value, count):
         ({"usageMetadata": {"promptTokenCount": 7, "candidatesTokenCount": 2, "thoughtsTokenCount": 3}}, (7, 5, None, 3)),
         ({"x_groq": {"usage": {"prompt_tokens": 7, "completion_tokens": 2}}}, (7, 2, None, None)),
         ({"timings": {"prompt_n": 3, "cache_n": 4, "predicted_n": 2}}, (7, 2, 4, None)),
+        ({"choices": [{"delta": {}, "usage": {"prompt_tokens": 7, "completion_tokens": 2}}]}, (7, 2, None, None)),  # Moonshot
+        ({"usage": {"inputTokens": 7, "outputTokens": 2, "totalTokens": 9}}, (7, 2, None, None)),  # Bedrock Converse
+        ({"usage": {"input_tokens": 3, "cache_creation": {"ephemeral_5m_input_tokens": 4}, "output_tokens": 2}}, (7, 2, None, None)),
         ({"usage": None}, (None, None, None, None)),
         ({"usage": "many"}, (None, None, None, None)),
         ({"usage": {"prompt_tokens": -7, "completion_tokens": True, "prompt_tokens_details": [1]}}, (None, None, None, None)),
@@ -102,6 +108,37 @@ def test_a_count_is_a_whole_number_or_unknown(value, count):
 def test_counts_in_the_words_of_each_server(chunk, counts):
     reply = added(chunk)
     assert (reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.reasoning_tokens) == counts
+
+
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        # docs.x.ai/docs/guides/reasoning; Google's OpenAI compatibility: thoughts stand beside the answer, the total tells
+        ({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 135, "completion_tokens_details": {"reasoning_tokens": 94}}, (32, 103)),
+        ({"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 59}, (7, 52)),
+        ({"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16, "completion_tokens_details": {"reasoning_tokens": 4}}, (7, 9)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9, "cache_read_input_tokens": 4}, (7, 2)),
+        ({"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 10**9}, (7, 2)),
+        ({"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 3}, (7, 2)),
+    ],
+)  # fmt: skip
+def test_a_total_tells_which_counts_stand_beside_others(usage, counts):
+    reply = added({"choices": [{"delta": {"content": "a"}}], "usage": usage})
+    assert (reply.prompt_tokens, reply.completion_tokens) == counts
+
+
+@pytest.mark.parametrize(
+    ("choice", "kind"),
+    [
+        # SGLang, an abort with its reason; OpenRouter "Error handling", errors of a choice
+        ({"delta": {}, "finish_reason": {"type": "abort", "message": "Input length (9000 tokens) exceeds the maximum allowed length (8187 tokens)."}}, "over_window"),
+        ({"message": {"content": ""}, "finish_reason": "error", "error": {"code": 429, "message": "slow down"}}, "rate_limited"),
+    ],
+)  # fmt: skip
+def test_an_error_within_a_choice_says_what_it_is(choice, kind):
+    with pytest.raises(faults.Failure) as caught:
+        added({"choices": [choice]})
+    assert caught.value.kind == kind
 
 
 def test_a_later_chunk_without_a_count_does_not_forget_an_earlier_one():

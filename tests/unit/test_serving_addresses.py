@@ -36,3 +36,24 @@ def test_hosted_providers_are_measured_at_their_own_address(provider, url):
 def test_without_an_address_the_message_says_what_to_give(provider, message):
     with pytest.raises(ConfigError, match=message):
         of(provider)
+
+
+@pytest.mark.parametrize(
+    ("provider", "variable", "below"),
+    [
+        ("openai", "OPENAI_BASE_URL", ""),
+        ("openai", "OPENAI_API_BASE", ""),
+        ("anthropic", "ANTHROPIC_BASE_URL", "/v1"),
+        ("gemini", "GEMINI_API_BASE", "/openai"),
+    ],
+)
+def test_the_environment_s_address_of_a_provider_is_measured_and_its_password_not_shown(monkeypatch, provider, variable, below):
+    monkeypatch.setenv(variable, "http://me:geheim-wort@127.0.0.1:9/of/")
+    found = of(provider)
+    assert found.base_url == f"http://me:geheim-wort@127.0.0.1:9/of{below}"
+    assert "geheim-wort" not in found.details["measured_at"]
+
+
+def test_a_provider_at_an_address_of_config_is_measured_below_it():
+    assert of("anthropic", "http://127.0.0.1:9").base_url == "http://127.0.0.1:9/v1"
+    assert of("anthropic", "http://127.0.0.1:9/v1").base_url == "http://127.0.0.1:9/v1"

@@ -11,7 +11,7 @@ from contextrot.engines import Endpoint
 from contextrot.errors import EngineError, RequestError
 from contextrot.records import Sample
 from contextrot.serving.load import LoadGenerator, run_load
-from contextrot.serving.timings import FailedRequest, Timing
+from contextrot.serving.timings import FailedRequest, Timing, Turn
 
 
 def samples(n=1):
@@ -198,7 +198,7 @@ async def _session_of(load):
 def test_an_open_loop_sends_when_due_and_counts_from_then(threaded):
     serve(threaded, events())
     with LoadGenerator(endpoint(threaded)) as load:
-        answers, seconds = load.open_loop(samples(3), [0.0, 0.1, 0.2], {})
+        answers, seconds = load.play([[Turn(one, due)] for one, due in zip(samples(3), [0.0, 0.1, 0.2], strict=True)], {})
     gaps = [later.start - earlier.start for earlier, later in pairwise(answers)]
     assert gaps == pytest.approx([0.1, 0.1])
     assert all(answer.ttft_seconds >= answer.late_seconds >= 0 for answer in answers)

@@ -12,6 +12,7 @@ from contextrot.project import Project
 from contextrot.serving.measure import measure_mode, mode_settings
 from contextrot.serving.memory import process_tree, resident_bytes
 from contextrot.serving.simulated import simulated_load
+from contextrot.serving.timings import Turn
 from contextrot.serving.yarn import stretched
 from contextrot.settings import ModelSettings
 
@@ -131,7 +132,7 @@ def test_simulated_requests_queue_for_prefill(monkeypatch):
     options = {"prefill_tokens_per_second": 100, "decode_tokens_per_second": 10}
     model = settings("simulated", engine_options=options)
     samples = [Sample(f"s{i}", [], [], 11, 100, condition={}) for i in range(2)]
-    timings, seconds = simulated_load(model, samples, 2)
+    timings, seconds = simulated_load(model, [[Turn(sample)] for sample in samples], 2)
     assert [t.ttft_seconds for t in timings] == [1.0, 2.0]
     assert timings[0].tpot_seconds == pytest.approx(0.1)
     assert seconds == pytest.approx(3.0)
@@ -143,8 +144,23 @@ def test_an_open_loop_of_simulated_requests_queues_from_when_they_are_due(monkey
     monkeypatch.setenv(VARIABLE, "1")
     model = settings("simulated", engine_options={"prefill_tokens_per_second": 100, "decode_tokens_per_second": 10})
     samples = [Sample(f"s{i}", [], [], 1, 100, condition={}) for i in range(3)]
-    timings, _ = simulated_load(model, samples, 1, [0.0, 0.5, 5.0])
-    assert [t.ttft_seconds for t in timings] == pytest.approx([1.0, 1.5, 1.0])
+    sessions = [[Turn(sample, due)] for sample, due in zip(samples, [0.5, 5.0, 0.0], strict=True)]
+    timings, seconds = simulated_load(model, sessions)
+    assert [t.ttft_seconds for t in timings] == pytest.approx([1.5, 1.0, 1.0])
+    assert seconds == pytest.approx(6.0)
+
+
+def test_a_simulated_session_s_next_prompt_comes_after_the_answer_and_holds_the_chat(monkeypatch):
+    from contextrot.records import Sample
+
+    monkeypatch.setenv(VARIABLE, "1")
+    model = settings("simulated", engine_options={"prefill_tokens_per_second": 100, "decode_tokens_per_second": 10})
+    sample = Sample("s", [], [], 11, 100, condition={})
+    [first, later, other], _ = simulated_load(
+        model, [[Turn(sample, 0.0), Turn(sample, None, think_seconds=3.0, grows=True)], [Turn(sample, 4.0)]]
+    )
+    assert (first.start, later.start, later.prompt_tokens) == (0.0, 5.0, 211)
+    assert (later.ttft_seconds, other.ttft_seconds) == pytest.approx((2.11, 1.0))
 
 
 @pytest.mark.parametrize("engine", ["transformers", "external", "simulated"])

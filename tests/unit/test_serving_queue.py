@@ -15,7 +15,7 @@ from contextrot.serving import load
 from contextrot.serving.arrivals import due_seconds
 from contextrot.serving.load import LoadGenerator
 from contextrot.serving.rate_search import Trial, highest_rate
-from contextrot.serving.timings import Timing
+from contextrot.serving.timings import Timing, Turn
 from contextrot.tasks.serving.tails import quantile_interval
 from tests.virtual_loop import VirtualLoop
 
@@ -47,9 +47,10 @@ def sojourns(monkeypatch, rate, count, exponential, seed=0):
     rng = np.random.default_rng(seed)
     monkeypatch.setattr(load, "send", Queue(rng, exponential).send)
     monkeypatch.setattr(LoadGenerator, "_connect", _connected)
-    samples = [Sample(f"s{i}", [], [], 1, 1, condition={}) for i in range(count)]
+    due = due_seconds(rate, count, 1.0, rng).tolist()
+    sessions = [[Turn(Sample(f"s{i}", [], [], 1, 1, condition={}), at)] for i, at in enumerate(due)]
     with LoadGenerator(Endpoint("vllm", "m", "hosted_vllm"), loop=VirtualLoop) as generator:
-        answers, _ = generator.open_loop(samples, due_seconds(rate, count, 1.0, rng).tolist(), {})
+        answers, _ = generator.play(sessions, {})
     return np.array([answer.end_to_end_seconds for answer in answers])
 
 
@@ -177,6 +178,11 @@ def test_the_rate_keeps_all_limits_and_the_one_that_breaks_first_is_named():
     found = highest_rate(measure, {"ttft_seconds": 1.0, "tpot_seconds": 0.005}, start=1.0)
     assert found.rate == pytest.approx(5.0, rel=0.02)
     assert found.broken_first == ["tpot_seconds"]
+
+
+def test_a_rate_whose_prompts_a_cache_held_is_neither_kept_nor_broken():
+    found = highest_rate(lambda r, n: Trial(r, n, {"end_to_end_seconds": (0.1,) * 3}, warm=True), LIMIT, start=1.0, most=1000)
+    assert (found.rate, found.low, found.high) == (1.0, None, None)
 
 
 def test_undecided_rates_are_measured_with_more_requests():

@@ -93,7 +93,7 @@ def test_sessions_of_an_open_loop_begin_when_they_are_due(play):
     answers, _, server = play(sessions([sample("a", later=["x"]), sample("b", later=["x"])], due=[0.0, 0.5], turns=2))
     starts = {name: start for name, start, _ in server.seen}
     assert starts == pytest.approx({"a": 0, "b": 0.5, "a.1": 2.0, "b.1": 2.5})
-    assert [answer.turn for answer in answers] == [0, 1, 0, 1]
+    assert [answer.sample_id for answer in answers] == ["a", "a.1", "b", "b.1"]
 
 
 def test_a_turn_of_a_trace_that_is_due_before_the_last_answer_waits_and_counts_from_then(play):

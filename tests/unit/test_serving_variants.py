@@ -113,8 +113,16 @@ def test_vllms_form_has_its_names_and_units():
     assert (first["num_prompts"], first["completed"], first["failed"], first["request_rate"]) == (4, 3, 1, 2.0)
     assert first["request_throughput"] == pytest.approx(0.3) and first["request_goodput"] == 0
     assert first["median_tpot_ms"] == pytest.approx(100) and first["p99_itl_ms"] == pytest.approx(100)
-    assert first["total_input_tokens"] == 300 and first["output_lens"] == [5, 5, 5] and first["errors"][0] == "503"
-    assert first["mean_ttft_ms"] == pytest.approx(1000 * np.mean(first["ttfts"]))
+    assert first["total_input_tokens"] == 300 and first["output_lens"] == [0, 5, 5, 5] and first["errors"][0] == "503"
+    assert first["mean_ttft_ms"] == pytest.approx(1000 * np.mean(first["ttfts"][1:]))
+    assert {len(first[name]) for name in ("ttfts", "itls", "start_times", "generated_texts", "errors", "input_lens")} == {4}
+
+
+def test_vllms_form_counts_requests_without_any_answer():
+    table = requests("aggregated", 1.0).assign(outcome="input_cut", error="cut")
+    [first, *_] = [json.loads(line) for line in vllm_bench_lines(table, {}, {}).splitlines()]
+    assert (first["completed"], first["failed"], first["request_throughput"]) == (0, 4, 0.0)
+    assert first["ttfts"] == [0.0] * 4 and "mean_ttft_ms" not in first
 
 
 def test_vllms_form_leaves_out_what_the_server_did_not_count():

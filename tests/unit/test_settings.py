@@ -90,6 +90,18 @@ def test_later_places_win(root, tmp_path):
     assert project.parameters("full", "embedded", "niah").lengths == [256, 512]
 
 
+def test_a_model_s_override_of_a_task_gives_what_an_experiment_does_not_say(root, tmp_path):
+    mine = {"task": "niah", "parameters": {"lengths": [300]}}
+    config = definitions(
+        tmp_path, mine=mine, silent={"task": "niah"}, tiered={"task": "niah", "tiers": {"test": {"lengths": [400]}}}
+    )
+    project = Project(config, root)
+    lengths = {
+        name: [project.parameters(tier, "embedded", name).lengths for tier in ("test", "full")] for name in project.experiments
+    }
+    assert lengths == {"mine": [[300], [300]], "silent": [[256], [256, 512]], "tiered": [[400], [256, 512]]}
+
+
 BLOCK = "{engine: transformers, name: x, window: 4096, max_output_tokens: 64}"
 
 

@@ -133,6 +133,32 @@ def test_published_answers_are_read_and_scored(tmp_path, embedded_tokenizer, dat
         build(embedded_tokenizer, data, lengths=[900], kinds=["qa1"])[0].recorded_answers(data)
 
 
+@pytest.mark.parametrize(
+    ("name", "target", "output", "length", "right"),
+    [
+        ("qa1_1M_instruction_yes.csv", "garden", "garden", 1_048_576, 1), ("qa6_8k.csv", "yes", "Yes, she is", 8_192, 1),
+        ("qa7_0k.csv", "none", "one", 0, 0), ("qa9_2k.csv", "no", "Unknown", 2_048, 1), ("qa10_10M.csv", "maybe", "Maybe", 10_485_760, 1),
+    ],
+)  # fmt: skip
+def test_every_task_and_length_that_was_published_is_read(
+    name, target, output, length, right, tmp_path, embedded_tokenizer, data
+):
+    (tmp_path / name).write_text(f'target,output,question\n{target},"{output}",Is Mary there?\n')
+    of, (sample,) = build(embedded_tokenizer, data, answers=str(tmp_path))
+    assert sample.condition["length"] == length and score(of, sample, of.recorded_answers(data)[sample.sample_id].text) == right
+
+
+def test_answers_of_two_models_and_of_an_unknown_task_are_refused(tmp_path, embedded_tokenizer, data):
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "qa1_1k.csv").write_text("target,output,question\ngarden,x,Where is Mary?\n")
+    with pytest.raises(DataError, match=r"holds 2 files qa1_1k\.csv; give the folder of one model"):
+        build(embedded_tokenizer, data, answers=str(tmp_path))
+    (tmp_path / "a" / "qa8_1k.csv").write_text("target,output,question\ngarden,x,Where is Mary?\n")
+    with pytest.raises(DataError, match="no answers are known of qa8"):
+        build(embedded_tokenizer, data, answers=str(tmp_path / "a"))
+
+
 def test_a_length_without_room_for_the_facts_is_refused(embedded_tokenizer, data):
     with pytest.raises(ConfigError, match="too short"):
         build(embedded_tokenizer, data, lengths=[60])

@@ -80,6 +80,8 @@ def test_longbench_scores_as_its_published_code(name, answer, golds, classes, sc
         ("x x x", "x", 0.999999995),
         ("one two three", "three two one", 0.3333333283333334),
         ("one. two. three", "three. two. one", 0.999999995),
+        ("x " * 990, "x " * 990, 0.999999995),
+        ("x " * 991, "x " * 991, 0),  # there Python ends the package's recursion, and LongBench counts 0
     ],
 )
 def test_rouge_l_is_that_of_package_rouge(answer, reference, f):
@@ -238,7 +240,11 @@ def test_every_file_that_is_read_is_declared(embedded_tokenizer, tmp_path):
 def test_published_answers_of_all_three_are_scored(embedded_tokenizer, tmp_path):
     (tmp_path / "model").mkdir()
     lines(tmp_path / "model/qasper.jsonl", [{"pred": "yes", "answers": ["yes"], "all_classes": None, "length": 9}, {"pred": "", "answers": ["no"], "all_classes": None, "length": 9}])  # fmt: skip
+    (tmp_path / "model/result.json").write_text('{"qasper": 50.0}')  # LongBench's scores, which are no answers
     lines(tmp_path / "preds_math_find.jsonl", [{"prediction": "42", "ground_truth": 42}])
+    (tmp_path / "gpt4").mkdir()
+    for folder, said in ((tmp_path, "3, 7"), (tmp_path / "gpt4", "8: 3, 7")):
+        lines(folder / "preds_math_calc.jsonl", [{"prediction": said, "ground_truth": [3, 7, 9]}])
     lines(tmp_path / "some-model.jsonl", [{"_id": "a", "answer": "C", "response": "The correct answer is (C)", "difficulty": "hard", "length": "long", "domain": "d"}])  # fmt: skip
     of = task(answers=str(tmp_path))
     samples, recorded = build(of, embedded_tokenizer, tmp_path), of.recorded_answers(tmp_path)
@@ -247,10 +253,22 @@ def test_published_answers_of_all_three_are_scored(embedded_tokenizer, tmp_path)
     write_responses(tmp_path / "r.parquet", responses)
     score_responses(of, tmp_path / "s.parquet", tmp_path / "r.parquet", [], tmp_path / "scores.parquet")
     scores = read_scores(tmp_path / "scores.parquet")
-    assert dict(zip(scores["dataset"] + scores["item"].str[-1], scores["score"], strict=True)) == {"qasper1": 1, "qasper2": 0, "math_find1": 1, "longbench_v21": 1}  # fmt: skip
+    assert dict(zip(scores["dataset"] + scores["item"].str[-1], scores["score"], strict=True)) == {"qasper1": 1, "qasper2": 0, "math_find1": 1, "math_calc1": 2 / 3, "longbench_v21": 1}  # fmt: skip
+    assert list(scores[scores["dataset"] == "math_calc"]["score"]) == [2 / 3, 2 / 3]
+    assert dict(zip(scores["dataset"], scores["band"].astype(object), strict=True)) | {"math_find": None, "math_calc": None} == {"qasper": "0-4k", "longbench_v2": "long", "math_find": None, "math_calc": None}  # fmt: skip
     metrics = of.metrics(scores)
     averages = metrics[metrics["measure"] == "set_average"].set_index("benchmark")["value"]
-    assert averages.to_dict() == {"infinitebench": 1, "longbench": 0.5, "longbench_v2": 1}
+    assert averages.to_dict() == {"infinitebench": pytest.approx(5 / 6), "longbench": 0.5, "longbench_v2": 1}
+    bands = metrics[metrics["grouping"] == "benchmark,dataset,band"].dropna(subset=["band"])
+    assert set(zip(bands["dataset"], bands["band"], bands["value"], strict=True)) == {
+        ("qasper", "0-4k", 0.5),
+        ("longbench_v2", "long", 1),
+    }
+
+
+@pytest.mark.parametrize(("words", "band"), [(0, "0-4k"), (3_999, "0-4k"), (4_000, "4-8k"), (7_999, "4-8k"), (8_000, "8k+")])
+def test_lengths_fall_into_longbench_e_s_ranges(words, band):
+    assert longbench.band_of(words) == band
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,24 @@ def test_truncation_drops_the_oldest_whole_sessions_and_says_if_the_answer_went_
     assert less.condition["dropped_evidence"] == 1
 
 
+def test_a_reading_holds_the_sessions_that_the_prompt_holds_and_no_other(o200k, folder):
+    options = {"dataset": "set.json", "every": 60, "truncate": "oldest", "answer_tokens": 50}
+    of = task(**options)
+    focused, cut = of.samples(context(o200k, folder, window=295))
+    assert cut.condition["dropped_sessions"] == 1
+    for sample in (focused, cut):
+        reading = of.reading(sample, folder, 60)
+        assert reading.before + reading.context + reading.after == sample.messages[0]["content"]
+        assert len(reading.passages) == sample.condition["sessions"] and len(reading.evidence) == 1
+
+
+def test_an_abstention_question_is_told_by_its_id_wherever_that_says_so(o200k, folder):
+    questions = [question(i, KINDS[0]) | {"question_id": name} for i, name in enumerate(("a_abs", "b_abs_2", "abs"))]
+    (folder / "set.json").write_text(json.dumps(questions))
+    samples = task(dataset="set.json", histories=["full"]).samples(context(o200k, folder))
+    assert [sample.condition["abstention"] for sample in samples] == [True, True, False]
+
+
 def test_a_file_that_is_named_is_a_tracked_input_and_a_hub_id_is_not():
     assert task(dataset="set.json").data_files(Path("data")) == [Path("data/set.json")]
     assert task(dataset="xiaowu0162/longmemeval-cleaned").data_files(Path("data")) == []
@@ -326,7 +344,7 @@ def test_a_large_file_is_read_once_for_samples_and_their_readings_and_never_whol
     samples = of.samples(context(o200k, tmp_path))
     readings = [of.reading(sample, tmp_path, 60) for sample in samples]
     assert len(held) == 1 and len(held[0]) == 5
-    assert [r.before + r.context + r.after for r in readings[5:]] == [s.messages[0]["content"] for s in samples[5:]]
+    assert [r.before + r.context + r.after for r in readings] == [s.messages[0]["content"] for s in samples]
     other = task(**asked)
     assert [other.reading(sample, tmp_path, 60) for sample in samples] == readings
     assert held[1:] == held[:1]

@@ -78,7 +78,9 @@ def test_lengths_are_exact_and_a_solver_that_reads_the_prompt_finds_the_gold_and
     assert sorted(solved(name, sample.messages[0]["content"])) == sorted(sample.references)
     assert score(of, sample, "I found: " + ", ".join(sample.references)) == 1
     _, (another,) = build(embedded_tokenizer, data, seed + 1, tasks=[name], lengths=[length])
-    assert score(of, sample, ", ".join(another.references)) == 0
+    shared = sum(gold in ", ".join(another.references) for gold in sample.references)  # words may be drawn again
+    assert shared < len(sample.references) and (shared == 0 or name in ("cwe", "fwe", "vt"))
+    assert score(of, sample, ", ".join(another.references)) == pytest.approx(shared / len(sample.references))
     assert score(of, sample, "") == 0
 
 

@@ -6,12 +6,16 @@ The versions with the hashes of the code behind them stand in tests/fixtures/tas
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import sys
 from pathlib import Path
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "task_versions.json"
 ASKED = ("samples", "request_options", "converse")
+BORROWED = re.compile(r"self\.inner\.(\w+)\(")
+"""Members of another task that a task calls."""
 
 
 def present() -> dict[str, list]:
@@ -19,10 +23,16 @@ def present() -> dict[str, list]:
     from contextrot import tasks
     from contextrot.plan.code_hash import code_hash
 
+    def root(kind: type, member: str) -> str:
+        return f"{kind.__module__.removeprefix('contextrot.')}:{kind.__name__}.{member}"
+
     found = {}
     for name in tasks.names():
         kind = tasks.load(name)
-        roots = [f"{kind.__module__.removeprefix('contextrot.')}:{kind.__name__}.{member}" for member in ASKED]
+        roots = [root(kind, member) for member in ASKED]
+        # of what another task asks, its own version tells; of what else makes a sample of it (its readings), none but this one
+        for member in set(BORROWED.findall(inspect.getsource(kind))) - set(ASKED):
+            roots += [root(tasks.load(other), member) for other in tasks.names() if tasks.has_questions(other)]
         found[name] = [kind.version, code_hash(None, *roots)]
     return found
 
@@ -37,6 +47,13 @@ def test_another_code_of_samples_has_another_version():
             "requests come of it, then: python -m tests.unit.test_task_versions"
         )
         assert now[task] == known[task], f"the version of {task!r} was raised: python -m tests.unit.test_task_versions"
+
+
+def test_a_reading_of_another_task_is_followed_into_the_task_that_asks_it():
+    from contextrot import tasks
+
+    assert set(BORROWED.findall(inspect.getsource(tasks.load("remedies")))) - set(ASKED) == {"reading"}
+    assert not set(BORROWED.findall(inspect.getsource(tasks.load("retest")))) - set(ASKED)
 
 
 if __name__ == "__main__":

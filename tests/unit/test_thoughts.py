@@ -75,6 +75,12 @@ def test_harmony_whole_and_without_its_special_tokens():
     assert split("<|channel|>analysis<|message|>Rome?<|end|><|start|>assistant", cut=True)[0] == ""
 
 
+def test_harmony_with_a_format_or_a_recipient():
+    thought = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>"
+    assert split(thought + 'final <|constrain|>json<|message|>{"a": 1}') == ('{"a": 1}', "hm")
+    assert split("<|channel|>commentary to=functions.f <|constrain|>json<|message|>{}")[0] == ""
+
+
 def test_an_answer_in_a_frame_of_its_own():
     assert split("<think>a</think><answer>yes</answer>") == ("yes", "a")
     framed = "<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>yes<|END_RESPONSE|>"

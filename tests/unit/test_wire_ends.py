@@ -128,6 +128,26 @@ def test_every_end_has_an_outcome(end):
     assert ends.outcome_of_end(end) == known.get(end, "ended_otherwise")
 
 
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        ("content_filter: RECITATION", "refused"),  # Google's OpenAI compatibility
+        ("function_call_filter: MALFORMED_FUNCTION_CALL", "ended_otherwise"),
+        ("blacklist", "refused"),  # GigaChat
+        ("normal", "answered"),  # Baidu Qianfan
+        ("FINISH", "answered"),  # Amazon Titan
+        ("endoftext", "answered"),  # AI21
+        ("maximum_tokens", "truncated"),  # Aleph Alpha
+        ("max_output", "truncated"),  # MiniMax
+        ("ALTERNATIVE_STATUS_TRUNCATED_FINAL", "truncated"),  # YandexGPT
+        ("ALTERNATIVE_STATUS_FINAL", "answered"),
+        ("ALTERNATIVE_STATUS_CONTENT_FILTER", "refused"),
+    ],
+)
+def test_ends_of_further_providers(end, outcome):
+    assert ends.outcome_of_end(end) == outcome
+
+
 @pytest.mark.parametrize("end", ["max_tokens", "MaxTokens", "max-tokens", "FINISH_REASON_MAX_TOKENS", "FinishReason.MAX_TOKENS"])
 def test_an_end_is_the_same_however_it_is_spelled(end):
     assert ends.outcome_of_end(end) == "truncated"

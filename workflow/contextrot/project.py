@@ -1,8 +1,7 @@
 """The config files as one checked whole: settings with the models, experiments and judges that they name.
 
-Four places say what a task's parameters are; the later wins:
-the task's defaults, the experiment's `parameters`, its `tiers[tier]`, the model's `overrides[experiment or task]`
-(whose own `tiers[tier]` comes last of all).
+Five places say what a task's parameters are; the later wins: the task's defaults, the model's `overrides[task]`, the experiment's
+`parameters`, its `tiers[tier]`, the model's `overrides[experiment]`. In an override its own `tiers[tier]` comes last.
 """
 
 from __future__ import annotations
@@ -152,14 +151,16 @@ class Project:
             ConfigError: for a parameter that the task does not have, or of another type.
         """
         block = self.experiments[experiment]
-        merged = {**block.parameters, **block.tiers.get(tier, {})}
-        for target in (block.task, experiment) if block.task != experiment else (experiment,):
-            override = dict(self.models[model].overrides.get(target, {}))
-            override.pop("tiers", None)
-            merged |= override | self._override_tiers(model, target).get(tier, {})
+        of_task = self._override(tier, model, block.task)  # for experiments that say nothing else themselves
+        merged = of_task | block.parameters | block.tiers.get(tier, {}) | self._override(tier, model, experiment)
         where = f"the parameters of experiment {experiment!r} (task {block.task!r}) for model {model!r}"
         files = f"{self.settings.experiment_definitions} or {self.settings.model_definitions}"
         return validate(self.task_class(experiment).Parameters, merged, f"{where} in {files}")
+
+    def _override(self, tier: str, model: str, target: str) -> dict[str, Any]:
+        """What a model's override of an experiment or task says in a tier."""
+        override = {key: value for key, value in self.models[model].overrides.get(target, {}).items() if key != "tiers"}
+        return override | self._override_tiers(model, target).get(tier, {})
 
     def _override_tiers(self, model: str, target: str) -> dict[str, dict[str, Any]]:
         """What a model's override of an experiment or task says for single tiers."""

@@ -116,7 +116,7 @@ class ModelSettings(Section):
     shards: int = Field(1, ge=1)
     """Jobs that one experiment's inference is split into."""
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Parameters of a task or experiment for this model alone, by its name; may hold `tiers`."""
+    """Parameters for this model alone, by an experiment's name, or a task's for experiments that do not say them; may hold `tiers`."""
 
     @field_validator("api_key_env")
     @classmethod
@@ -299,6 +299,9 @@ class Settings(Section):
     """Answers of each experiment that `snakemake label` writes for people to label."""
     request_store: str = ".cache/responses"
     """Folder of the request store."""
+    request_store_bucket: str | None = None
+    """Where jobs share no folder: a bucket's address (s3://, gs://, abfs://) that the request store's answers travel through, so that a job that failed
+    there repeats nothing; its keys stand in the environment."""
     ask: Literal["direct", "batch"] = "direct"
     """How hosted models are asked whose block does not say it: one by one, or in batches at half the price."""
     batch: BatchSettings = BatchSettings()

@@ -23,7 +23,13 @@ from contextrot.engines.provider_environment import filled_in, hand_over
 from contextrot.errors import ConfigError
 from contextrot.settings import OWN_PROVIDERS, ModelSettings, Section
 
-OPENROUTER_URL = "https://openrouter.ai/api/v1"
+ADDRESSES = {
+    "anthropic": ("https://api.anthropic.com", "ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
+    "gemini": ("https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_BASE"),
+    "openai": ("https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_BASE"),
+    "openrouter": ("https://openrouter.ai/api/v1", "OPENROUTER_API_BASE"),
+}
+"""Of providers their own address, and the variables that litellm reads another from, in its order."""
 OLLAMA_URL = "http://127.0.0.1:11434"
 OPERATIONAL_OPTIONS = frozenset({"answers_as", "headers"})
 
@@ -66,7 +72,7 @@ def endpoint_of(model: ModelSettings) -> Endpoint:
     if model.provider in OWN_PROVIDERS:
         base_url = _ollama_url(base_url)
     if base_url is None and model.provider == "openrouter":
-        base_url = os.environ.get("OPENROUTER_API_BASE") or OPENROUTER_URL
+        base_url = provider_url("openrouter")
     if base_url is None and model.provider == "azure" and not os.environ.get("AZURE_API_BASE"):
         raise ConfigError(
             f"model {model.name!r} needs the address of your Azure resource: set `base_url` to it, or AZURE_API_BASE "
@@ -95,6 +101,14 @@ def endpoint_of(model: ModelSettings) -> Endpoint:
         extra_body=options.extra_body,
         details={name: value for name, value in (("base_url", public_url), ("provider", model.provider)) if value},
     )
+
+
+def provider_url(provider: str) -> str | None:
+    """Where a provider is that config gives no address of: as the environment says (litellm believes it too), else its own; None if not known."""
+    own, *variables = ADDRESSES.get(provider, (None,))
+    found = next((value for name in variables if (value := os.environ.get(name))), own)
+    secrets.learn_address(found)
+    return found and found.rstrip("/")
 
 
 def _address(name: str, base_url: str) -> tuple[str, dict[str, str], dict[str, str]]:

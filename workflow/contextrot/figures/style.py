@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import ConfigError
+from contextrot.figures.glyphs import give_glyphs
 from contextrot.records import write_atomically
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def save(figure: Figure, path: str | Path) -> None:
         "svg": {"Date": None, "Creator": "contextrot"},
         "pdf": {"CreationDate": None, "Creator": "contextrot", "Producer": None},
     }[kind]
+    give_glyphs(figure)
     _wrap_long_labels(figure)
     write_atomically(path, lambda temporary: figure.savefig(temporary, format=kind, metadata=metadata))
 

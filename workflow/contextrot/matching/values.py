@@ -89,7 +89,8 @@ def claims_value(gold: Token, nouns: Sequence[Token], answer: Words, question: W
     # "how many hours of jogging" counts hours
     asked = [] if unit else list(counted(question))
     asked += [token for token in question.tokens if token.text == "old"]
-    measured = any(noun.text in MEASURES for noun in nouns)
+    own = next((noun.text for noun in nouns if noun.text in MEASURES), None)
+    in_question = next((noun.text for noun in counted(question) if noun.text in MEASURES), None)
     values = [token for token in answer.tokens if token.value]
     if len(values) > 2 * MOST_VALUES:
         values = values[:MOST_VALUES] + values[-MOST_VALUES:]
@@ -98,8 +99,8 @@ def claims_value(gold: Token, nouns: Sequence[Token], answer: Words, question: W
         for token in values
         if _comparable(wanted, token, unit, question)
         and not _set_aside(answer.text, token, question)
-        and not (token.value.kind == "number" and not measured and regex.match(r"-\p{L}", answer.text[token.end :]))
-        and not _other_measure(nouns, token, answer, question)
+        and not (token.value.kind == "number" and own is None and regex.match(r"-\p{L}", answer.text[token.end :]))
+        and not _other_measure(own, in_question, _measure_behind(token, answer))
     ]
     aged = regex.search(r"\bhow old\b|\bhow many years (?:old )?(?:will|was|am|were|is)\b", question.text)
     typed = [token for token in candidates if token.value.kind == wanted.kind or aged]
@@ -113,7 +114,7 @@ def claims_value(gold: Token, nouns: Sequence[Token], answer: Words, question: W
         if wanted.kind == "number" and said.kind in ("money", "share", "duration", "ordinal") and said.count is not None:
             said = replace(said, kind="number", amount=said.count, unit="")
         if said.kind == wanted.kind == "number":
-            said = replace(said, amount=said.amount * _times(nouns, token, answer, question))
+            said = replace(said, amount=said.amount * _times(own or in_question, _measure_behind(token, answer)))
         if same(wanted, said):
             return token
     return None
@@ -147,27 +148,23 @@ def _set_aside(text: str, token: Token, question: Words) -> bool:
     return stance.came_from(text, start, end)
 
 
-def _other_measure(nouns: Sequence[Token], token: Token, answer: Words, question: Words) -> bool:
-    """Whether the value has another unit of measure than gold answer or question, or lacks the gold answer's."""
-    own, asked, said = _measures(nouns, token, answer, question)
+def _measure_behind(token: Token, answer: Words) -> str | None:
+    """The unit of measure straight behind a value."""
+    follows = next((other.text for other in answer.after(token.end, 1)), None)
+    return follows if follows in MEASURES else None
+
+
+def _other_measure(own: str | None, asked: str | None, said: str | None) -> bool:
+    """Whether a value has another unit of measure than gold answer or question, or lacks the gold answer's."""
     if said is None:
         return own is not None and own != asked
     wanted = own or asked
     return wanted not in (None, said) and MULTIPLES.get(wanted, (wanted,))[0] != MULTIPLES.get(said, (said,))[0]
 
 
-def _measures(nouns: Sequence[Token], token: Token, answer: Words, question: Words) -> tuple[str | None, str | None, str | None]:
-    """Units of measure of the gold answer, of the question, and of a value of the answer."""
-    own = next((noun.text for noun in nouns if noun.text in MEASURES), None)
-    asked = next((noun.text for noun in counted(question) if noun.text in MEASURES), None)
-    follows = next((other.text for other in answer.after(token.end, 1)), None)
-    return own, asked, follows if follows in MEASURES else None
-
-
-def _times(nouns: Sequence[Token], token: Token, answer: Words, question: Words) -> Fraction:
-    """How many of the gold answer's units one of the answer's is: 1/1000 for a gram where kilograms are wanted."""
-    own, asked, said = _measures(nouns, token, answer, question)
-    of, to = MULTIPLES.get(said or ""), MULTIPLES.get(own or asked or "")
+def _times(wanted: str | None, said: str | None) -> Fraction:
+    """How many of the wanted units one of the answer's is: 1/1000 for a gram where kilograms are wanted."""
+    of, to = MULTIPLES.get(said or ""), MULTIPLES.get(wanted or "")
     return of[1] / to[1] if of and to and of[0] == to[0] else Fraction(1)
 
 

@@ -42,8 +42,9 @@ snakemake --configfile my_config.yaml
 
 Another file of models or experiments is named by `model_definitions` or `experiment_definitions`.
 
-Four places say what a task's parameters are; the later wins: the task's defaults (below), the experiment's `parameters`, its
-`tiers[tier]`, and the model's `overrides[experiment or task]`, whose own `tiers[tier]` comes last of all.
+Five places say what a task's parameters are; the later wins: the task's defaults (below), the model's `overrides[task]`, the
+experiment's `parameters`, its `tiers[tier]`, and the model's `overrides[experiment]`; in an override its own `tiers[tier]` comes last.
+So what an experiment of yours says holds for every model, unless an override names that experiment.
 
 Values are text as written until a setting asks for a number: these files are YAML 1.2, so 21:15, 0042 and yes stay what they are,
 and a key that stands twice is an error. config.yaml itself is also read by Snakemake (YAML 1.1): what the two read differently goes

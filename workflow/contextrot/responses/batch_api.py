@@ -6,13 +6,13 @@ Source: OpenAI "Batch API" (files, batches, output and error file).
 from __future__ import annotations
 
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from contextrot.engines import Endpoint
+from contextrot.engines.external import provider_url
 from contextrot.responses import outgoing
 from contextrot.wire import faults, http_reading, meaning
 from contextrot.wire.faults import Failure
@@ -135,8 +135,7 @@ class OpenAIBatches(BatchApi):
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint)
-        own = os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or "https://api.openai.com/v1"
-        self._url = (endpoint.base_url or own).rstrip("/")
+        self._url = (endpoint.base_url or provider_url("openai") or "").rstrip("/")
 
     def wire(self, body: dict[str, Any]) -> dict[str, Any]:
         return {"model": self.endpoint.model, **body, **self.endpoint.extra_body}

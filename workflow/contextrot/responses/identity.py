@@ -21,6 +21,7 @@ from contextrot import engines, secrets
 from contextrot.engines import Endpoint
 from contextrot.engines.external import endpoint_of
 from contextrot.errors import ConfigError, RequestError, StoreError
+from contextrot.files.regular_files import read_regular
 from contextrot.records import write_text
 from contextrot.responses import outgoing
 from contextrot.responses.model_names import same_model
@@ -178,7 +179,7 @@ class ServerIdentity:
 
     def _remembered(self) -> dict[str, Any]:
         try:
-            said = json.loads(self._last.read_text(encoding="utf-8"))
+            said = json.loads(read_regular(self._last, LARGEST_ANSWER))
         except (OSError, ValueError, RecursionError):
             return {}
         return said if isinstance(said, dict) else {}

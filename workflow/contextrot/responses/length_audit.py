@@ -195,28 +195,50 @@ def _middle(rows: Sequence[_Row]) -> tuple[float, float]:
 
 
 def _is_another_tokenizer(bins: Sequence[Sequence[_Row]]) -> bool:
-    """Whether the counts of the two shortest lengths differ in proportion: neither a frame nor a cut does that."""
-    if len(bins) < 2:
+    """Whether the counts of the shortest lengths, as far as it takes to tell, differ in proportion: neither a frame nor a cut does that."""
+    middles = [_middle(rows) for rows in bins]
+    far = next((at for at, (built, counted) in enumerate(middles) if at and abs(counted - built) > FRAME_TOKENS), None)
+    if far is None:
         return False
-    (first, first_counted), (second, second_counted) = map(_middle, bins[:2])
-    ratio, later = first_counted / first, second_counted / second
-    slope = (second_counted - first_counted) / (second - first)
-    off = abs(second_counted - second) > FRAME_TOKENS and abs(slope - 1) > 0.02 and slope > LEAST_RATIO
-    return off and abs(ratio - later) <= 0.3 * abs(later - 1) + FEW_TOKENS / first
+    (first, first_counted), (last, last_counted) = middles[0], middles[far]
+    ratio, later = first_counted / first, last_counted / last
+    slope = (last_counted - first_counted) / (last - first)
+    if abs(slope - 1) <= 0.02 or slope <= LEAST_RATIO or abs(ratio - later) >= abs(ratio - 1):
+        return False
+    return all(abs(counted / built - later) <= 0.3 * abs(later - 1) + FEW_TOKENS / built for built, counted in middles[:far])
 
 
 def _mark_by_difference(bins: Sequence[Sequence[_Row]]) -> int:
     """Marks what an exact tokenizer shows to be cut; the constant by which the server counts more (or less, below 0)."""
     differences = [median(row.counted - row.built for row in rows) for rows in bins]
     offset = differences[0]
-    frame = -FRAME_TOKENS <= offset < -FEW_TOKENS and len(bins) > 1 and abs(differences[1] - offset) <= FEW_TOKENS
+    frame = -FRAME_TOKENS <= offset < -FEW_TOKENS and _is_constant(bins, differences)
     deficit = min(offset, 0) if frame else 0
     rows = [row for of_length in bins for row in of_length]
+    surplus = offset if offset > 0 or frame else 0
     for row in rows:
         row.cut = row.counted < row.built + deficit - FEW_TOKENS
-    surplus = offset if offset > 0 or frame else 0
+    if surplus > FEW_TOKENS:
+        for row in _short_of_surplus(bins, differences):
+            row.cut = row.cut or row.counted < row.built + surplus - 2 * FEW_TOKENS
     _mark_at_ceiling(rows, lambda row: row.built + surplus - FEW_TOKENS / 2 > row.counted + FEW_TOKENS)
     return round(surplus)
+
+
+def _is_constant(bins: Sequence[Sequence[_Row]], differences: Sequence[float]) -> bool:
+    """Whether the shortest prompts differ by as much whatever their length, as no cut ones do."""
+    if len(bins) > 1:
+        return abs(differences[1] - differences[0]) <= FEW_TOKENS
+    off = [row.counted - row.built for row in bins[0]]
+    return bins[0][-1].built - bins[0][0].built >= 4 * FEW_TOKENS and max(off) - min(off) <= FEW_TOKENS
+
+
+def _short_of_surplus(bins: Sequence[Sequence[_Row]], differences: Sequence[float]) -> list[_Row]:
+    """The prompts that may have been cut within what the server adds: those beyond three lengths to which it adds the same, or whose counts stand still."""
+    same = next((at for at, off in enumerate(differences) if abs(off - differences[0]) > FEW_TOKENS), len(bins))
+    middles = [_middle(rows)[1] for rows in bins]
+    still = next((at for at, (one, next_one) in enumerate(pairwise(middles)) if abs(next_one - one) <= FEW_TOKENS), len(bins))
+    return [row for rows in bins[min(same, still) if same >= 3 else still :] for row in rows]
 
 
 def _mark_by_growth(bins: list[list[_Row]]) -> None:

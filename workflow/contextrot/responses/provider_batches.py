@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from contextrot.engines import Endpoint
+from contextrot.engines.external import provider_url
 from contextrot.errors import ConfigError
 from contextrot.responses.batch_api import BatchApi, Expired, Items, Look, OpenAIBatches, Results, json_lines, text_of
 from contextrot.wire import meaning
@@ -27,8 +28,9 @@ class AnthropicBatches(BatchApi):
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint)
-        own = os.environ.get("ANTHROPIC_API_BASE") or os.environ.get("ANTHROPIC_BASE_URL") or "https://api.anthropic.com"
-        self._url = (endpoint.base_url or own).rstrip("/").removesuffix("/v1") + "/v1/messages/batches"
+        self._url = (endpoint.base_url or provider_url("anthropic") or "").rstrip("/").removesuffix(
+            "/v1"
+        ) + "/v1/messages/batches"
 
     def _headers(self) -> dict[str, str]:
         return {"x-api-key": self.endpoint.api_key or "", "anthropic-version": "2023-06-01", **self.endpoint.headers}
@@ -87,7 +89,7 @@ class GeminiBatches(BatchApi):
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint)
-        self._url = (endpoint.base_url or "https://generativelanguage.googleapis.com/v1beta").rstrip("/")
+        self._url = (endpoint.base_url or provider_url("gemini") or "").rstrip("/")
 
     def _headers(self) -> dict[str, str]:
         return {"x-goog-api-key": self.endpoint.api_key or "", **self.endpoint.headers}

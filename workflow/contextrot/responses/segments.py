@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from contextrot.files.regular_files import read_regular
 from contextrot.records import write_atomically
 from contextrot.responses.segment_writer import HEAD, LARGEST_RECORD, SUFFIX, SegmentWriter, record_in
 
@@ -33,6 +34,7 @@ _CHUNK = 1 << 26
 _INDEXED_AGAIN = 20_000
 _PLACE = np.dtype([("hash", "<u8"), ("at", "<u8"), ("offset", "<u8"), ("length", "<u4"), ("segment", "<u4")])
 _INDEX = "contextrot index 1"
+_LARGEST_INDEX = 1 << 32
 _Where = tuple[int, int, int, int]
 """Time, offset, length and segment."""
 _Record = tuple[str, int, bytes]
@@ -66,6 +68,7 @@ class Segments:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.damaged: set[Damage] = set()
+        self._unreadable: set[str] = set()
         self._files: dict[int, int] = {}
         self._guard = threading.RLock()
         self._writer = SegmentWriter(folder)
@@ -127,10 +130,10 @@ class Segments:
         """The newest record that can be read at some places, of a key if one is given, and its segment."""
         for _, offset, length, segment in sorted(places, reverse=True):
             record = record_in(self._line(segment, offset, length))
-            if record is None:
-                self._tell(Damage(self._names[segment], offset, length))
-            elif key is None or record[0] == key:
+            if record is not None and (key is None or record[0] == key):
                 return segment, record
+            if record is None or _hash(record[0]) != _hash(key):  # damaged, or the index is of other segments
+                self._tell(Damage(self._names[segment], offset, length))
         return None
 
     def append(self, key: str, content: str, at: int | None = None) -> None:
@@ -146,6 +149,11 @@ class Segments:
         if self._number > _INDEXED_AGAIN * 5:
             self._fold()
 
+    @property
+    def written(self) -> str:
+        """Name of the segment that is appended to here; empty before the first record."""
+        return self._writer.name
+
     def look_again(self) -> None:
         """Takes in what writers have appended since the last look."""
         with self._guard:
@@ -154,9 +162,12 @@ class Segments:
             except OSError:
                 return
             for name in names:
-                segment = self._segment(name)
-                with suppress(FileNotFoundError):
-                    self._take_in(segment)
+                try:
+                    self._take_in(self._segment(name))
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    self._tell_unreadable(name, error)
             if self._unindexed > max(_INDEXED_AGAIN, len(self._places) // 5):
                 self._save_index()
 
@@ -229,8 +240,9 @@ class Segments:
                 end = data.rfind(b"\n") + 1
                 if not end:
                     if len(data) == _CHUNK:  # no record is so long
-                        self._tell(Damage(self._names[segment], offset, len(data)))
-                        self._read[segment] += len(data)
+                        length = max(len(data), _end_of_hole(file.fileno(), offset) - offset)
+                        self._tell(Damage(self._names[segment], offset, length))
+                        self._read[segment] += length
                         continue
                     return
                 places, odd = _places_in(np.frombuffer(data, dtype=np.uint8)[:end], offset, segment)
@@ -251,6 +263,11 @@ class Segments:
             log.warning(
                 "request store: %d bytes at %d of %s are no record and are left out", damage.length, damage.offset, damage.segment
             )
+
+    def _tell_unreadable(self, name: str, error: OSError) -> None:
+        if name not in self._unreadable:
+            self._unreadable.add(name)
+            log.warning("request store: %s cannot be read and is left out (%s)", name, error.strerror or error)
 
     def _fold(self, more: Any = None) -> None:
         """Sorts what is new into the arrays."""
@@ -273,7 +290,7 @@ class Segments:
 
     def _load_index(self) -> None:
         try:
-            content = (self.folder / "index").read_bytes()
+            content = read_regular(self.folder / "index", _LARGEST_INDEX)
             head, _, rows = content.partition(b"\n")
             told = json.loads(head)
             crc = zlib.crc32(rows, zlib.crc32(json.dumps([told["names"], told["read"]]).encode()))
@@ -292,12 +309,20 @@ class Segments:
             log.warning("request store: the index is made anew (%s)", error)
 
 
+def _end_of_hole(file: int, offset: int) -> int:
+    """Where the next written byte of a sparse file is, or the file's end."""
+    try:
+        return os.lseek(file, offset, os.SEEK_DATA)
+    except (OSError, AttributeError):  # nothing follows; a system that knows no holes
+        return os.fstat(file).st_size if hasattr(os, "SEEK_DATA") else offset
+
+
 def _hash(key: str) -> int:
     return int(key[:16], 16)
 
 
 def _places_in(data: Any, offset: int, segment: int) -> tuple[Any, list[tuple[int, int]]]:
-    """Where the records of some whole lines are, and the lines that have not a record's form; CRCs are looked at when one is read."""
+    """Where the records of some whole lines are, and stretches of lines that have not a record's form; CRCs are looked at when one is read."""
     ends = np.flatnonzero(data == 10)
     starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
     lengths = ends - starts
@@ -311,6 +336,14 @@ def _places_in(data: Any, offset: int, segment: int) -> tuple[Any, list[tuple[in
     for name, digits in zip(("hash", "at"), numbers, strict=True):
         places[name] = (digits[sound].astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
     places["offset"], places["length"], places["segment"] = at[sound] + offset, lengths[long][sound], segment
-    odd = np.concatenate([starts[~long & (lengths > 0)], at[~sound]])
-    sizes = np.concatenate([lengths[~long & (lengths > 0)], lengths[long][~sound]])
-    return places, [(int(begin) + offset, int(size)) for begin, size in zip(odd, sizes, strict=True)]
+    return places, _stretches(starts, lengths, long, sound, offset)
+
+
+def _stretches(starts: Any, lengths: Any, long: Any, sound: Any, offset: int) -> list[tuple[int, int]]:
+    """Offset and length of lines that are no records, those in succession as one: a foreign file has millions."""
+    record = long.copy()
+    record[long] = sound
+    odd = np.flatnonzero(~record & (lengths > 0))
+    first = np.append(True, np.diff(np.cumsum(record)[odd]) > 0)[: len(odd)]
+    begins, ends = starts[odd[first]], (starts + lengths)[odd[np.append(first[1:], True)[: len(odd)]]]
+    return [(int(begin) + offset, int(end - begin)) for begin, end in zip(begins, ends, strict=True)]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from contextrot import secrets
 from contextrot.engines import Endpoint
+from contextrot.engines.external import provider_url
 from contextrot.errors import ConfigError
 
-OPENAI_COMPATIBLE = {
-    "anthropic": "https://api.anthropic.com/v1",
-    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
-    "openai": "https://api.openai.com/v1",
-}
-"""Of providers that litellm reaches in another way, or whose address it does not tell."""
+OPENAI_COMPATIBLE = {"anthropic": "/v1", "gemini": "/openai"}
+"""Where below a provider's address it answers in OpenAI's form."""
 
 
 def timed_endpoint(endpoint: Endpoint, name: str) -> Endpoint:
@@ -34,13 +32,15 @@ def timed_endpoint(endpoint: Endpoint, name: str) -> Endpoint:
             f"task 'serving' measures OpenAI-compatible addresses; for {name!r} of Azure leave out `provider` and give `base_url` with "
             "/openai/v1 at its end."
         )
-    url = endpoint.base_url or OPENAI_COMPATIBLE.get(endpoint.provider) or _litellm_address(endpoint.provider)
+    url = endpoint.base_url or provider_url(endpoint.provider) or _litellm_address(endpoint.provider)
     if url is None:
         raise ConfigError(
             f"task 'serving' measures OpenAI-compatible addresses, and knows none of provider {endpoint.provider!r} (model {name!r}); give it as "
             "`base_url`, and leave out `provider`."
         )
-    return replace(endpoint, base_url=url.rstrip("/"), details={**endpoint.details, "measured_at": url})
+    below = OPENAI_COMPATIBLE.get(endpoint.provider, "")
+    url = url.rstrip("/").removesuffix(below) + below
+    return replace(endpoint, base_url=url, details={**endpoint.details, "measured_at": secrets.without_credentials(url)})
 
 
 def _litellm_address(provider: str) -> str | None:

@@ -30,6 +30,7 @@ from contextrot.errors import RequestError
 from contextrot.records import Sample
 from contextrot.serving.sending import Bodies, now, send
 from contextrot.serving.timings import Answer, FailedRequest, Timing, Turn, all_answered
+from contextrot.wire.faults import Failure
 
 CLOSED_BEFORE = (ClientConnectionResetError, ClientOSError, ServerDisconnectedError)
 """What a request meets on a connection that is closed already, at once; later they mean that the server broke off."""
@@ -73,12 +74,6 @@ class LoadGenerator:
     def closed_loop(self, samples: Sequence[Sample], concurrency: int, options: dict[str, Any]) -> tuple[list[Answer], float]:
         """Sends every sample once, at most `concurrency` at a time, each as soon as an earlier one ends; see `play`."""
         return self.play([[Turn(sample)] for sample in samples], options, concurrency)
-
-    def open_loop(
-        self, samples: Sequence[Sample], due_seconds: Sequence[float], options: dict[str, Any]
-    ) -> tuple[list[Answer], float]:
-        """Sends every sample when it is due, however many are under way; see `play`."""
-        return self.play([[Turn(s, due)] for s, due in zip(samples, due_seconds, strict=True)], options)
 
     def play(
         self,
@@ -143,12 +138,12 @@ class LoadGenerator:
             if due is not None and (wait := due - now()) > 0:
                 await asyncio.sleep(wait)
             last = answers[-1] if turn.grows and answers else None
-            if last is not None and (reason := _not_sent(last, turn.sample, window)):
-                answers.append(FailedRequest(turn.sample.sample_id, now(), reason[1], reason[0], number))
+            if last is not None and (reason := _not_sent(last, number - 1, turn.sample, window)):
+                answers.append(FailedRequest(turn.sample.sample_id, now(), reason[1], reason[0]))
                 continue
             chat = (chat if turn.grows else []) + turn.sample.messages
             answer = await self._answer(replace(turn.sample, messages=chat), options(turn.sample), due)
-            answer.turn, end = number, now()
+            end = now()
             if isinstance(answer, Timing):
                 chat = [*chat, {"role": "assistant", "content": answer.said}]
             answers.append(answer)
@@ -182,6 +177,9 @@ class LoadGenerator:
                 timing = await send(self._session, url, body, sample.sample_id)
         except RequestError as error:
             return FailedRequest(sample.sample_id, start, str(error))
+        except Failure as failure:
+            message = f"the engine answered {failure.status} to {sample.sample_id!r}: {failure.message}"
+            return FailedRequest(sample.sample_id, start, message, status=failure.status)
         except TimeoutError:
             return FailedRequest(sample.sample_id, start, f"no answer within {self._timeout_seconds:.0f} s")
         except (ClientError, OSError, ValueError) as error:
@@ -197,10 +195,10 @@ class LoadGenerator:
             await asyncio.sleep(0.1)
 
 
-def _not_sent(last: Answer, sample: Sample, window: int | None) -> tuple[str, str] | None:
-    """Outcome and reason of a growing session's turn that cannot be sent after the one before it; None if it can."""
+def _not_sent(last: Answer, number: int, sample: Sample, window: int | None) -> tuple[str, str] | None:
+    """Outcome and reason of a growing session's turn that cannot be sent after turn `number`; None if it can."""
     if isinstance(last, FailedRequest):
-        return last.outcome, f"not sent: turn {last.turn} has no answer"
+        return last.outcome, f"not sent: turn {number} has no answer"
     if window is None or last.prompt_tokens is None or last.completion_tokens is None:
         return None
     needed = last.prompt_tokens + last.completion_tokens + (sample.prompt_tokens or 0) + sample.max_output_tokens

@@ -123,7 +123,7 @@ def measure_mode(
         "date": about.get("created"),
         "model_id": settings.name,
         "tokenizer_id": settings.tokenizer or settings.name,
-        "burstiness": task.parameters.burstiness,
+        "burstiness": run.burstiness,
         **note,
     }
     write_text(output / "vllm_bench.jsonl", vllm_bench_lines(requests, named, task.parameters.limits))

@@ -23,16 +23,20 @@ class Trial:
         rate: requests a second.
         requests: how many were sent.
         percentiles: of each limited latency.
-        failed: how many had no answer; they keep no limit.
+        failed: how many had no whole answer, or one to a prompt that the server cut; they keep no limit.
+        warm: whether prompts were read from a cache: their times tell nothing of the rate.
     """
 
     rate: float
     requests: int
     percentiles: dict[str, Estimate]
     failed: int = 0
+    warm: bool | None = None
 
     def keeps(self, limits: Mapping[str, float]) -> bool | None:
-        """Whether every percentile keeps its limit: False if one surely does not, None where an interval holds its limit."""
+        """Whether every percentile keeps its limit: False if one surely does not, None where an interval holds its limit, or a cache answered."""
+        if self.warm:
+            return None
         if self.failed or self.broken(limits):
             return False
         highs = [(self.percentiles[name][2], limit) for name, limit in limits.items()]

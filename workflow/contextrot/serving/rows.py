@@ -69,9 +69,10 @@ def rows_of(sessions: Sequence[Session], answers: Sequence[Answer], mode: str, p
             answer = next(rest)
             timing = answer if isinstance(answer, Timing) else None
             outcome = answer.outcome if isinstance(answer, FailedRequest) else "answered"
-            row = row_of(turn.sample, mode, outcome, timing, number if turn.grows or number == 0 else 0)
-            row |= {"sample_id": session[0].sample.sample_id if turn.grows else turn.sample.sample_id}
-            row |= {"request_id": turn.sample.sample_id, "start_seconds": answer.start - begin}
+            row = row_of(turn.sample, mode, outcome, timing, number if turn.grows else 0)
+            if turn.grows:
+                row["sample_id"] = session[0].sample.sample_id
+            row["start_seconds"] = answer.start - begin
             row["error"] = answer.message if isinstance(answer, FailedRequest) else None
             row["reusable_tokens"] = _reusable(turn, before)
             if timing is not None and pricing is not None and None not in (timing.prompt_tokens, timing.completion_tokens):

@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 OF_ONE_LENGTH = 1.05
 MOST_LEFT_OUT = 8
 """Parts of a request that a server may refuse, one after the other."""
+REFUSED = (400, 422)
+"""Statuses of a server that does not take a part of a request."""
 
 
 class Run:
@@ -94,9 +96,9 @@ class Run:
         fresh = [self.salted(sample) for sample in samples]
         for _ in range(MOST_LEFT_OUT if fresh and engines.of(self.settings).elsewhere else 0):
             [first] = self._load(fresh[:1], 1)[0]
-            if not isinstance(first, FailedRequest) or " answered 4" not in first.message:
+            if not isinstance(first, FailedRequest) or first.status not in REFUSED:
                 break
-            if not self.load.bodies.leave_out(first.message, self.task.request_options(fresh[0]), fresh[0]):
+            if not self.load.bodies.leave_out(first.message, fresh[0], self.task.request_options(fresh[0])):
                 break
         answers = all_answered(self._load(fresh, 1)[0])
         self.warmups = len(answers)
@@ -134,8 +136,7 @@ class Run:
             answers, seconds, growth, records = self._play(sessions, key[1])
         keys = {record["request_id"]: record for record in records}
         transfers = transfers_of(self.endpoint)
-        rows = rows_of(sessions, answers, self.mode, self.pricing)
-        mark_cut(rows, counts_exactly(self.settings))
+        rows = self._rows(sessions, answers)
         if self.task.parameters.task:
             for row, score in zip(rows, scores_of(sessions, answers, self.task.parameters), strict=True):
                 row["score"] = score
@@ -197,23 +198,34 @@ class Run:
                 self.endpoint.reset()
                 asked = [self.salted(pool[i % len(pool)], salt=token_hex(8)) for i in range(count)]
                 due = self._due(rate, count, (length, rate, token_hex(4)))
-                answers = self._play([[Turn(sample, at)] for sample, at in zip(asked, due, strict=True)], rate)[0]
-                timings = [answer for answer in answers if isinstance(answer, Timing)]
+                sessions = [[Turn(sample, at)] for sample, at in zip(asked, due, strict=True)]
+                answers, _, growth, _ = self._play(sessions, rate)
+                answered = [row for row in self._rows(sessions, answers) if row["outcome"] == "answered"]
                 percentiles = {}
                 for name in limits:
-                    values = np.array([getattr(t, name) for t in timings if getattr(t, name) is not None])
+                    values = np.array([row[name] for row in answered if row[name] is not None])
                     batches = np.arange(len(values)) * 10 // max(len(values), 1)
                     percentiles[name] = quantile_interval(values, batches, p.find_rate_quantile)
-                return Trial(rate, count, percentiles, len(answers) - len(timings))
+                warm = self._coldness(answered, growth["counters"], None).warm
+                return Trial(rate, count, percentiles, len(answers) - len(answered), warm)
 
             answer = highest_rate(measure, limits, min(p.rates), requests=p.find_rate_requests, most=8 * p.find_rate_requests)
             found.append({"length": length, "limits": limits, "quantile": p.find_rate_quantile, **asdict(answer)})
         return found
 
+    def _rows(self, sessions: list[Session], answers: list[Answer]) -> list[dict[str, Any]]:
+        rows = rows_of(sessions, answers, self.mode, self.pricing)
+        mark_cut(rows, counts_exactly(self.settings))
+        return rows
+
+    @property
+    def burstiness(self) -> float:
+        """Shape of the gamma distributed gaps of an open loop; infinity for a constant gap."""
+        asked = self.task.parameters.burstiness
+        return math.inf if asked == "constant" else asked
+
     def _due(self, rate: float, count: int, key: tuple[Any, ...]) -> list[float]:
-        burstiness = self.task.parameters.burstiness
-        shape = math.inf if burstiness == "constant" else burstiness
-        times: list[float] = due_seconds(rate, count, shape, generator_for(self.seed, "arrivals", *key)).tolist()
+        times: list[float] = due_seconds(rate, count, self.burstiness, generator_for(self.seed, "arrivals", *key)).tolist()
         return times
 
     def _sessions(self, samples: list[Sample], key: tuple[Any, ...]) -> list[Session]:
@@ -231,13 +243,11 @@ class Run:
         self, sessions: list[Session], load: float, options: dict[str, Any] | None = None, closed: bool = False
     ) -> tuple[list[Answer], float, dict[str, Any], list[dict[str, Any]]]:
         """Answers, seconds, growth of the engine's counters, and a pair's records."""
-        turns = [turn for session in sessions for turn in session]
-        if not turns:
+        if not sessions:
             return [], 0.0, {"counters": {}}, []
         at_once = int(load) if closed or self.task.load_column == "concurrency" else None
         if engines.of(self.settings).rates:
-            due = [turn.due_seconds or 0.0 for turn in turns] if at_once is None else None
-            simulated, seconds = simulated_load(self.settings, [turn.sample for turn in turns], math.ceil(load), due)
+            simulated, seconds = simulated_load(self.settings, sessions, at_once)
             return list(simulated), seconds, {"counters": {}}, []
         records_of(self.endpoint)
         before = read_counters(self.endpoint)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession
 
 from contextrot import engines
-from contextrot.errors import RequestError
+from contextrot.errors import ConfigError, RequestError
 from contextrot.records import Sample
-from contextrot.responses.chat_request import LIMITS, ChatRequests
+from contextrot.responses.chat_request import ChatRequests, as_config, in_its_place, refused_part
 from contextrot.serving.timings import Timing
+from contextrot.wire import meaning
 from contextrot.wire.event_stream import EventReader
 from contextrot.wire.faults import Failure
 from contextrot.wire.reply import Reply
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NEEDED = ("model", "messages", "stream")
-"""Parts that no request can do without: without a stream there is no first token to time."""
+WIRE = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 class Bodies:
@@ -34,42 +33,43 @@ class Bodies:
 
     Attributes:
         changes: what was left out or renamed because the server, or the model's family, refuses it; one line each.
+
+    Raises:
+        ConfigError: for a model whose answers are not streamed: there is no first token to time.
     """
 
     def __init__(self, endpoint: Endpoint, model: ModelSettings | None = None) -> None:
         self._endpoint = endpoint
-        elsewhere = model is not None and engines.of(model).elsewhere
-        self._requests = ChatRequests(model) if elsewhere else None
-        self._removed: set[str] = set()
-        self._own_changes: list[str] = []
+        self._requests = ChatRequests(model) if model is not None and engines.of(model).elsewhere else None
+        self._replaced: dict[str, Any] = {}
+        if self._requests and not self._requests.wire["stream"]:
+            raise ConfigError(
+                f"task 'serving' times streams, but `request` of model {endpoint.model!r} says stream: false; take it out."
+            )
 
     @property
     def changes(self) -> list[str]:
         """See the class."""
-        return [*(self._requests.changes if self._requests else []), *self._own_changes]
+        refused = [f"{as_config({name: value})}: the server refuses what was asked" for name, value in self._replaced.items()]
+        return [*(self._requests.changes if self._requests else []), *refused]
 
     def __call__(self, sample: Sample, options: dict[str, Any]) -> dict[str, Any]:
         """The body of one request."""
-        if self._requests is None:
-            asked = {"messages": sample.messages, "max_tokens": sample.max_output_tokens, **options}
-        else:
-            asked = self._requests.body(sample.messages, sample.max_output_tokens, options)
-        wire = {"model": self._endpoint.model, "stream": True, "stream_options": {"include_usage": True}}
-        body = {**wire, **self._endpoint.extra_body, **asked}
-        if "max_tokens" in self._removed and "max_completion_tokens" not in self._removed:
-            body["max_completion_tokens"] = sample.max_output_tokens
-        return {name: value for name, value in body.items() if name not in self._removed}
+        asked, wire = {"messages": sample.messages, "max_tokens": sample.max_output_tokens, **options}, WIRE
+        if self._requests is not None:
+            asked, wire = self._requests.body(sample.messages, sample.max_output_tokens, options), self._requests.wire
+        return {"model": self._endpoint.model, **wire, **self._endpoint.extra_body, **asked}
 
-    def leave_out(self, message: str, options: dict[str, Any], sample: Sample) -> bool:
-        """Leaves out, from now on, the part of a request that a server's refusal names; whether it names one."""
-        for name in sorted(self(sample, options), key=len, reverse=True):
-            if name not in NEEDED and re.search(rf"\b{re.escape(name)}\b", message):
-                self._removed.add(name)
-                renamed = "; max_completion_tokens is sent instead" if name == LIMITS[0] else ""
-                self._own_changes.append(f"{name} is left out: the server refuses it{renamed}")
-                log.warning("%s: %s", self._endpoint.model, self._own_changes[-1])
-                return True
-        return False
+    def leave_out(self, message: str, sample: Sample, options: dict[str, Any]) -> bool:
+        """Leaves out, from now on, the part of a request that a server's refusal names; whether it names one that can be spared."""
+        refused = refused_part(message, self(sample, options))
+        if self._requests is None or refused in (None, "stream", *self._replaced):
+            return False
+        self._replaced |= in_its_place(refused)
+        model = self._requests.model
+        self._requests = ChatRequests(model.model_copy(update={"request": {**model.request, **self._replaced}}))
+        log.warning("%s: %s", self._endpoint.model, self.changes[-1])
+        return True
 
 
 def now() -> float:
@@ -81,6 +81,7 @@ async def send(session: ClientSession, url: str, body: dict[str, Any], sample_id
     """Sends one request and times its stream.
 
     Raises:
+        Failure: if the server answers with an error.
         RequestError: if there is no whole answer.
         ClientError, OSError, TimeoutError: if the connection breaks, or it takes too long.
     """
@@ -88,7 +89,7 @@ async def send(session: ClientSession, url: str, body: dict[str, Any], sample_id
     first, gaps, reply, reader, ended = None, [], Reply(), EventReader(), False
     async with session.post(url, json=body, headers={"X-Request-Id": sample_id}, allow_redirects=False) as answer:
         if answer.status != 200:
-            raise RequestError(f"the engine answered {answer.status} to {sample_id!r}: {(await answer.text())[:400]}")
+            raise meaning.failure_of(answer.status, meaning.error_of_body(await answer.text()), answer.headers)
         try:
             async for part in answer.content.iter_any():
                 at = now()

@@ -23,7 +23,6 @@ class Timing:
         prompt_tokens, completion_tokens, cached_tokens: the server's counts; None where it gives none.
         text: the answer, what was thought before it included.
         said: the answer without what was thought, as the next prompt of its session has it before it.
-        turn: which request of its session, from 0.
     """
 
     sample_id: str
@@ -38,7 +37,6 @@ class Timing:
     itl_seconds: list[float] = field(default_factory=list)
     late_seconds: float = 0.0
     said: str = ""
-    turn: int = 0
 
     @property
     def tpot_seconds(self) -> float | None:
@@ -67,13 +65,14 @@ class FailedRequest:
         start: seconds of the monotonic clock when it was sent, or would have been.
         message: what went wrong.
         outcome: `failed`; `over_window` for a turn that was not sent because the chat before it fills the window.
+        status: of HTTP, where the server answered with an error.
     """
 
     sample_id: str
     start: float
     message: str
     outcome: str = "failed"
-    turn: int = 0
+    status: int | None = None
 
 
 Answer = Timing | FailedRequest

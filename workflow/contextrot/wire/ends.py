@@ -6,7 +6,9 @@ the raw value in `finish_reason`; it is never taken for an answer.
 Sources, each provider's own reference of the field: OpenAI `finish_reason` of chat completions and `incomplete_details.reason`; Anthropic "Handling stop
 reasons"; Google `FinishReason` and `BlockReason` of the Gemini API and Vertex AI; Mistral `FinishReason`; Zhipu GLM `finish_reason` of chat completions;
 DeepSeek `finish_reason`; Cohere `finish_reason` of chat v1 and v2; AWS Bedrock `stopReason` of Converse; Text Generation Inference
-`FinishReason`; vLLM `FinishReason`; SGLang `finish_reason.type`; llama.cpp `stop_type`; LM Studio `stopReason`; Ollama `done_reason`.
+`FinishReason`; vLLM `FinishReason`; SGLang `finish_reason.type`; llama.cpp `stop_type`; LM Studio `stopReason`; Ollama `done_reason`; Baidu Qianfan and
+GigaChat `finish_reason`; Amazon Titan `completionReason`; AI21 `finishReason.reason`; Aleph Alpha `finish_reason`; YandexGPT `AlternativeStatus`; watsonx
+`stop_reason`; MiniMax `finish_reason` of its older interface.
 """
 
 from __future__ import annotations
@@ -24,17 +26,18 @@ _ENDS = {
         word
         eosfound stopstringfound toolcalls
         completed
+        normal finish finished final end_of_text endoftext end_of_turn
     """,
     TRUNCATED: """
         length max_tokens max_output_tokens model_length token_limit max_length
         model_context_window_exceeded context_length_exceeded error_limit
-        limit
+        limit maximum_tokens max_output truncated_final
         maxpredictedtokensreached contextlengthreached
     """,
     REFUSED: """
         content_filter refusal
         safety recitation blocklist prohibited_content spii language image_safety image_prohibited_content image_recitation model_armor jailbreak
-        sensitive
+        sensitive blacklist
         error_toxic
         guardrail_intervened content_filtered
     """,
@@ -52,7 +55,7 @@ _ENDS = {
         load repetition incomplete
     """,
 }
-_NAMESPACE = re.compile(r"^(finish|stop|done)reason(?=.)")
+_NAMESPACE = re.compile(r"^((finish|stop|done)reason|alternativestatus)(?=.)")
 
 
 def _plain(end: str) -> str:
@@ -69,4 +72,6 @@ def outcome_of_end(finish_reason: str | None) -> str:
     `answered` says that the model ended by itself; whether there is a text is for the caller to see. Without a reason (None), or with one that
     is in no table, it is `ended_otherwise`.
     """
-    return _MEANING.get(_plain(finish_reason or ""), OTHERWISE)
+    end = finish_reason or ""
+    whole = _MEANING.get(_plain(end))
+    return whole or _MEANING.get(_plain(end.partition(":")[0]), OTHERWISE)  # Google: `content_filter: RECITATION`

@@ -30,8 +30,6 @@ _LARGEST_ERROR = 2**16
 NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "ConnectionRefusedError", "gaierror"}
 """Classes of errors, of the libraries below litellm, that come before anything was sent."""
 _NETWORK = re.compile(r"Connect|Timeout|Transport|Network|Protocol|ReadError|WriteError|Payload")
-
-
 _HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)
 
 
@@ -203,6 +201,18 @@ def is_whole(reply: Reply, heard: Heard, sent: Sent | None) -> bool:
         return False
 
 
+def _told(heard: Heard, sent: Sent | None) -> Failure | None:
+    """The failure that an answer in OpenAI's form itself tells of, if it is more than that it cannot be read."""
+    if in_openais_form(chunks := heard.chunks()):
+        try:
+            own = Reply()
+            _read_chunks(own, chunks, sent)
+            own.finish()
+        except Failure as failure:
+            return None if isinstance(failure, faults.Unreadable) else failure
+    return None
+
+
 def _values(chunk: Any) -> dict[str, Any]:
     return chunk.model_dump(warnings=False)
 
@@ -240,6 +250,8 @@ def failure_of(error: BaseException, heard: Heard, sent: Sent | None = None) -> 
     for cause in chain:
         if isinstance(cause, Failure):
             return cause
+    if (told := _told(heard, sent)) is not None:
+        return told
     if heard.error is not None:
         return meaning.failure_of(None, heard.error, sent=sent)
     if fault := next((end for end in heard.ends if ends.outcome_of_end(end) == ends.FAULT), None):

@@ -37,7 +37,8 @@ _OF_ROOM = re.compile(r"tokens?|context|n_ctx|prompt length|input length", re.IG
 _OVER_WINDOW = re.compile(
     r"context.?length|context.?window|context size|maximum.{0,20}length|max_model_len|n_ctx"
     r"|(prompt|input|inputs|messages).{0,40}(too long|too large|exceed|longer than)|(too many|exceed\w*).{0,30}(input|prompt) tokens"
-    r"|reduce the length of (the|your) (messages|prompt|input)|too many tokens: size limit|exceed\w* model token limit|range of input length",
+    r"|reduce the length of (the|your) (messages|prompt|input)|too many tokens: size limit|exceed\w* model token limit|range of input length"
+    r"|total tokens.{0,30}exceed|expected max.?length: \d+, actual: \d+",
     re.IGNORECASE,
 )
 _OUTPUT_LIMIT = re.compile(
@@ -45,12 +46,14 @@ _OUTPUT_LIMIT = re.compile(
 )
 _CONTENT_FILTER = re.compile(
     r"content.?(filter|policy|management|moderation)|blocked by.{0,20}safety|safety (system|filter|setting)|requires moderation|flagged (by|as|for)|responsible.?ai"
-    r"|inappropriate content|content exists risk|敏感",
+    r"|inappropriate content|content exists risk|sensitive (content|information|words?)|for safety reasons|censor|敏感"
+    r"|violat\w+.{0,30}(usage|content|safety|acceptable.use) (polic|guideline)",
     re.IGNORECASE,
 )
 _NO_CREDIT = re.compile(
     r"insufficient.{0,20}(quota|credit|funds|balance)|exceeded your current quota|credit balance|balance.{0,20}(insufficient|too low)"
-    r"|(credits?|balance).{0,20}(depleted|exhausted|used up)|no credits?\b|n.t have (any|enough) credits|top up|recharge|api usage limits|spending limit|past invoices|余额|欠费|充值",
+    r"|(credits?|balance|free (tier|quota|allocation)).{0,30}(depleted|exhausted|used up)|used (up )?(all|your).{0,30}(credits|free allocation)"
+    r"|budget.{0,20}exceeded|limit for this billing period|no credits?\b|n.t have (any|enough) credits|top up|recharge|api usage limits|spending limit|past invoices|余额|欠费|充值",
     re.IGNORECASE,
 )
 _EMPTY_ACCOUNT = re.compile(
@@ -64,10 +67,15 @@ _NO_ACCESS = re.compile(
     re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
-    r"model.{0,80}(does not exist|not exist|not found|not a valid model|isn't available|no longer available|decommissioned)|not a valid model|invalid model"
-    r"|unknown model|no models? loaded",
+    r"model.{0,80}(does not exist|not exist|not found|not a valid model|isn't available|no longer available|decommissioned|not supported by any|identifier is invalid"
+    r"|throughput isn.t supported)|not a valid model|invalid model|no such model|unknown model|no models?( are)?( currently)? loaded",
     re.IGNORECASE,
 )
+_RATE = re.compile(
+    r"rate.?limit|too many requests|slow down|throttl|((requests?|tokens?) per|\b[qrt]p[smd]\b).{0,40}(limit|exceed)",
+    re.IGNORECASE,
+)
+_PAGE_OF_LIMITS = re.compile(r"https?://\S*(token|rate)s?[-_]?limit", re.IGNORECASE)
 _BUSY = re.compile(r"overloaded|loading|try again|temporarily|capacity|busy|unavailable|timed? ?out", re.IGNORECASE)
 
 
@@ -100,17 +108,27 @@ def error_in(values: dict[str, Any], event: str = "") -> dict[str, Any] | str | 
     return None
 
 
+def counts_tokens(values: Any) -> bool:
+    """Whether an object tells that tokens were used, as only what is billed does."""
+    usage = values.get("usage") if isinstance(values, dict) else None
+    return isinstance(usage, dict) and any(isinstance(count, (int, float)) and count > 0 for count in usage.values())
+
+
 def error_of_body(body: str) -> dict[str, Any] | str:
     """The error of a body that came with an error's status: its object, or the text."""
+    value = object_of(body)
+    return body if value is None else error_in(value, "error") or value
+
+
+def object_of(body: str) -> dict[str, Any] | None:
+    """The JSON object of a body, or the first of its list (Google, when streaming)."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return body
-    if isinstance(value, list):  # Google, when streaming
+        return None
+    if isinstance(value, list):
         value = next((item for item in value if isinstance(item, dict)), None)
-    if not isinstance(value, dict):
-        return body
-    return error_in(value, "error") or value
+    return value if isinstance(value, dict) else None
 
 
 def failure_of(
@@ -156,6 +174,8 @@ def _kind(
         if kind in found:
             if kind is faults.RateLimited:
                 return _limited(message, wait)
+            if kind is faults.NoCredit and _PAGE_OF_LIMITS.search(message):  # DashScope: OpenAI's code for an empty account
+                return _limited(message, wait)
             if kind is faults.NoCredit and status is not None and status >= 500:
                 break
             return kind
@@ -172,17 +192,22 @@ def _kind(
             return faults.OverWindow
         if status in (None, 400, 413, 422, 500) and _OVER_WINDOW.search(message) and not _only_output(message):
             return faults.OverWindow
+    if status in (403, 451) and _OVER_WINDOW.search(message) and not _only_output(message):  # Together
+        return faults.OverWindow
     if asked_to_wait and status in (402, 403, 404, 413, 420):  # RFC 9110: Retry-After says that the condition is temporary
         return faults.ServerFault
     if status == 413 or (status in (401, 404, 405, 410, 402)):
         return error_codes.OF_STATUS[status]
     if status is None or status < 500:
-        if status in (None, 400, 403, 412, 422) and _NO_CREDIT.search(message):
+        words = " | ".join([message, *_words_of_codes(objects)])
+        if status in (None, 400, 403, 412, 422) and _NO_CREDIT.search(words):
             return faults.NoCredit
-        if status in (None, 400, 403, 422) and _CONTENT_FILTER.search(message):
+        if status in (None, 400, 403, 422, 451) and _CONTENT_FILTER.search(words):
             return faults.ContentFilter
-        if status in (None, 400, 412, 422) and any(pattern.search(message) for pattern in (_NO_KEY, _NO_MODEL, _NO_ACCESS)):
+        if status in (None, 400, 412, 422) and any(pattern.search(words) for pattern in (_NO_KEY, _NO_MODEL, _NO_ACCESS)):
             return faults.Denied
+        if status is None and _RATE.search(words):
+            return _limited(message, wait)
     if status is None:
         return faults.ServerFault
     if status in error_codes.OF_STATUS:
@@ -262,6 +287,12 @@ def _codes(entry: dict[str, Any]) -> list[str]:
     return [
         str(code).split("#")[-1].lower()[:100] for code in codes if isinstance(code, (str, int)) and not isinstance(code, bool)
     ]
+
+
+def _words_of_codes(objects: list[dict[str, Any]]) -> list[str]:
+    """Codes that no table has, as words: `InputTextSensitiveContentDetected`, `token_quota_reached`."""
+    codes = [code for entry in objects for name in _CODE_FIELDS if isinstance(code := entry.get(name), str)]
+    return [re.sub(r"(?<=[a-z])(?=[A-Z])|[._-]+", " ", code[:100]) for code in codes]
 
 
 def _message(error: str | dict[str, Any], objects: list[dict[str, Any]]) -> str:

@@ -6,6 +6,7 @@ A count that a server does not give, or that cannot be one, is None. The shapes 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,10 @@ from contextrot.wire import ends, faults, meaning
 from contextrot.wire.reply_form import MOST_LOGPROBS, Choice, Chunk, count_of, mapping, whole_characters
 
 LARGEST_TEXT_CHARACTERS = 2**25
+MOST_ANSWERS = 128
+MOST_BESIDE = 2**17
+"""Tokens that a total may hold beside prompt and answer: as many as the longest thoughts."""
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def _plain_chunk(values: dict[str, Any]) -> tuple[str, str | None] | None:
@@ -24,6 +29,8 @@ def _plain_chunk(values: dict[str, Any]) -> tuple[str, str | None] | None:
         return None
     choice, model = choices[0], values.get("model")
     if type(choice) is not dict or choice.get("logprobs") or choice.get("index") or choice.get("text") or choice.get("message"):
+        return None
+    if choice.get("usage") or choice.get("error"):
         return None
     part, end = choice.get("delta"), choice.get("finish_reason")
     if type(part) is not dict or not (end is None or end in ("stop", "length")):
@@ -49,6 +56,7 @@ class Reply:
         first_token_seconds: until the first text, thought, refusal or tool call; None for an answer in one piece.
         logprobs: of each token, in OpenAI's form.
         any_choice: whether there was a choice at all.
+        answers: how many choices there were, though one was asked for; the others may be billed as well.
     """
 
     text: str = ""
@@ -66,6 +74,8 @@ class Reply:
     total_seconds: float = 0.0
     logprobs: list[Any] = field(default_factory=list)
     any_choice: bool = False
+    answers: int = 1
+    _indices: set[int | None] = field(default_factory=set, init=False, repr=False, compare=False)
     _followed: int | None = field(default=None, init=False, repr=False, compare=False)
 
     def add(self, values: dict[str, Any], seconds: float, event: str = "", sent: meaning.Sent | None = None) -> bool:
@@ -84,7 +94,7 @@ class Reply:
             Failure: what an error in it means; Malformed if it cannot be read.
         """
         if (error := meaning.error_in(values, event)) is not None:
-            raise meaning.failure_of(None, error, sent=sent)
+            raise self._failure(error, values, sent)
         if not self._followed and (plain := _plain_chunk(values)) is not None:
             text, end = plain
             self.any_choice, self._followed = True, 0
@@ -105,11 +115,24 @@ class Reply:
         self._count(chunk, values)
         brought = False
         if (choice := self._of_the_answer(chunk.choices)) is not None:
+            if choice.error and not isinstance(choice.error, bool):
+                raise self._failure(choice.error if isinstance(choice.error, dict) else str(choice.error), values, sent)
             brought = self._choose(choice)
         if brought and self.first_token_seconds is None:
             self.first_token_seconds = seconds
         self._bound()
         return brought
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of an answer came, or was counted: whatever follows, it may be billed."""
+        return bool(self.text or self.reasoning or self.refusal or self.prompt_tokens or self.completion_tokens)
+
+    def _failure(self, error: dict[str, Any] | str, values: dict[str, Any], sent: meaning.Sent | None) -> faults.Failure:
+        """What an error inside of an answer means."""
+        failure = meaning.failure_of(None, error, sent=sent)
+        failure.billed = failure.billed or self.begun or meaning.counts_tokens(values)
+        return failure
 
     def _bound(self) -> None:
         if (
@@ -126,6 +149,9 @@ class Reply:
         found: dict[int | None, Choice] = {}
         for choice in choices:
             found.setdefault(count_of(choice.index) or 0, choice)
+        if found and len(self._indices) < MOST_ANSWERS:
+            self._indices |= {*found, *([] if self._followed is None else [self._followed])}
+            self.answers = max(self.answers, len(self._indices), min(len(choices), MOST_ANSWERS))
         if self._followed is None and found:
             self._followed = 0 if 0 in found else next(iter(found))
         return found.get(self._followed)
@@ -155,8 +181,9 @@ class Reply:
         return brought
 
     def _count(self, chunk: Chunk, values: dict[str, Any]) -> None:
-        """The counts, in whatever words; what a later chunk does not tell, or tells as 0, stays as an earlier one told it."""
+        """The counts, in whatever words; what a later chunk does not tell, or tells as 0, stays as an earlier one told it, and no answer shrinks."""
         usage = chunk.usage or mapping(chunk.x_groq.get("usage")) or chunk.usageMetadata
+        usage = usage or next((choice.usage for choice in chunk.choices if choice.usage), {})
         if not usage:
             if chunk.timings:  # llama.cpp, if not asked for usage
                 new, kept = count_of(chunk.timings.get("prompt_n")), count_of(chunk.timings.get("cache_n"))
@@ -166,37 +193,49 @@ class Reply:
                 usage = values
             else:
                 return
+        usage = {_CAMEL.sub("_", name).lower(): value for name, value in usage.items()}
         prompt_details = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
         completion_details = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
 
         def first(*counts: Any) -> int | None:
             return next((number for count in counts if (number := count_of(count)) is not None), None)
 
-        prompt = first(usage.get("prompt_tokens"), usage.get("prompt_eval_count"), usage.get("promptTokenCount"))
+        prompt = first(usage.get("prompt_tokens"), usage.get("prompt_eval_count"), usage.get("prompt_token_count"))
+        created = mapping(usage.get("cache_creation"))  # Anthropic: by how long it is kept
+        written = first(
+            usage.get("cache_creation_input_tokens"),
+            sum(count_of(value) or 0 for value in created.values()) if created else None,
+        )
+        beside = (written or 0) + (count_of(usage.get("cache_read_input_tokens")) or 0)
         if prompt is None and (fresh := count_of(usage.get("input_tokens"))) is not None:
-            beside = ("cache_read_input_tokens", "cache_creation_input_tokens")
-            prompt = fresh + sum(count_of(usage.get(name)) or 0 for name in beside)
+            prompt = fresh + beside
         completion = first(usage.get("completion_tokens"), usage.get("output_tokens"), usage.get("eval_count"))
         thoughts = first(
-            completion_details.get("reasoning_tokens"), usage.get("reasoning_tokens"), usage.get("thoughtsTokenCount")
+            completion_details.get("reasoning_tokens"), usage.get("reasoning_tokens"), usage.get("thoughts_token_count")
         )
-        if completion is None and (candidates := count_of(usage.get("candidatesTokenCount"))) is not None:
+        if completion is None and (candidates := count_of(usage.get("candidates_token_count"))) is not None:
             completion = candidates + (thoughts or 0)
+        total = count_of(usage.get("total_tokens"))
+        if total is not None and prompt and completion is not None and 0 < (more := total - prompt - completion) <= MOST_BESIDE:
+            if more == beside:
+                prompt += more
+            else:  # xAI, Gemini: thoughts are counted beside the answer; whatever else it is, it is billed as that at most
+                completion += more
         cached = first(
             prompt_details.get("cached_tokens"),
             usage.get("cached_tokens"),
             usage.get("prompt_cache_hit_tokens"),
             usage.get("cache_read_input_tokens"),
-            usage.get("cachedContentTokenCount"),
+            usage.get("cached_content_token_count"),
         )
         written = first(
-            usage.get("cache_creation_input_tokens"),
+            written,
             prompt_details.get("cache_creation_tokens"),
             prompt_details.get("cache_write_tokens"),
         )
         self.cache_written_tokens = self.cache_written_tokens if written is None else written
         self.prompt_tokens = prompt or self.prompt_tokens
-        self.completion_tokens = completion or self.completion_tokens or (self.completion_tokens if completion is None else 0)
+        self.completion_tokens = completion if self.completion_tokens is None else max(completion or 0, self.completion_tokens)
         self.cached_tokens = cached if cached is not None else self.cached_tokens
         self.reasoning_tokens = thoughts if thoughts is not None else self.reasoning_tokens
 

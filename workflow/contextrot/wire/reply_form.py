@@ -1,7 +1,8 @@
 """The form of a reply, as pydantic models: whatever is odd but readable is read, whatever is not is a validation error.
 
 Sources of the shapes that are read: OpenAI "chat completion chunk object", and its content parts of type `refusal`; content and thoughts in parts: Mistral "Reasoning" (`thinking` parts), Anthropic
-content blocks; thoughts: DeepSeek and vLLM `reasoning_content`, vLLM and Groq `reasoning`, OpenRouter `reasoning_details`; counts: Anthropic `usage` (its
+content blocks; thoughts: DeepSeek and vLLM `reasoning_content`, vLLM and Groq `reasoning`, OpenRouter `reasoning_details`, LiteLLM's proxy `thinking_blocks`, Copilot
+`reasoning_text`; errors of one choice: OpenRouter `error`, SGLang's `abort` with a message; counts: Moonshot's `usage` of a choice, Bedrock's in camel case, Anthropic `usage` (its
 `input_tokens` leaves out what was read from or written to the cache), DeepSeek `prompt_cache_hit_tokens`, Moonshot `cached_tokens`, Google `usageMetadata`, Groq
 `x_groq`, Ollama `prompt_eval_count`, llama.cpp `timings`; `provider` of OpenRouter.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from contextrot.wire import ends
 
@@ -60,6 +61,14 @@ def _plain_text(value: Any, depth: int = 0) -> str:
             names = ("text", "content", "thinking", "reasoning", "summary")
             return next((_plain_text(value[name], depth + 1) for name in names if value.get(name)), "")
     raise ValueError("neither text nor a list of parts")
+
+
+def _thought(value: Any) -> str:
+    """The text of a field that some servers use for thoughts, and others for something else."""
+    try:
+        return _plain_text(value)
+    except ValueError:
+        return ""
 
 
 def _text_thought_refusal(value: Any) -> tuple[str, str, str]:
@@ -130,6 +139,7 @@ def _listed(value: Any) -> list[Any]:
 
 Content = Annotated[tuple[str, str, str], BeforeValidator(_text_thought_refusal)]
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is False else _plain_text(value))]
+Thought = Annotated[str, BeforeValidator(_thought)]
 Name = Annotated[str | None, BeforeValidator(_name)]
 Plain = Annotated[dict[str, Any], BeforeValidator(mapping)]
 
@@ -145,6 +155,9 @@ class Part(_Lenient):
     reasoning_content: Text = ""
     reasoning: Text = ""
     reasoning_details: Text = ""
+    thinking: Thought = ""
+    thinking_blocks: Thought = ""
+    reasoning_text: Thought = ""
     refusal: Text = ""
     tool_calls: Any = None
     function_call: Any = None
@@ -152,7 +165,8 @@ class Part(_Lenient):
     @property
     def thought(self) -> str:
         """The thought; servers that have several fields for it repeat themselves."""
-        return self.reasoning_content or self.reasoning or self.reasoning_details or self.content[1]
+        named = self.reasoning_content or self.reasoning or self.reasoning_details or self.content[1]
+        return named or self.thinking or self.thinking_blocks or self.reasoning_text
 
 
 class Choice(_Lenient):
@@ -163,7 +177,16 @@ class Choice(_Lenient):
     text: Text = ""
     finish_reason: Annotated[str | None, BeforeValidator(_end)] = None
     index: Any = 0
+    error: Any = None
+    usage: Plain = {}
     logprobs: Annotated[list[dict[str, Any]], BeforeValidator(_logprobs)] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _error_in_end(cls, values: Any) -> Any:
+        """SGLang says within the end why it gave up."""
+        end = values.get("finish_reason") if isinstance(values, dict) else None
+        return {**values, "error": end} if isinstance(end, dict) and end.get("message") else values
 
 
 class Chunk(_Lenient):

@@ -3,7 +3,8 @@
 Sources: RFC 9110 10.2.3 (Retry-After, in seconds or as a date, which is UTC also where it does not say so); `retry-after-ms` of OpenAI and Azure; `google.rpc.RetryInfo` of Google's error model; "Please try again in
 9m38.016s" of OpenAI's and Groq's messages; `estimated_time` of Hugging Face while a model loads; `metadata.headers` of OpenRouter's errors. Gateways
 give dates as ISO 8601 or as seconds of the epoch. Limits that say when they begin anew, for those with nothing left: OpenAI and Groq
-`x-ratelimit-reset-requests` ("6m0s"), Anthropic `anthropic-ratelimit-tokens-reset` (RFC 3339), IETF draft `RateLimit-Reset` (seconds).
+`x-ratelimit-reset-requests` ("6m0s"), Anthropic `anthropic-ratelimit-tokens-reset` (RFC 3339), IETF drafts `RateLimit-Reset` (seconds) and
+`RateLimit`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _SAID = re.compile(
     r"(?:try again|retry|wait|available|resets?)[^.\d]{0,30}?((?:\d+(?:\.\d+)?\s*(?:ms|[hms])[a-z]*\s*)+)", re.IGNORECASE
 )
 _SAID_ALONE = re.compile(r"retry[-_ ]?after[\"']?\s*[:=]\s*(\d+(?:\.\d+)?)(?![\d.]*\s*[a-z])", re.IGNORECASE)
+_USED_UP, _BEGINS = re.compile(r"\b(?:r|remaining)=0(?!\d)"), re.compile(r"\b(?:t|reset)=(\d+)")
 _NAMED = {
     "retrydelay",
     "retryafter",
@@ -62,7 +64,11 @@ def of_headers(headers: Mapping[str, Any]) -> float | None:
             return _bounded(milliseconds / 1000)
     if (asked := _wait(named.get("retry-after"))) is not None:
         return asked
-    used_up = [
+    limits = re.split(
+        r",\s*(?=\")", named.get("ratelimit", "")
+    )  # IETF draft: `"burst";r=0;t=30`, before that `remaining=0, reset=30`
+    begins = [_number(reset[1]) for limit in limits if _USED_UP.search(limit) and (reset := _BEGINS.search(limit))]
+    used_up = begins + [
         _wait(value)
         for name, value in named.items()
         if "ratelimit" in name and "reset" in name and _number(named.get(name.replace("reset", "remaining"))) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
@@ -13,9 +14,13 @@ PLACES = frozenset({"bathroom", "bedroom", "garden", "hallway", "kitchen", "offi
 PUBLISHED_LABELS = {
     **dict.fromkeys(("qa1", "qa2", "qa3", "qa4"), PLACES),
     "qa5": frozenset({"Bill", "Fred", "Jeff", "Mary", "apple", "football", "milk"}),
+    **dict.fromkeys(("qa6", "qa9"), frozenset({"no", "yes"})),
+    "qa7": frozenset({"none", "one", "two"}),
+    "qa10": frozenset({"maybe", "no", "yes"}),
 }
-"""Task -> all possible answers of bAbI's own texts."""
-_NAME = re.compile(r"(qa[1-5])_(\d+)(k?)(?=[_.]|$)", re.IGNORECASE)
+"""Task -> all possible answers of bAbI's own texts, as published; qa8 has none there."""
+_NAME = re.compile(r"(qa\d+)_(\d+)([km]?)(?=[_.]|$)", re.IGNORECASE)
+_TIMES = {"": 1, "k": 1024, "m": 1024**2}
 
 
 def is_right(answer: str, gold: str, question: str, labels: Collection[str]) -> bool:
@@ -42,13 +47,18 @@ def read_published(folder: Path) -> dict[str, tuple[str, float, Row]]:
     paths = sorted(path for path in folder.glob("**/*.csv") if _NAME.search(path.name)) if folder.is_dir() else []
     if not paths:
         raise DataError(f"{folder} holds no result file of BABILong (qa1_4k_....csv and the like); check `answers`.")
+    for name, count in Counter(path.name for path in paths).items():
+        if count > 1:
+            raise DataError(f"{folder} holds {count} files {name}; give the folder of one model.")
     for path in paths:
-        task, number, thousands = _NAME.search(path.name).groups()  # type: ignore[union-attr]
-        length = float(number) * (1024 if thousands else 1)
+        task, number, times = (part.lower() for part in _NAME.search(path.name).groups())  # type: ignore[union-attr]
+        if task not in PUBLISHED_LABELS:
+            raise DataError(f"{path}: no answers are known of {task}, only of {', '.join(PUBLISHED_LABELS)}; take the file away.")
+        length = float(number) * _TIMES[times]
         for place, row in enumerate(read_rows(path, "answers"), 1):
             for column in ("target", "output", "question"):
                 if column not in row:
                     raise DataError(f"{row.where}: the column {column!r} is missing; there are {', '.join(row)}.")
                 row[column] = as_text(row[column], row.where) or ""
-            found[f"{task.lower()}-{int(length):07d}-{path.stem}-{place:04d}"] = (task.lower(), length, row)
+            found[f"{task}-{int(length):07d}-{path.stem}-{place:04d}"] = (task, length, row)
     return found

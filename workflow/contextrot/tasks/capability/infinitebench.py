@@ -27,6 +27,8 @@ def _spaces(marks: str) -> dict[int, str]:
 _SPLIT = _spaces("\n:\"'.,?!{}")
 _CHOICE_PREFIXES = ("answer is:", "answer:", "answer is", "option is")
 _BUG_PREFIXES = ("answer is:", "is:", "answer:", "correct option is:")
+FIRST_NUMBER_LEFT_OUT = ("math_calc", "gpt4")
+"""The set and model of whose published answers the published code leaves out the first number, which repeats the expression's."""
 Label = Sequence[Any]
 """The gold answers; of a choice, its text and its letter."""
 
@@ -59,6 +61,11 @@ def label_of(row: Mapping[str, Any], where: str) -> list[Any]:
 def first_number(text: str) -> str:
     """The first run of digits; empty if there is none."""
     return next(iter(re.findall("[0-9]+", text)), "")
+
+
+def without_first_number(text: str) -> str:
+    """The text behind its first run of digits."""
+    return re.sub(r"^[^0-9]*[0-9]+", "", text)
 
 
 def _words(text: str) -> list[str]:

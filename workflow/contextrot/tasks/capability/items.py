@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LONGBENCH, V2, INFINITE = "longbench", "longbench_v2", "infinitebench"
 LETTERS = "ABCD"
+SCORES_FILE = "result.json"
+"""What LongBench's eval.py writes beside the answers."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Item:
         gold: the gold answers as the benchmark's scorer takes them.
         classes: all classes, of a classification set.
         answer_tokens: limit of an answer, tokens.
-        columns: `words` (LongBench's own length), `difficulty`, `domain` and `band` of LongBench v2.
+        columns: `words` (LongBench's own length) and their `band`; `difficulty`, `domain` and `band` of LongBench v2.
         answer: what was answered, of a published run.
     """
 
@@ -113,11 +115,10 @@ def _longbench(name: str, row: Row, number: int, prompts: Mapping[str, str]) -> 
     golds = _as_written(row.get("answers"), row.where)
     if not golds:
         raise DataError(f"{row.where}: has no answers.")
-    length = row.get("length")
     return Item(
         LONGBENCH, name, f"{number:04d}", _text(row, "context"), prompts.get(base, longbench.SETS[base].prompt),
         {"input": _text(row, "input", needed=False)}, golds, _as_written(row.get("all_classes"), row.where),
-        longbench.SETS[base].answer_tokens, {"words": int(length) if isinstance(length, int) else None},
+        longbench.SETS[base].answer_tokens, _known(row),
     )  # fmt: skip
 
 
@@ -126,7 +127,6 @@ def _v2(row: Row, number: int) -> Item:
     if gold not in LETTERS:
         raise DataError(f"{row.where}: the answer {gold[:80]!r} is none of A, B, C, D.")
     fields = {"input": _text(row, "question"), **{letter: _text(row, f"choice_{letter}") for letter in LETTERS}}
-    columns = {name: _text(row, column, needed=False) or None for name, column in (("difficulty", "difficulty"), ("domain", "domain"), ("band", "length"))}  # fmt: skip
     return Item(
         V2,
         V2,
@@ -137,7 +137,7 @@ def _v2(row: Row, number: int) -> Item:
         [gold],
         [],
         longbench.V2_ANSWER_TOKENS,
-        columns,
+        _known(row),
     )
 
 
@@ -162,6 +162,7 @@ def published(folder: Path) -> list[Item]:
         DataError: if there is none, or a row has not its columns.
     """
     paths = sorted(path for path in folder.glob("**/*.json*") if path.suffix in (".json", ".jsonl")) if folder.is_dir() else []
+    paths = [path for path in paths if path.name != SCORES_FILE]
     found: list[Item] = []
     for path in paths:
         name = path.stem.removeprefix("preds_")
@@ -174,6 +175,8 @@ def published(folder: Path) -> list[Item]:
             read, benchmark, name = _v2_answer, V2, V2
         for number, row in enumerate(read_rows(path, "answers"), 1):
             answer, gold, classes = read(row)
+            if (name, path.parent.name) == infinitebench.FIRST_NUMBER_LEFT_OUT:
+                answer = infinitebench.without_first_number(answer)
             where = f"{path.relative_to(folder).with_suffix('').as_posix()}-{number:04d}".replace("/", "-")
             found.append(Item(benchmark, name, where, "", "", {}, gold, list(classes), 1, _known(row), answer))
     if not found:
@@ -184,9 +187,9 @@ def published(folder: Path) -> list[Item]:
 
 
 def _known(row: Row) -> dict[str, Any]:
-    length = row.get("length")
-    band = length if isinstance(length, str) else None
+    length = row.get("length")  # LongBench's in words, of v2 short, medium, long
     words = int(length) if isinstance(length, int) else None
+    band = longbench.band_of(words) if words is not None else as_text(length, row.where)
     return {"words": words, "band": band, "difficulty": row.get("difficulty"), "domain": row.get("domain")}
 
 

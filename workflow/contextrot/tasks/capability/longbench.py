@@ -70,6 +70,8 @@ SETS = {
     "repobench-p": Set("code", 64, _CODE),
 }  # fmt: skip
 CHINESE = tuple(name for name, one in SETS.items() if one.scorer.endswith("_zh") or name == "lsht")
+BANDS, LONGEST_BAND = ((4_000, "0-4k"), (8_000, "4-8k")), "8k+"
+"""LongBench-E: words below which a text belongs to a range."""
 V2_PROMPT = (
     "Read the text, then answer the question.\n\n<text>\n{context}\n</text>\n\nQuestion: {input}\n\n(A) {A}\n(B) {B}\n(C) {C}\n(D) {D}\n\n"
     'Answer with "The correct answer is (X)", with the letter in place of X.'
@@ -90,6 +92,11 @@ def score(name: str, answer: str, golds: Sequence[str], classes: Sequence[str]) 
     one = SETS[name.removesuffix("_e")]
     said = answer.lstrip("\n").split("\n")[0] if one.first_line else answer
     return max((SCORERS[one.scorer](said, gold, classes) for gold in golds), default=0.0)
+
+
+def band_of(words: int) -> str:
+    """LongBench-E's range of lengths."""
+    return next((band for most, band in BANDS if words < most), LONGEST_BAND)
 
 
 def chosen(answer: str) -> str | None:

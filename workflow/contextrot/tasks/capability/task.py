@@ -74,10 +74,10 @@ class Capability(Task):
     """How well does the model do on the benchmarks that papers report?"""
 
     Parameters = CapabilityParameters
-    version = 1
+    version = 2
     judged = False
     groupings = [
-        ("benchmark", "length"), ("benchmark", "dataset"), ("benchmark", "band"), ("benchmark", "difficulty"), ("length",), ("benchmark",), (),
+        ("benchmark", "length"), ("benchmark", "dataset"), ("benchmark", "band"), ("benchmark", "dataset", "band"), ("benchmark", "difficulty"), ("length",), ("benchmark",), (),
     ]  # fmt: skip
     ranges = {"set_average": (0, 1)}
     length_column = "length"

@@ -38,6 +38,7 @@ from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.longmemeval.data import (
     CHROMA_TYPES,
     PUBLIC_REVISION,
+    ChatSession,
     Chosen,
     Question,
     QuestionType,
@@ -139,7 +140,7 @@ class LongMemEval(Task):
         return [self._sample(context, question, history) for history in p.histories for question in chosen]
 
     def _sample(self, context: SampleContext, question: Question, history: str) -> Sample:
-        sessions = question.evidence if history == "focused" else question.sessions
+        sessions = _history(question, history)
         output_tokens = context.output_tokens(self.parameters.answer_tokens)
 
         def messages(dropped: int) -> list[dict[str, str]]:
@@ -219,10 +220,13 @@ class LongMemEval(Task):
         if not self._asked:
             self._asked = {question.question_id: question for question in self._questions(data, self._chosen())}
         question = self._asked[sample.condition["question_id"]]
-        passages = [session.text(number) for number, session in enumerate(question.sessions, 1)]
+        sessions = _history(question, sample.condition["history"])[sample.condition["dropped_sessions"] :]
+        if not sessions:
+            return None
+        passages = [session.text(number) for number, session in enumerate(sessions, 1)]
         context = "\n\n".join(passages)
-        before, _, after = question.prompt(question.sessions).partition(context)
-        evidence = frozenset(i for i, session in enumerate(question.sessions) if session.is_evidence)
+        before, _, after = question.prompt(sessions).partition(context)
+        evidence = frozenset(i for i, session in enumerate(sessions) if session.is_evidence)
         return Reading(before, context, after, question.question, passages, evidence)
 
     def recorded_answers(self, data: Path) -> dict[str, Recorded]:
@@ -252,6 +256,11 @@ class LongMemEval(Task):
         return pd.concat([found, by_type, comparison], ignore_index=True)
 
 
+def _history(question: Question, history: str) -> tuple[ChatSession, ...]:
+    """The sessions that a question is asked with."""
+    return question.evidence if history == "focused" else question.sessions
+
+
 def _by_id(path: Path, needed: tuple[str, ...], prefer: Mapping[str, str] | None = None) -> dict[str, dict[str, str]]:
     rows = published.read_rows(path, ("id", "question", "answer", *needed), prefer)
     found = {row["id"].strip(): row for row in rows}
@@ -272,7 +281,7 @@ def _condition(
     return {
         "question_id": question_id,
         "question_type": question_type,
-        "abstention": question_id.endswith("_abs"),
+        "abstention": "_abs" in question_id,
         "history": history,
         "question": question,
         "sessions": sessions,

@@ -105,6 +105,7 @@ class Remedies(BorrowingTask):
             ConfigError: if none of its prompts can be taken apart.
         """
         asked = self.borrowed_samples(context)
+        self._refuse_several_conditions(asked)
         readings = [self.inner.reading(sample, context.data, self.parameters.passage_words) for sample in asked]
         if not any(readings):
             raise ConfigError(
@@ -117,6 +118,15 @@ class Remedies(BorrowingTask):
             for arm in self.parameters.arms
             if reading is None or arm != "focused" or reading.evidence
         ]
+
+    def _refuse_several_conditions(self, asked: Sequence[Sample]) -> None:
+        column = self.inner.apart
+        found = list(dict.fromkeys(str(sample.condition[column]) for sample in asked)) if column else []
+        if len(found) > 1:
+            raise ConfigError(
+                f"of = {self.parameters.of!r}: its questions are asked in several conditions ({column}: {', '.join(found)}), which no arm may "
+                "mix; ask for the one with the whole context in `parameters`, such as histories: [full]."
+            )
 
     def _sample(self, context: SampleContext, sample: Sample, reading: Reading | None, arm: str) -> Sample:
         condition = {

@@ -62,7 +62,7 @@ class Texts:
         """Tokens of each answer."""
         return self.context.output_tokens(self.p.output_tokens)
 
-    def sample(self, group: Group, index: int, output_tokens: int | None = None) -> Sample:
+    def sample(self, group: Group, index: int) -> Sample:
         """One sample of a group."""
         p, (phase, length, _, _) = self.p, group
         shared = p.prefix == "shared" and phase == "measured"
@@ -74,7 +74,7 @@ class Texts:
         def messages(text: str) -> Messages:
             return [{"role": "user", "content": template.format(code=code, text=text, index=index)}]
 
-        limit = output_tokens or self.output_tokens
+        limit = self.output_tokens
         turns = p.turns if phase == "measured" else 1
         text = None
         if length + limit <= self.window:

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from contextrot.files.places import in_data_or_here
 from contextrot.records import Response, Sample
 from contextrot.samples.corpus import corpus_path, document_paths
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.serving.load_samples import Texts, of_group, samples_of_task, samples_of_trace, task_of
-from contextrot.tasks.serving.trace import read_trace, trace_file
+from contextrot.tasks.serving.trace import read_trace
 from contextrot.tasks.serving.variants import Variant, variants
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ class ServingParameters(Parameters):
             raise ValueError("`task_parameters` needs `task`")
         if self.task == "serving":
             raise ValueError("`task` is another task than serving, such as niah")
+        if self.find_rate and self.prefix == "shared":
+            raise ValueError("`find_rate` sends prompts that begin with nothing in common: leave out prefix: shared")
         if self.turns > 1 and (self.prefix == "shared" or self.find_rate):
             raise ValueError(
                 "sessions (`turns`) share no prefix with others, and no rate is searched for them: leave out one of them"
@@ -174,14 +177,15 @@ class Serving(Task):
         p = self.parameters
         files = document_paths(corpus_path(p.topic, data))
         files += task_of(p, p.lengths[0]).data_files(data) if p.task else []
-        return files + ([trace_file(p.trace, data)] if p.trace else [])
+        return files + ([in_data_or_here(p.trace, data)] if p.trace else [])
 
     def samples(self, context: SampleContext) -> list[Sample]:
         p = self.parameters
         texts = Texts(context, p)
-        samples = [texts.sample(("warmup", min(p.lengths), 1, 0), i, texts.output_tokens) for i in range(p.warmup_requests)]
+        samples = [texts.sample(("warmup", min(p.lengths), 1, 0), i) for i in range(p.warmup_requests)]
         if p.trace:
-            trace = read_trace(trace_file(p.trace, context.data), p.trace_block_tokens, p.trace_unit_seconds, p.trace_seconds)
+            path = in_data_or_here(p.trace, context.data)
+            trace = read_trace(path, p.trace_block_tokens, p.trace_unit_seconds, p.trace_seconds)
             return samples + list(samples_of_trace(context, p, trace, texts))
         groups = [("measured", *key) for key in product(p.lengths, p.rates or p.concurrency, range(p.repeats))]
         count = lambda text: len(context.tokenizer.encode(text))  # noqa: E731

@@ -127,12 +127,6 @@ def read_trace(
     return Trace([a for a in arrivals if seconds is None or a.due_seconds < seconds], block, without)
 
 
-def trace_file(name: str, data: Path) -> Path:
-    """The trace's file, from the data folder or else the working folder."""
-    inside = data / name
-    return inside if inside.exists() or not Path(name).exists() else Path(name)
-
-
 def _columns(values: Mapping[str, Any], where: str) -> dict[str, str]:
     """What is needed -> the column's own name."""
     plain = {name.strip().lower().replace("_", " "): name for name in values}
