@@ -74,7 +74,7 @@ class Capability(Task):
     """How well does the model do on the benchmarks that papers report?"""
 
     Parameters = CapabilityParameters
-    version = 1
+    version = 2
     judged = False
     groupings = [
         ("benchmark", "length"), ("benchmark", "dataset"), ("benchmark", "band"), ("benchmark", "dataset", "band"), ("benchmark", "difficulty"), ("length",), ("benchmark",), (),
