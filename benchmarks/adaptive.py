@@ -91,8 +91,15 @@ def true_length(curve: Curve, spread: float) -> float:
     """Where that mean crosses; infinite if it never does."""
     z = np.linspace(*np.log2(GRID[[0, -1]]), 2000)
     mean = true_mean(curve, spread, z)
-    below = mean < NOLIMA.threshold(mean[0])
-    return float(2 ** z[np.argmax(below)]) if below.any() else math.inf
+    threshold = NOLIMA.threshold(mean[0])
+    below = mean < threshold
+    if not below.any():
+        return math.inf
+    above, under = z[max(int(np.argmax(below)) - 1, 0)], z[np.argmax(below)]
+    for _ in range(30):  # the very place, also of a step: tested lengths may lie next to it
+        middle = (above + under) / 2
+        above, under = (above, middle) if true_mean(curve, spread, np.array([middle]))[0] < threshold else (middle, under)
+    return float(2**under)
 
 
 def ask(rng: np.random.Generator, curve: Curve, length: float, depths: np.ndarray, effects: np.ndarray) -> np.ndarray:
@@ -148,12 +155,12 @@ def covers(found: Crossing, truth: float) -> bool:
     return (found.low is None or found.low <= truth) and (found.high is None or truth <= found.high)
 
 
-def run(curves: int, needles: int, spread: float, seed: int, same_width: bool = True) -> str:
+def run(curves: int, needles: int, spread: float, seed: int, width: float) -> str:
     """One line of results."""
     lengths = np.array(candidate_lengths(GRID[0], GRID[-1]), float)
-    plan = Search(NOLIMA, lengths, lengths + ANSWER_TOKENS, needles)
+    plan = Search(NOLIMA, lengths, lengths + ANSWER_TOKENS, needles, width)
     hits, sides, grid_hits, kinds, verdicts, single = Counter(), Counter(), 0, Counter(), Counter(), Counter()
-    rounds, shares, same, widths = [], [], [], []
+    rounds, shares, same, excess, widths = [], [], [], [], []
     for number in range(curves):
         rng = np.random.default_rng([seed, needles, int(10 * spread), number])
         kind, curve = random_curve(rng)
@@ -171,18 +178,21 @@ def run(curves: int, needles: int, spread: float, seed: int, same_width: bool = 
         rounds.append(done)
         shares.append(spent / grid_spent)
         widths.append(step.found.factor)
-        if same_width and math.isfinite(found.factor):
+        if math.isfinite(found.factor):
             again, _, spent = search(rng, curve, effects, replace(plan, width=found.factor))
             if again.found.factor <= found.factor:
                 same.append(spent / grid_spent)
+                excess.append(math.log(again.found.factor) / math.log(found.factor))
     by_kind = ", ".join(f"{kind} {hits[kind] / kinds[kind]:.2f}" for kind in KINDS if kinds[kind])
+    covered = sum(hits.values()) / curves
+    error = math.sqrt(covered * (1 - covered) / curves)  # Monte Carlo, one standard deviation
     share = {name: count / curves / len(GRID) for name, count in single.items()}
     return (
-        f"needles {needles:2d} spread {spread:.1f}: coverage {sum(hits.values()) / curves:.3f} ({by_kind}; interval above the truth "
+        f"needles {needles:2d} spread {spread:.1f}: coverage {covered:.3f} +- {error:.3f} ({by_kind}; interval above the truth "
         f"{sides['above'] / curves:.3f}, below {sides['below'] / curves:.3f}), grid's {grid_hits / curves:.3f}; one length's score "
         f"{share['score']:.3f}, differences {share['difference']:.3f}, equal models called different {share['called different']:.3f}; "
-        f"tokens to a factor of {plan.width:g}: median {np.median(shares):.3f} of the grid's; for the grid's own width ({len(same)} of "
-        f"{curves} curves): median {np.median(same) if same else math.nan:.3f}; width reached: median {np.median(widths):.2f}; rounds "
+        f"tokens to a factor of {plan.width:g}: median {np.median(shares):.3f} of the grid's, mean {np.mean(shares):.3f}; for the grid's own width ({len(same)} of "
+        f"{curves} curves): median {np.median(same) if same else math.nan:.3f}, its octaves {np.median(excess) if excess else math.nan:.2f} of the grid's; width reached: median {np.median(widths):.2f}; rounds "
         f"{np.mean(rounds):.1f}, at most {max(rounds)}; {dict(verdicts)}"
     )
 
@@ -192,8 +202,9 @@ if __name__ == "__main__":
     parser.add_argument("--curves", type=int, default=200)
     parser.add_argument("--needles", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--spread", type=float, nargs="+", default=[0.0, 0.7, 1.5])
+    parser.add_argument("--width", type=float, default=1.5)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     for needles in given.needles:
         for spread in given.spread:
-            print(run(given.curves, needles, spread, given.seed), flush=True)
+            print(run(given.curves, needles, spread, given.seed, given.width), flush=True)

@@ -162,6 +162,7 @@ rule write_summary:
         plan.report.of_tier("scores.parquet"),
         plan.report.of_tier("samples.parquet"),
         plan.report.of_tier("responses.parquet"),
+        plan.report.of_tier("token_summary.json"),
     output:
         csv="results/{tier}/summary.csv",
         markdown="results/{tier}/summary.md",

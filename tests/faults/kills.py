@@ -80,6 +80,7 @@ class Run:
     hit: Counter[str] = field(default_factory=Counter)
     kills: list[Killed] = field(default_factory=list)
     _running: subprocess.Popen | None = None
+    _counted: int = 0
 
     def __post_init__(self) -> None:
         self.store, self.book = self.store or self.folder / "store", self.book or self.folder / "book"
@@ -162,12 +163,13 @@ class Run:
             self.hit[part] += 1
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+                process.wait(timeout=5)
         if parts != "server":
             if "snakemake" not in parts and parts != "group":
                 run.wait(timeout=240)
             self._wait_for_orphans(f"{parts} after {after_requests} requests and {after_seconds:.2f} s", family)
         if found:
-            self.kills.append(self._found(when, ended=parts != "server"))
+            self.kills.append(self._found(when, {str(process.pid) for _, process in found} if parts == "server" else None))
 
     def _wait_for_orphans(self, kill: str, family: list[psutil.Process]) -> None:
         self._running.wait(timeout=240)
@@ -176,13 +178,15 @@ class Run:
             time.sleep(0.05)
         self.orphans += [f"{kill}: {words[:6]}" for words in left]
 
-    def _found(self, when: float, ended: bool) -> Killed:
-        """What was asked and is not on the disk, once all is over; for a server alone, what it had not answered."""
-        until = float("inf") if ended else when
-        lines = [(what, name, float(at)) for what, name, _, at in self.booked() if float(at) <= until]
-        answered = {name for what, name, at in lines if what == "answered" and (ended or at < when - SECONDS_ON_THE_WAY)}
-        asked = {name for what, name, _ in lines if what == "asked"}
-        kept = stored(self.store) if ended else answered
+    def _found(self, when: float, servers: set[str] | None) -> Killed:
+        """What was asked since the last kill and is not on the disk, once all is over; for servers alone, what they had not answered."""
+        lines = self.booked()
+        mine = [line for line in lines if line[2] in servers] if servers else lines[self._counted :]
+        self._counted = len(lines)
+        surely = float("inf") if servers is None else when - SECONDS_ON_THE_WAY
+        asked = {name for what, name, *_ in mine if what == "asked"}
+        answered = {name for what, name, _, at in mine if what == "answered" and float(at) < surely}
+        kept = answered if servers else stored(self.store)
         return Killed(when, asked - answered - kept, (asked & answered) - kept)
 
     def finish(self) -> None:
@@ -217,7 +221,8 @@ class Run:
         lost = Counter(name for kill in self.kills for name in kill.under_way | kill.unsaved)
         for name, times in asked.items():
             assert times <= 1 + lost[name], f"{name} was asked {times} times, and under way at {lost[name]} kills"
-        assert all(len(kill.under_way) <= AT_ONCE and len(kill.unsaved) <= AT_ONCE + STORE_THREADS for kill in self.kills)
+        for kill in self.kills:
+            assert len(kill.under_way) <= AT_ONCE and len(kill.unsaved) <= AT_ONCE + STORE_THREADS, kill
         return {
             "rows": self.rows,
             "asked": asked.total(),

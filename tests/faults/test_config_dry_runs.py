@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.stages import build_samples
 from tests.unit.test_config_fuzz import FILES, loaded, mutated
 
-MUTATIONS = int(os.environ.get("FAULTS", 500))
+MUTATIONS, SEED = int(os.environ.get("FAULTS", 500)), os.environ.get("FAULTS_SEED", "")
 SECONDS = 120
 
 
@@ -90,7 +90,7 @@ def test_a_fault_is_refused_with_its_file_and_key_or_of_use_to_the_end_of_the_sa
     (tmp_path / "config").mkdir()
     for file in FILES:
         (tmp_path / "config" / file).write_text(shipped[file], encoding="utf-8")
-    project, rng, ends = loaded(tmp_path / "config", ROOT), random.Random(f"dry runs of {name}"), {0: 0, 1: 0, 3: 0}
+    project, rng, ends = loaded(tmp_path / "config", ROOT), random.Random(f"dry runs of {name}{SEED}"), {0: 0, 1: 0, 3: 0}
     wrong = []
     for number in range(MUTATIONS // len(FILES)):
         text, fault = mutated(shipped[name], rng)

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, run_snakemake
+from tests.scripted_server import Act, ScriptedServer, error
 
 pytestmark = [pytest.mark.storage, pytest.mark.slow]
 KEYS = {"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "an-access-key", "SNAKEMAKE_STORAGE_S3_SECRET_KEY": "a-secret-key-of-the-test"}
@@ -99,59 +100,97 @@ def test_results_in_a_folder_by_a_storage_plugin(tmp_path):
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+class Cluster:
+    """A clone whose jobs each run in an empty copy of it, with files in a bucket."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.clone, self.jobs = folder / "clone", folder / "jobs"
+        self.jobs.mkdir()
+        tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+        for name in tracked:
+            if (ROOT / name).exists() and not name.startswith(("docs/", "benchmarks/")):
+                (self.clone / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self.clone / name, follow_symlinks=False)
+        submit, status = folder / "submit.sh", folder / "status.sh"
+        submit.write_text(
+            f"#!/bin/bash\nfolder=$(mktemp -d {self.jobs}/job.XXXXXX); cp -r {self.clone} $folder/clone; rm -rf $folder/clone/.snakemake\n"
+            'cp "$1" $folder/job.sh; cd $folder/clone\n'
+            'nohup bash -c "bash ../job.sh >../out.log 2>&1; echo \\$? >../status" >/dev/null 2>&1 &\necho $(basename $folder)\n'
+        )
+        status.write_text(
+            f"#!/bin/bash\nfile={self.jobs}/$1/status\n"
+            '[ -f $file ] || { echo running; exit; }\n[ "$(cat $file)" = 0 ] && echo success || echo failed\n'
+        )
+        for script in (submit, status):
+            script.chmod(0o755)
+        self._arguments = [
+            *(
+                "--default-storage-provider",
+                "s3",
+                "--storage-s3-endpoint-url",
+                url,
+                "--default-storage-prefix",
+                "s3://bucket/runs",
+            ),
+            *("--executor", "cluster-generic", "--cluster-generic-submit-cmd", str(submit)),
+            *("--cluster-generic-status-cmd", str(status), "--shared-fs-usage", "none", "--jobs", "2"),
+            *("--seconds-between-status-checks", "1", "--envvars", *KEYS),
+        ]
+
+    def run(self, *more: str) -> subprocess.CompletedProcess:
+        environment = {**os.environ, **KEYS, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # jobs run `python`
+        command = [sys.executable, "-m", "snakemake", *more, *self._arguments]
+        return subprocess.run(command, cwd=self.clone, env=environment, capture_output=True, text=True, timeout=900)
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text()[-1000:] for path in self.jobs.glob("*/out.log"))
+
+
+CHOSEN = ["model_definitions=config/models.yaml", "experiment_definitions=config/experiments.yaml"]
+
+
 def test_results_in_a_bucket_with_every_job_in_an_empty_folder_of_its_own(tmp_path, s3):
     client, url = s3
-    clone, jobs = tmp_path / "clone", tmp_path / "jobs"
-    jobs.mkdir()
-    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
-        if (ROOT / name).exists() and not name.startswith(("docs/", "benchmarks/")):
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, clone / name, follow_symlinks=False)
-    definitions(clone / "config")  # they travel with the code
-    chosen = ["--config", "model_definitions=config/models.yaml", "experiment_definitions=config/experiments.yaml"]
-    submit, status = tmp_path / "submit.sh", tmp_path / "status.sh"
-    submit.write_text(
-        f"#!/bin/bash\nfolder=$(mktemp -d {jobs}/job.XXXXXX); cp -r {clone} $folder/clone; rm -rf $folder/clone/.snakemake\n"
-        'cp "$1" $folder/job.sh; cd $folder/clone\n'
-        'nohup bash -c "bash ../job.sh >../out.log 2>&1; echo \\$? >../status" >/dev/null 2>&1 &\necho $(basename $folder)\n'
-    )
-    status.write_text(
-        f"#!/bin/bash\nfile={jobs}/$1/status\n"
-        '[ -f $file ] || { echo running; exit; }\n[ "$(cat $file)" = 0 ] && echo success || echo failed\n'
-    )
-    for script in (submit, status):
-        script.chmod(0o755)
-    arguments = [
-        "--default-storage-provider",
-        "s3",
-        "--storage-s3-endpoint-url",
-        url,
-        "--default-storage-prefix",
-        "s3://bucket/runs",
-    ]
-    remote = [
-        "--executor",
-        "cluster-generic",
-        "--cluster-generic-submit-cmd",
-        str(submit),
-        "--cluster-generic-status-cmd",
-        str(status),
-    ]
-    remote += ["--shared-fs-usage", "none", "--jobs", "2", "--seconds-between-status-checks", "1", "--envvars", *KEYS]
-    command = [sys.executable, "-m", "snakemake", *arguments, *chosen]
-    environment = {**os.environ, **KEYS, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # jobs run `python`
-
-    def run(*more: str) -> subprocess.CompletedProcess:
-        return subprocess.run([*command, *more], cwd=clone, env=environment, capture_output=True, text=True, timeout=900)
-
-    done = run(*remote)
-    logs = "\n".join(path.read_text()[-1000:] for path in jobs.glob("*/out.log")) if done.returncode else ""
-    assert done.returncode == 0, done.stderr[-3000:] + logs
-    assert len(list(jobs.iterdir())) >= 10, "inference, judging, scoring and drawing are jobs of their own"
-    assert not (clone / "results").exists()
+    cluster = Cluster(tmp_path, url)
+    definitions(cluster.clone / "config")  # they travel with the code
+    done = cluster.run("--config", *CHOSEN)
+    assert done.returncode == 0, done.stderr[-3000:] + cluster.logs()
+    assert len(list(cluster.jobs.iterdir())) >= 10, "inference, judging, scoring and drawing are jobs of their own"
+    assert not (cluster.clone / "results").exists()
     check_results(lambda path: client.get_object(Bucket="bucket", Key=f"runs/{path}")["Body"].read())
-    again = run(*remote, "-n")
+    again = cluster.run("-n", "--config", *CHOSEN)
     assert "Nothing to be done" in again.stdout + again.stderr, again.stdout[-2000:]
     for entry in client.list_objects_v2(Bucket="bucket")["Contents"]:
         written = client.get_object(Bucket="bucket", Key=entry["Key"])["Body"].read()
         assert KEYS["SNAKEMAKE_STORAGE_S3_SECRET_KEY"].encode() not in written, f"a key stands in {entry['Key']}"
+
+
+def test_a_job_that_failed_after_half_its_answers_repeats_none_of_them(tmp_path, s3):
+    client, url = s3
+    client.create_bucket(Bucket="answers")
+    cluster = Cluster(tmp_path, url)
+    definitions(cluster.clone / "config")
+    broken = True
+
+    def script(prompt, before):
+        return error(401, "your key has expired") if broken and len(server.prompts) > 2 else Act("in a blue can")
+
+    with ScriptedServer(script) as server:
+        block = {
+            "engine": "external", "name": "m", "base_url": server.url, "tokenizer": "{data}/models/embedded", "window": 4096,
+            "max_output_tokens": 64, "concurrency": 1, "tokens_per_minute": 10**9,
+        }  # fmt: skip
+        (cluster.clone / "config/models.yaml").write_text(yaml.safe_dump({"m": block}))
+        address = f"s3://answers/store?scheme=http&endpoint_override={url.removeprefix('http://')}"
+        settings = ["--config", *CHOSEN, "models=m", "allow_input_cut=true", f"request_store_bucket={address}"]
+        wanted = "results/test/m/niah/responses.parquet"
+        failed = cluster.run(wanted, *settings)
+        answered = server.prompts[:2]
+        assert failed.returncode and len(server.prompts) >= 3, failed.stderr[-3000:] + cluster.logs()
+        broken = False
+        server.prompts.clear()
+        done = cluster.run(wanted, *settings)
+        assert done.returncode == 0, done.stderr[-3000:] + cluster.logs()
+    assert len(server.prompts) == 2 and not set(server.prompts) & set(answered)
+    names = [entry["Key"] for entry in client.list_objects_v2(Bucket="answers")["Contents"]]
+    assert len(names) == 2 and all(name.startswith("store/") and name.endswith(".segment") for name in names)

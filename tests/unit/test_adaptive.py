@@ -34,7 +34,7 @@ def test_it_finds_the_length_for_a_fraction_of_a_grid():
     assert step.found.low <= truth <= step.found.high
     assert step.found.factor <= 1.5
     assert rounds <= 8
-    assert spent < 0.1 * 8 * 11 * 8 * np.geomspace(500, 64_000, 8).sum()
+    assert spent < 0.2 * 8 * 11 * 8 * np.geomspace(500, 64_000, 8).sum()
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,23 @@ def test_no_round_exceeds_the_cap_and_the_end_says_so():
     assert spent <= cap
     assert step.verdict == "cap"
     assert "300,000" in step.reason
+
+
+@pytest.mark.parametrize("blocks", [0.5, 1.5, 2.5, 7])
+def test_a_cap_of_a_few_blocks_is_kept_by_the_first_round_too(blocks):
+    cap = blocks * 8 * 550.0
+    step, _, spent = search(logistic, max_cost=cap)
+    assert spent <= cap
+    assert step.verdict == "cap"
+    assert step.found.factor == math.inf
+
+
+def test_a_width_that_no_search_can_reach_ends_at_its_rounds_or_needles_with_what_it_has():
+    step, rounds, _ = search(logistic, width=1.01)
+    assert step.verdict in ("rounds", "needles")
+    assert rounds <= 8
+    assert 1.01 < step.found.factor < 1.6
+    assert step.found.low < 8000 * ((1 + (500 / 8000) ** 2) / 0.85 - 1) ** 0.5 < step.found.high
 
 
 def test_candidates_hold_both_ends_once_and_no_history():

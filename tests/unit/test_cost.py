@@ -10,10 +10,12 @@ from contextrot.plan.cost_estimate import cost_table, estimate_cost, expected_ou
 from contextrot.project import Project
 from contextrot.records import Response, Sample, write_responses, write_samples
 from contextrot.responses.cost import estimate_experiment
-from contextrot.responses.expected_output import ExpectedOutput, gold_output, measured_output
+from contextrot.responses.expected_output import ExpectedOutput, gold_output, measured_output, thinks
 from contextrot.responses.prices import FREE, pricing_of
 from contextrot.samples.sample_table import SampleTable
 from contextrot.settings import ModelSettings, Price
+from contextrot.task import Parameters, Task
+from tests.tiny_models import word_tokenizer
 
 
 def model(**values):
@@ -30,6 +32,7 @@ def mean(tokens):
     return ExpectedOutput(tokens / 100, None, 0, 100, "a test")
 
 
+PLAIN = Task(Parameters())
 PRICE = Price(input_usd_per_million_tokens=2, output_usd_per_million_tokens=8, cached_input_usd_per_million_tokens=0.5)
 
 
@@ -87,7 +90,9 @@ def test_a_server_of_ours_bills_nothing():
 
 def test_calls_tokens_money_and_hours_of_one_experiment():
     samples = [sample("a", 1000), sample("b", 3000), sample("never", None, fits=False)]
-    e = estimate_experiment("gpt", "niah", model(price=PRICE, tokens_per_minute=2000, requests_per_minute=4), samples, mean(20))
+    e = estimate_experiment(
+        "gpt", "niah", PLAIN, model(price=PRICE, tokens_per_minute=2000, requests_per_minute=4), samples, mean(20)
+    )
     assert (e.calls, e.prompt_tokens, e.output_tokens, e.output_tokens_at_most) == (2, 4000, 40, 200)
     assert e.usd == pytest.approx(4000 * 2e-6 + 40 * 8e-6)
     assert e.usd_at_most == pytest.approx(4000 * 2e-6 + 200 * 8e-6)
@@ -95,46 +100,55 @@ def test_calls_tokens_money_and_hours_of_one_experiment():
 
 
 def test_requests_a_minute_may_be_the_stricter_limit():
-    e = estimate_experiment("gpt", "niah", model(price=PRICE, requests_per_minute=1), [sample("a", 1)] * 120, mean(1))
+    e = estimate_experiment("gpt", "niah", PLAIN, model(price=PRICE, requests_per_minute=1), [sample("a", 1)] * 120, mean(1))
     assert e.hours == pytest.approx(2)
 
 
 def test_without_earlier_answers_the_expected_output_is_the_limit_with_room_for_thinking():
-    e = estimate_experiment("gpt", "niah", model(reasoning_tokens=900), [sample("a", 1000)])
+    e = estimate_experiment("gpt", "niah", PLAIN, model(reasoning_tokens=900), [sample("a", 1000)])
     assert (e.output_tokens, e.output_tokens_at_most) == (1000, 1000)
 
 
-def test_later_turns_send_the_whole_conversation_again():
-    # turn 0: 1000; turn 1: 1000 + answer 20 + "and then" (2 tokens)
-    e = estimate_experiment("gpt", "stories", model(), [sample("a", 1000, "and then")], mean(20))
-    assert (e.calls, e.prompt_tokens) == (2, 1000 + 1022)
+def chat(o200k, *later):
+    """A conversation whose first prompt has 1,000 tokens."""
+    prompt = [{"role": "user", "content": " word" * (1000 - o200k.count_chat([{"role": "user", "content": ""}]))}]
+    assert o200k.count_chat(prompt) == 1000
+    return Sample("a", prompt, ["gold answer"], 100, 1000, later_prompts=list(later))
 
 
-def test_a_conversation_never_sends_more_than_the_window_holds():
-    e = estimate_experiment("gpt", "stories", model(window=1100), [sample("a", 1000, "and then")], mean(20))
-    assert e.prompt_tokens == 1000 + 1000
+def test_later_turns_send_the_whole_conversation_again(o200k):
+    e = estimate_experiment("gpt", "stories", PLAIN, model(), [chat(o200k, "and then")], mean(20))
+    # turn 0: 1000; turn 1: 1000, the answer's 20, "and then" (2), and the marks of two messages more
+    assert e.calls == 2 and 1022 <= e.prompt_tokens - 1000 <= 1022 + 10
+
+
+def test_a_conversation_that_outgrows_the_window_is_not_sent(o200k):
+    e = estimate_experiment("gpt", "stories", PLAIN, model(window=1110), [chat(o200k, "and then")], mean(20))
+    assert (e.calls, e.prompt_tokens) == (1, 1000)
 
 
 def test_a_server_of_ours_has_no_rate_limit_and_a_url_and_a_provider_have_defaults():
-    assert estimate_experiment("m", "e", model(engine="vllm", provider=None), [sample("a", 1000)]).hours is None
-    hosted = estimate_experiment("m", "e", model(), [sample("a", 199_900)])
-    local = estimate_experiment("m", "e", model(provider=None, base_url="http://h/v1"), [sample("a", 49_900)])
+    assert estimate_experiment("m", "e", PLAIN, model(engine="vllm", provider=None), [sample("a", 1000)]).hours is None
+    hosted = estimate_experiment("m", "e", PLAIN, model(), [sample("a", 199_900)])
+    local = estimate_experiment("m", "e", PLAIN, model(provider=None, base_url="http://h/v1"), [sample("a", 49_900)])
     assert hosted.hours == local.hours == pytest.approx(1 / 60)
 
 
 def test_unknown_stays_unknown_in_the_sum_and_the_table_says_so():
-    known = estimate_experiment("gpt", "niah", model(price=PRICE), [sample("a", 10**6)], mean(0))
-    unknown = estimate_experiment("ollama", "niah", model(provider=None, base_url="http://h/v1"), [sample("a", 1000)])
+    known = estimate_experiment("gpt", "niah", PLAIN, model(price=PRICE), [sample("a", 10**6)], mean(0))
+    unknown = estimate_experiment("ollama", "niah", PLAIN, model(provider=None, base_url="http://h/v1"), [sample("a", 1000)])
     table = cost_table("full", [known, unknown])
     assert table.count("unknown") >= 4
     assert "known part is 2.00 USD" in table
 
 
-def measured(folder, lengths, limit=100):
+def measured(folder, lengths, limit=100, **thought):
     folder.mkdir(parents=True)
     samples = [Sample(f"s{i}", [], ["x"], limit, 100) for i in range(len(lengths))]
     write_samples(folder / "samples.parquet", samples)
-    rows = [Response(s.sample_id, 0, "answered", "a", completion_tokens=n) for s, n in zip(samples, lengths, strict=True)]
+    rows = [
+        Response(s.sample_id, 0, "answered", "a", completion_tokens=n, **thought) for s, n in zip(samples, lengths, strict=True)
+    ]
     write_responses(folder / "responses.parquet", rows)
 
 
@@ -166,16 +180,45 @@ def test_how_long_a_model_thinks_no_other_model_tells(block, root, tmp_path):
     assert expected_output(project, path, "gpt", "niah", []).basis == "4 of gpt's answers"
 
 
+THINKING = {
+    "opened in the prompt": "{% for m in messages %}{{ m['content'] }} {% endfor %}<think>",
+    "taken out of earlier turns": "{% for m in messages %}{{ m['content'].split('</think>')[-1] }} {% endfor %}",
+}
+
+
+@pytest.mark.parametrize("kind", [*THINKING, "neither", "closed in the prompt"])
+def test_a_template_tells_that_a_model_thinks(kind, tmp_path):
+    plain = "{% for m in messages %}{{ m['content'] }} {% endfor %}"
+    template = THINKING.get(kind) or plain + "<think></think>" * (kind == "closed in the prompt")
+    word_tokenizer(tmp_path, template)
+    local = model(engine="transformers", provider=None, name=str(tmp_path), tokenizer=None)
+    assert thinks(local) == (kind in THINKING)
+
+
+def test_of_a_provider_s_models_the_table_tells():
+    assert thinks(model(name="o3")) and not thinks(model())
+    claude = {"provider": "anthropic", "name": "claude-sonnet-4-5"}
+    assert not thinks(model(**claude)) and thinks(model(**claude, reasoning_effort="low"))
+
+
+def test_what_others_thought_is_not_expected_of_a_model_that_does_not(tmp_path):
+    measured(tmp_path / "test" / "thinker" / "niah", [90] * 4, reasoning_tokens=60, reasoning="hm")
+    assert measured_output(tmp_path, "gpt", "niah").share == pytest.approx(0.3)
+    measured(tmp_path / "test" / "untold" / "niah", [90] * 4, reasoning="hm")
+    assert measured_output(tmp_path, "gpt", "niah").answers == 4
+    assert measured_output(tmp_path, "thinker", "niah").share == pytest.approx(0.9)
+
+
 def test_what_batches_and_a_cache_would_save_is_told():
     shared = {"a": (0, 600), "b": (600, 0)}
     samples = [sample("a", 1000), sample("b", 1000)]
     claude = model(provider="anthropic", name="claude-sonnet-4-5")
-    e = estimate_experiment("c", "niah", claude, samples, mean(0), shared=shared)
+    e = estimate_experiment("c", "niah", PLAIN, claude, samples, mean(0), shared=shared)
     # 3 USD a million, 3.75 written, 0.3 read
     assert e.usd == pytest.approx((400 * 3 + 600 * 3.75 + 400 * 3 + 600 * 0.3) / 1e6)
     assert e.usd_saved_by_cache == pytest.approx(2000 * 3 / 1e6 - e.usd)
     assert e.usd_in_batches == pytest.approx(2000 * 1.5 / 1e6)
-    by_batch = estimate_experiment("c", "niah", claude, samples, mean(0), shared=shared, by_batch=True)
+    by_batch = estimate_experiment("c", "niah", PLAIN, claude, samples, mean(0), shared=shared, by_batch=True)
     assert by_batch.usd == pytest.approx(e.usd_in_batches) and by_batch.usd_saved_by_cache is None
     assert "in batches" in cost_table("test", [e])
 

@@ -6,12 +6,12 @@ import psutil
 import pytest
 
 from contextrot import engines
-from contextrot.engines import vllm
 from contextrot.engines.vllm import (
     OPERATIONAL_OPTIONS,
     Options,
     clear_cache,
     command,
+    environment,
     extra_body,
     interpreter,
     probe,
@@ -253,7 +253,7 @@ def test_devices_and_threads_reach_the_environment():
 
 
 def test_without_a_named_interpreter_it_is_that_of_make_vllm_or_the_workflows_own(monkeypatch, tmp_path):
-    monkeypatch.setattr(vllm, "WORKFLOW_ROOT", tmp_path)
+    monkeypatch.setattr(environment, "WORKFLOW_ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     assert interpreter(Options()) == sys.executable
     built = tmp_path / ".venv-vllm/bin/python"

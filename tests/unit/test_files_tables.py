@@ -74,6 +74,33 @@ def test_a_fault_is_named_by_file_and_line(tmp_path, name, content, message):
         read_rows(path, "data")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv.gz", b"\x1f\x8b", r"packed \(\.gz\); unpack"),
+        ("t.csv", b"\x1f\x8b\x08\x00", "gzip; unpack"),
+        ("t.csv", b"PK\x03\x04\x14\x00", "xlsx"),
+        ("t.csv", b"%PDF-1.4\n", "PDF"),
+        ("t.jsonl", b"PAR1\x15", "parquet"),
+        ("t.ndjson", b'{"a": 1},\n{"a": 2}\n', "line 1: a comma stands behind"),
+        ("t.jsonl", b'[{"a": 1}]', "a .json file"),
+    ],
+)
+def test_a_file_of_another_format_is_told_what_to_do(tmp_path, name, content, message):
+    with pytest.raises(DataError, match=message):
+        read_rows(write(tmp_path, name, content))
+
+
+def test_what_other_programs_write_is_read(tmp_path):
+    assert read_rows(write(tmp_path, "t.csv", b"q, a\nx,1\n")) == [{"q": "x", "a": "1"}]
+    for name, content in (
+        ("t.jsonl", '{"a": "x"}\n\ufeff{"a": "y"}\n'),
+        ("u.jsonl", '{"a": "x"}\r{"a": "y"}\r'),
+        ("t.json", '{"rows": [{"row_idx": 0, "row": {"a": "x"}}, {"row_idx": 1, "row": {"a": "y"}}]}'),
+    ):
+        assert read_rows(write(tmp_path, name, content.encode())) == [{"a": "x"}, {"a": "y"}]
+
+
 def test_other_line_ends_of_unicode_are_part_of_a_text(tmp_path):
     path = write(tmp_path, "t.jsonl", '{"a": "one\u2028two\u0085three"}\r\n\r\n{"a": "x"}')
     assert [row["a"] for row in read_jsonl(path)] == ["one\u2028two\u0085three", "x"]
@@ -118,6 +145,9 @@ def test_a_number_of_32_bits_has_the_digits_it_was_written_with(tmp_path):
 
     pq.write_table(pa.table({"a": pa.array([0.1, None], pa.float32()), "b": [0.1, 2.0]}), tmp_path / "t.parquet")
     assert [dict(row) for row in read_rows(tmp_path / "t.parquet")] == [{"a": "0.1", "b": 0.1}, {"a": None, "b": 2.0}]
+    answers = pa.array([{"text": [0.1]}], pa.struct({"text": pa.list_(pa.float32())}))
+    pq.write_table(pa.table({"a": answers, "b": pa.array([[0.2]], pa.list_(pa.float32()))}), tmp_path / "u.parquet")
+    assert [dict(row) for row in read_rows(tmp_path / "u.parquet")] == [{"a": {"text": ["0.1"]}, "b": ["0.2"]}]
 
 
 def test_a_spreadsheet_s_line_that_names_the_separator_is_no_header(tmp_path):

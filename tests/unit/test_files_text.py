@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 
 import pytest
 
@@ -47,13 +48,21 @@ def test_one_word_in_cp1252_is_enough(tmp_path):
         ("Сегодня утром\n", "cp1251"),
         ("מצאנו את המפתח הבוקר מתחת לעץ האלון הישן.\n" * 10, "cp1255"),
         ("Dzień dobry, jak się masz? Mój brat też.\n", "cp1250"),
+        ("Ключ лежит в синей коробке. Кошку в библиотеке зовут Наби.\n" * 10, "cp1251"),  # which looks like mac_greek
+        ("Chìa khóa ở trong hộp xanh.\n" * 3, "cp1258"),
         ("Az őrült nő hűvös időben járt az erdőben.\n" * 10, "cp1250"),
     ],
 )
 def test_an_uncertain_encoding_is_refused_with_the_line(tmp_path, text, encoding):
-    (tmp_path / "t.txt").write_bytes(b"plain\n" + text.encode(encoding))
+    text = unicodedata.normalize("NFD", text) if encoding == "cp1258" else text
+    (tmp_path / "t.txt").write_bytes(b"plain\n" + text.encode(encoding, "ignore"))
     with pytest.raises(DataError, match=r"t\.txt, line 2: byte \d+ .* is not UTF-8\. .*save it as UTF-8"):
         read_text(tmp_path / "t.txt")
+
+
+def test_japanese_by_escape_sequences_is_no_ascii(tmp_path):
+    (tmp_path / "t.txt").write_bytes("鍵は青い箱".encode("iso2022_jp"))
+    assert read_text(tmp_path / "t.txt") == "鍵は青い箱"
 
 
 def test_a_nul_is_refused_with_its_line(tmp_path):

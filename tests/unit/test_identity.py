@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from contextrot.engines import llama_cpp
 from contextrot.errors import RequestError
 from contextrot.responses import identity
 from contextrot.responses.identity import model_identity
@@ -160,6 +163,40 @@ def test_a_server_that_comes_up_late_is_asked_after_its_first_answer(tmp_path, m
 def test_a_hosted_provider_is_not_asked_who_it_is(tmp_path):
     model = ModelSettings(engine="external", name="n", provider="openai", window=10, max_output_tokens=5)
     assert identity.identity_of(model, tmp_path) is None
+
+
+def who(model, store):
+    found = identity.identity_of(model, store)
+    asyncio.run(found.settle())
+    return found
+
+
+@pytest.mark.parametrize("changed", ["llama-server", "libllama.so"])
+def test_another_build_of_llama_cpp_is_asked_anew_and_one_that_is_gone_leaves_its_answers(tmp_path, changed):
+    server = tmp_path / "llama-server"
+    server.write_text("#!/bin/sh\necho version: 7\n")
+    server.chmod(0o755)
+    (tmp_path / "libllama.so").write_text("machine code")
+    model = ModelSettings(
+        engine="llama_cpp", name="m.gguf", window=10, max_output_tokens=5, engine_options={"server": str(server)}
+    )
+    first = who(model, tmp_path / "store")
+    assert who(model, tmp_path / "store").key_part == first.key_part != {}
+    assert identity.said_by(tmp_path / "store", first.fingerprint)["build"]["version"] == "version: 7"
+    server.rename(tmp_path / "away")
+    llama_cpp.build_of.cache_clear()
+    assert who(model, tmp_path / "store").key_part == first.key_part
+    (tmp_path / "away").rename(server)
+    (tmp_path / changed).write_text((tmp_path / changed).read_text() + "\n")
+    assert who(model, tmp_path / "store").key_part != first.key_part
+
+
+def test_another_version_of_the_engine_s_package_is_asked_anew(tmp_path, monkeypatch):
+    model = ModelSettings(engine="transformers", name="m", window=10, max_output_tokens=5)
+    first = who(model, tmp_path)
+    assert set(first.said["build"]) == {"transformers", "torch"}
+    monkeypatch.setattr("contextrot.engines.transformers.version", lambda name: "99")
+    assert who(model, tmp_path).key_part != first.key_part
 
 
 def test_a_template_file_counts_with_its_content(tmp_path):

@@ -299,6 +299,9 @@ class Settings(Section):
     """Answers of each experiment that `snakemake label` writes for people to label."""
     request_store: str = ".cache/responses"
     """Folder of the request store."""
+    request_store_bucket: str | None = None
+    """Where jobs share no folder: a bucket's address (s3://, gs://, abfs://) that the request store's answers travel through, so that a job that failed
+    there repeats nothing; its keys stand in the environment."""
     ask: Literal["direct", "batch"] = "direct"
     """How hosted models are asked whose block does not say it: one by one, or in batches at half the price."""
     batch: BatchSettings = BatchSettings()

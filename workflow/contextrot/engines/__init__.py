@@ -106,6 +106,7 @@ class Engine:
         takes_overrides: whether `engine_options.hf_overrides` replaces values of the model's config.json.
         own_benchmark: interpreter and environment variables of the client of the engine's own serving benchmark; None if it has none.
         endpoint: where requests go, without starting anything; None unless it is `elsewhere`.
+        build: versions or content of the program that would answer, so that the answers of two builds are told apart; empty where it is not here.
     """
 
     options: type[BaseModel]
@@ -123,6 +124,7 @@ class Engine:
     takes_overrides: bool = False
     own_benchmark: Callable[[ModelSettings], tuple[str, dict[str, str]]] | None = None
     endpoint: Callable[[ModelSettings], Endpoint] | None = None
+    build: Callable[[ModelSettings], dict[str, str]] | None = None
 
 
 def names() -> tuple[str, ...]:

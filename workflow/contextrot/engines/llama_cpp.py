@@ -7,7 +7,9 @@ differ in what they know: an option of OPTIONAL is left out where the server's o
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -182,6 +184,29 @@ def help_of(server: str) -> str:
     return (done.stdout + done.stderr).decode(errors="replace")
 
 
+def build(model: ModelSettings) -> dict[str, str]:
+    """What llama-server says of its version, and a hash of it and of the libraries beside it: a build of one's own may have no number."""
+    found = shutil.which(executable(options_of(model)))
+    return build_of(Path(found).resolve()) if found else {}
+
+
+@cache
+def build_of(server: Path) -> dict[str, str]:
+    """As `build`, of a file."""
+    digest = hashlib.sha256()
+    libraries = {path.resolve() for kind in ("*.so*", "*.dylib", "*.dll") for path in server.parent.glob(kind)}
+    for path in [server, *sorted(libraries)]:
+        with path.open("rb") as file:
+            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
+    try:
+        done = subprocess.run([server, "--version"], capture_output=True, timeout=60, check=False)
+        said = (done.stdout + done.stderr).decode(errors="replace")
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""
+    version = re.search(r"version:.*", said)
+    return {"version": version[0] if version else "unknown", "files": digest.hexdigest()[:16]}
+
+
 def check_template(name: str, template: str | None) -> None:
     """Raises ConfigError without a chat template: the server would put its own in place of the one that the model was trained with."""
     if template:
@@ -223,4 +248,4 @@ def _post(url: str) -> None:
         raise EngineError(f"llama-server did not empty its cache: {error}") from error
 
 
-ENGINE = Engine(Options, serve, operational_options=OPERATIONAL_OPTIONS, reuses_prefixes=reuses_prefixes)
+ENGINE = Engine(Options, serve, operational_options=OPERATIONAL_OPTIONS, reuses_prefixes=reuses_prefixes, build=build)

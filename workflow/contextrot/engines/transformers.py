@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import Field
@@ -113,4 +114,9 @@ def check_weights(name: str) -> None:
         )
 
 
-ENGINE = Engine(Options, serve, has_weights=True, reuses_prefixes=reuses_prefixes)
+def build(model: ModelSettings) -> dict[str, str]:
+    """Versions of what `transformers serve` runs."""
+    return {name: version(name) for name in ("transformers", "torch")}
+
+
+ENGINE = Engine(Options, serve, has_weights=True, reuses_prefixes=reuses_prefixes, build=build)

@@ -69,7 +69,7 @@ def question_rows(rows: list[Row]) -> list[Row]:
 def records_of(rows: list[Row]) -> list[Record] | None:
     """The records of rows that have one of the known shapes; None for others."""
     first = rows[0] if rows else {}
-    if rows and all(isinstance(row.get("paragraphs"), list) for row in rows):
+    if rows and all(isinstance(row.get("paragraphs"), list) and "question" not in row for row in rows):
         return squad(rows)
     if "resps" in first or "filtered_resps" in first:
         return lm_eval_samples(rows)

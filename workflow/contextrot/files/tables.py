@@ -33,6 +33,8 @@ def read_rows(path: str | Path, what: str = "") -> list[Row]:
     """
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
+    if reader is None and path.suffix.lower() in PACKED:
+        raise DataError(f"{what} {path} is packed ({path.suffix}); unpack it, and name the file that comes out.".lstrip())
     if reader is None:
         raise DataError(
             f"{what} {path} cannot be read: its ending is none of {', '.join(READERS)}. Convert or rename it.".lstrip()
@@ -70,7 +72,7 @@ def read_table(path: str | Path, what: str = "") -> tuple[list[str], list[tuple[
     try:
         for values in reader:
             if any(values) and not header:
-                header = values
+                header = [name.strip() for name in values]
                 _check_header(header, f"{named}, line {line}")
             elif values and header:
                 if len(values) != len(header):
@@ -101,18 +103,23 @@ def read_jsonl(path: str | Path, what: str = "") -> list[Row]:
     named = f"{what} {path}".strip()
     text = read_text(path, what, newlines=False)
     rows: list[Row] = []
-    for number, line in enumerate(text.split("\n"), 1):
+    ends = "\n" if "\n" in text else "\r"
+    for number, line in enumerate(text.split(ends), 1):
+        line = line.removeprefix("\ufeff")  # files with marks that were put together
         if not line.strip(" \t\r"):
             continue
         where = f"{named}, line {number}"
         try:
             value = parse_json(line, where)
         except DataError as error:
+            if line.rstrip().endswith(",") and _is_json(line.rstrip(" \t\r,")):
+                raise DataError(f"{where}: a comma stands behind the object; with one object a line there is none.") from error
             if not rows and line.strip() != text.strip() and _is_json(text):
                 raise DataError(f"{where}: the file is one JSON value, not one object a line; rename it to .json.") from error
             raise
         if not isinstance(value, dict):
-            raise DataError(f"{where}: must be an object {{...}}, but is {_kind(value)}.")
+            whole_list = " A list of all rows is a .json file." if isinstance(value, list) and not rows else ""
+            raise DataError(f"{where}: must be an object {{...}}, but is {_kind(value)}.{whole_list}")
         rows.append(Row(value, where))
     return rows
 
@@ -149,6 +156,8 @@ def read_json_rows(path: str | Path, what: str = "") -> list[Row]:
     for number, row in enumerate(value, 1):
         if not isinstance(row, dict):
             raise DataError(f"{named}, row {number}: must be an object {{...}}, but is {_kind(row)}.")
+    if value and all(row.keys() >= {"row_idx", "row"} and isinstance(row["row"], dict) for row in value):
+        value = [row["row"] for row in value]  # as the Hub's data set viewer gives rows
     return [Row(row, f"{named}, row {number}") for number, row in enumerate(value, 1)]
 
 
@@ -167,14 +176,27 @@ def read_parquet(path: str | Path, what: str = "") -> list[Row]:
         table = pyarrow.parquet.read_table(pa.BufferReader(content))
         _check_header(table.column_names, named)
         for place, column in enumerate(table.columns):
-            if column.type in (pa.float16(), pa.float32()):  # 0.1 has other digits as a float of 64 bits
-                table = table.set_column(place, table.column_names[place], column.cast(pa.string()))
+            if (written := _as_written(column.type)) != column.type:
+                table = table.set_column(place, table.column_names[place], column.cast(written))
         rows = table.to_pylist()
     except (pa.ArrowException, ValueError, OSError) as error:
         raise DataError(
             f"{named} is not a parquet file: {str(error).splitlines()[0][:200]} Is it whole? Write it again."
         ) from error
     return [Row(row, f"{named}, row {number}") for number, row in enumerate(rows, 1)]
+
+
+def _as_written(kind: Any) -> Any:
+    """An Arrow type with text instead of short floats, in lists and structures too: 0.1 has other digits as a float of 64 bits."""
+    import pyarrow as pa
+
+    if kind in (pa.float16(), pa.float32()):
+        return pa.string()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return (pa.list_ if pa.types.is_list(kind) else pa.large_list)(_as_written(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([kind.field(i).with_type(_as_written(kind.field(i).type)) for i in range(kind.num_fields)])
+    return kind
 
 
 def parse_json(text: str, where: str) -> Any:
@@ -248,6 +270,7 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "a number")
 
 
+PACKED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".7z", ".tar", ".tgz")
 READERS: dict[str, Callable[[Path, str], list[Row]]] = {
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,

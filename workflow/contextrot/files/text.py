@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import logging
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from contextrot.errors import DataError
@@ -35,6 +36,18 @@ CLEAR_LEAD = 0.05
 SURE_CHARACTERS = 40
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SIGN_IN_WORD = re.compile(r"[^\W\d_][¿¡]|[^\W\d_][£¥§©®±³¼½¾¹ªºµ¢¦¬‡†ˆ˜‰•€°²][^\W\d_]")
+_CAPITAL_IN_WORD = re.compile(r"[a-zß-öø-ÿ][À-ÖØ-Þ]")
+DEAD = re.compile(r"mac|hp_|ptcp|kz1048|cp(?:037|273|424|437|5\d\d|7\d\d|8[0-6]\d|10\d\d|11\d\d)$|cp1252$")
+"""Encodings that win by accident, as mac_greek does over Russian in cp1251; cp1252 has rules of its own."""
+FORMATS = (
+    (b"\x1f\x8b", "packed by gzip; unpack it"), (b"\x28\xb5\x2f\xfd", "packed by zstd; unpack it"), (b"BZh", "packed by bzip2; unpack it"),
+    (b"\xfd7zXZ\x00", "packed by xz; unpack it"), (b"7z\xbc\xaf\x27\x1c", "packed by 7-Zip; unpack it"),
+    (b"PK\x03\x04", "a zip archive, as .xlsx and .docx are; unpack it, or save the table as CSV and the document as text"),
+    (b"\xd0\xcf\x11\xe0", "an old Office file; save the table as CSV, the document as text"), (b"%PDF-", "a PDF; save its text as .txt"),
+    (b"{\\rtf", "rich text; save it as plain text"), (b"PAR1", "parquet; its name must end in .parquet"), (b"ARROW1", "an Arrow file; write it as parquet"),
+    (b"SQLite format 3", "an SQLite database; export the table as CSV"),
+)  # fmt: skip
+"""How files begin that are no text, and what to do with them."""
 _HEBREW_IN_CP1255 = re.compile(rb"[\x00-\x7f\xe0-\xfa]+")
 
 
@@ -77,12 +90,18 @@ def decode(content: bytes, where: str) -> str:
     Raises:
         DataError: if they are no text, or their encoding is not certain.
     """
+    for sign, what in FORMATS:
+        if content.startswith(sign):
+            raise DataError(f"{where} is not text but {what}.")
     for mark, encoding in BYTE_ORDER_MARKS:
         if content.startswith(mark):
             try:
                 return _without_nul(content[len(mark) :].decode(encoding), where)
             except UnicodeDecodeError as error:
                 raise DataError(_broken(where, encoding, content, len(mark) + error.start)) from error
+    if b"\x1b$" in content and content.isascii():  # Japanese by escape sequences, which are UTF-8 too
+        with suppress(UnicodeDecodeError):
+            return content.decode("iso2022_jp")
     try:
         return _without_nul(content.decode("utf-8"), where)
     except UnicodeDecodeError as error:
@@ -119,6 +138,8 @@ def detect(content: bytes) -> str | None:
         return None
     coherence = max((rival.coherence for rival in rivals), default=0.0)
     chaos = min((rival.chaos for rival in rivals), default=1.0)
+    if DEAD.match(best.encoding) and best.encoding != "cp866":
+        return None
     by_words = best.coherence >= SURE_COHERENCE and best.coherence >= coherence + CLEAR_LEAD
     by_order = best.multi_byte_usage > 0 and best.chaos + CLEAR_LEAD <= chaos
     return best.encoding if by_words or by_order else None
@@ -145,7 +166,7 @@ def _is_western(content: bytes) -> bool:
         text = content.decode("cp1252")
     except UnicodeDecodeError:
         return False
-    if _SIGN_IN_WORD.search(text):
+    if _SIGN_IN_WORD.search(text) or _CAPITAL_IN_WORD.search(text):
         return False
     foreign = {letter.lower() for letter in text if ord(letter) > 127} - WESTERN_SIGNS
     all_words = _LETTERS.findall(text)

@@ -8,10 +8,9 @@ from contextrot.judging.contract import JudgingContext, Questions
 from contextrot.judging.judge import pairs_of
 from contextrot.judging.requests import requests_of
 from contextrot.records import Response, Sample
-from contextrot.responses.cost import Call, CostEstimate, estimate_calls
+from contextrot.responses.cost import CostEstimate, estimate_calls
+from contextrot.responses.rehearsal import Call, stand_in
 from contextrot.samples.tokenizers import Tokenizer
-
-STAND_IN = "The keeper wrote down what the tide had brought that day, and went up the stairs to light the lamp. "
 
 
 def estimate_judge(
@@ -51,7 +50,7 @@ def expected_answers(samples: Sequence[Sample], tokenizer: Tokenizer, mean_token
             most = sample.max_output_tokens
             tokens = most if mean_tokens is None else min(max(round(mean_tokens), 1), most)
             if tokens not in texts:
-                texts[tokens] = tokenizer.decode(tokenizer.encode(STAND_IN * (1 + tokens // 8))[:tokens])
+                texts[tokens] = stand_in(tokenizer, tokens)
             turns = range(1 + len(sample.later_prompts))
             answers += [Response(sample.sample_id, turn, "answered", texts[tokens]) for turn in turns]
     return answers

@@ -38,7 +38,17 @@ def chosen(offered: tuple[str, str], gold: Words, said: Words) -> tuple[str | No
             .endswith("?")
         ]
 
+    def repeats(span: Span, others: list[Span]) -> bool:
+        """Whether a clause only names both: "in the tin box or the oak chest"."""
+        left, right = stance.clause_bounds(said.text, *span)
+        return any(
+            left <= other[0] < right and regex.search(r"\b(?:or|oder|ou|o)\b", said.text[slice(*sorted((span[0], other[0])))])
+            for other in others
+        )
+
     of_right, of_wrong = plain(mentions(right)), plain(mentions(wrong))
+    alone = [span for span in of_right if not repeats(span, of_wrong)], [span for span in of_wrong if not repeats(span, of_right)]
+    of_right, of_wrong = alone if any(alone) else (of_right, of_wrong)
     if not of_right or not of_wrong:
         return ("chosen", of_right) if of_right and not _leaves_open(said.text) else (None, [])
     return ("chosen", of_right) if _comes_first(said.text, of_right, of_wrong) else (None, [])

@@ -25,7 +25,7 @@ _REORDERED = [
 _REMARK = regex.compile(r"\s*\((?:including|counting|excluding|inclusive|not counting)[^()]*\)", regex.I)
 _ABSTAINING_GOLD = regex.compile(
     r"information provided is not enough|not enough information|did not (?:tell|mention|say)|never (?:told|mentioned|said)|cannot be answered|no information|"
-    r"is not mentioned|don't know|do not know|unanswerable",
+    r"(?:is )?not mentioned|don't know|do not know|unanswerable|^\W*(?:unknown|not (?:stated|specified|given|known))\W*$",
     regex.I,
 )
 
@@ -64,11 +64,16 @@ def alternatives(gold: str, question: str = "") -> list[str]:
     place = regex.fullmatch(r"(\p{Lu}[\p{L} .'-]+), \p{Lu}[\p{L} .'-]+", gold)
     if place and regex.search(r"\b(?:where|city|town)\b", question, regex.I):
         parts.append(place[1])
+    parts += [name[1]] if (name := _TITLED.fullmatch(gold)) else []
     parts += _without_rate(gold) + _proper(gold, question) + (["0"] if gold.casefold() in ("none", "nobody") else [])
     forms = [_REMARK.sub("", part).strip(" .;,") if len(parts) > 1 or found else part for part in [*parts, *found]]
     return [form for form in forms if form] or [gold]
 
 
+_TITLED = regex.compile(
+    r"(?:(?:Dr|Mr|Mrs|Ms|Prof|St|Sr|Sra|Mme|Sir|Dame|Lord|Lady|Professor|Doctor|Captain|Herr|Frau|Signora?|Señora?|Madame|Monsieur)\.?\s+)+(\p{Lu}[\p{L}'’-]*(?:\s+\p{Lu}[\p{L}.'’-]*)+)"
+)
+"""A name of two words or more behind a title, which it is known by without."""
 _RATE = regex.compile(
     r"\s*(?:\b(?:per|an?|each|every)\s+|/\s*)(hour|day|night|week|month|year)\b|\b(hour|dai|week|month|year)ly\b", regex.I
 )

@@ -33,7 +33,7 @@ STOP_WORDS = {
     "were be been as or us me him them there these those into inside onto under over so has have had did do does just also very about "
     "which who what where when how am will would should can could one's",
     "de": "der die das den dem des ein eine einen einem einer eines und ist war im in zu zum zur von vom mit auf an am bei es sie er "
-    "ich man wir ihr sein seine nach aus für um dass laut sich hat haben wurde wird wie wo wer was welche welchen",
+    "ich man wir ihr sein seine nach aus für um dass laut sich hat haben wurde wird wie wo wer was welche welchen viele viel gibt",
     "fr": "le la les un une des du de et est à au aux en dans il elle que qui pour sur par avec ce cette était combien où quel quelle comment quand",
     "es": "el la los las un una de del y es en a al que por para con se su era lo está cuántos cuántas cómo dónde quién cuál hay",
     "it": "il lo la i gli le un una di del della e è in a al che per con si su era nel quanti quante dove chi quale",

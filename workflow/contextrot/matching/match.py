@@ -13,7 +13,8 @@ the forms that the gold answer accepts (`forms`), one of these rules finds it:
 7. `same words`: one sentence has all of its words that the question does not have, three or more.
 8. `most words`: it is a long one, and the answer holds its values and most of the words that the question does not have.
 
-What is found counts only if the answer says so (`stance`): not "not X", "X or Y", "X / Y / Z", "is it X?", "X before, Y now". It
+What is found counts only if the answer says so (`stance`): not "not X", "X or Y", "X / Y / Z", "is it X?", "X before, Y now". Looked at is
+what the answer claims (`claim`): not a thought, a quotation, a question or what it takes back ("X. No wait, Y"). It
 does not count either if the answer names a planted distractor's answer as well without saying whose it is, or if it copies the prompt:
 if at least half of the answer, beside the sentences that hold what was found, stands word for word in the prompt.
 
@@ -31,6 +32,7 @@ import regex
 
 from contextrot.matching import forms, stance
 from contextrot.matching.choice import chosen
+from contextrot.matching.claim import claim_of, of_formula
 from contextrot.matching.copying import copied, plain
 from contextrot.matching.language import fold, language_of
 from contextrot.matching.long import LONG_GOLD_WORDS, most_words, preferred, rising, share, steps
@@ -70,6 +72,7 @@ def match(
     """
     if not reference.strip() or not answer.strip():
         return None
+    reference, answer = of_formula(reference), claim_of(answer)
     language = _language(reference, question, answer)
     said, asked = words_of(answer, language), words_of(question, language)
     if forms.is_abstention(reference, abstention):
@@ -232,7 +235,7 @@ def _stands(said: Words, span: Span, gold: Words, asked: Words) -> bool:
     """Whether the answer says what stands at a place plainly: neither denied, nor one of several, nor asked, nor past."""
     start, end = span
     text = said.text
-    if stance.denied(text, start, end) or stance.asked_back(text, start, end):
+    if stance.denied(text, start, end) or stance.asked_back(text, start, end) or stance.in_general(text, start, end):
         return False
     if stance.elsewhere(text, start, gold.text) or (stance.came_from(text, start, end) and "from" not in gold.text):
         return False

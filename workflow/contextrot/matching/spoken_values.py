@@ -13,17 +13,18 @@ from typing import Any
 
 import regex
 
+from contextrot.matching.language import fold
 from contextrot.matching.number_words import with_digits
 
 __all__ = ["VALUE", "Value", "duration_unit", "read", "same", "with_digits"]
 
 _MONTHS = {
-    1: "january jan januar يناير जनवरी", 2: "february feb februar فبراير फरवरी", 3: "march mar märz maerz marz مارس मार्च",
-    4: "april apr ابريل अप्रैल", 5: "may mai مايو मई", 6: "june jun juni يونيو जून", 7: "july jul juli يوليو जुलाई",
-    8: "august aug اغسطس अगस्त", 9: "september sept sep سبتمبر सितंबर", 10: "october oct oktober okt اكتوبر अक्टूबर",
-    11: "november nov نوفمبر नवंबर", 12: "december dec dezember dez ديسمبر दिसंबर",
+    1: "january jan januar يناير जनवरी janvier enero gennaio janeiro januari января", 2: "february feb februar فبراير फरवरी février febrero febbraio fevereiro februari февраля", 3: "march mar märz maerz marz مارس मार्च mars marzo março maart марта",
+    4: "april apr ابريل अप्रैल avril abril aprile апреля", 5: "may mai مايو मई mayo maggio maio mei мая", 6: "june jun juni يونيو जून juin junio giugno junho июня", 7: "july jul juli يوليو जुलाई juillet julio luglio julho июля",
+    8: "august aug اغسطس अगस्त août agosto augustus августа", 9: "september sept sep سبتمبر सितंबर septembre septiembre settembre setembro сентября", 10: "october oct oktober okt اكتوبر अक्टूबर octobre octubre ottobre outubro октября",
+    11: "november nov نوفمبر नवंबर novembre noviembre novembro ноября", 12: "december dec dezember dez ديسمبر दिसंबर décembre diciembre dicembre dezembro декабря",
 }  # fmt: skip
-_MONTH_OF = {name: number for number, names in _MONTHS.items() for name in names.split()}
+_MONTH_OF = {name: number for number, names in _MONTHS.items() for name in (*names.split(), *fold(names).split())}
 _UNITS = {
     "year": (12, "month"), "yr": (12, "month"), "jahr": (12, "month"), "month": (1, "month"), "monat": (1, "month"),
     "week": (604_800, "second"), "wk": (604_800, "second"), "woche": (604_800, "second"), "day": (86_400, "second"), "tag": (86_400, "second"),
@@ -58,7 +59,7 @@ VALUE = regex.compile(
       | \d{{4}}년\ ?\d{{1,2}}월\ ?\d{{1,2}}일 | (?<!\d)\d{{1,2}}월\ ?\d{{1,2}}일
       | (?<!\d)(?:19|20)\d{{2}}-(?:0[1-9]|1[0-2])(?![-\d])
       | \d{{4}}年\d{{1,2}}月\d{{1,2}}[日号] | (?<!\d)\d{{1,2}}月\d{{1,2}}[日号]
-      | (?<![\d.,])\d{{1,2}}(?:st|nd|rd|th|\.)?\ (?:of\ )?(?:{_MONTH})(?!\p{{L}})\.?(?:,?\ (?:of\ |in\ |عام\ |سنه\ )?\d{{4}}(?!\d))?
+      | (?<![\d.,])\d{{1,2}}(?:st|nd|rd|th|\.)?\ (?:of\ |de\ |di\ )?(?:{_MONTH})(?!\p{{L}})\.?(?:,?\ (?:of\ |in\ |de\ |del\ |عام\ |سنه\ )?\d{{4}}(?!\d))?
       | (?<!\p{{L}})(?:{_MONTH})\.?\ (?:the\ )?\d{{1,2}}(?:st|nd|rd|th)?(?![\d:.,]?\d|\p{{L}})(?:,?\ (?:of\ |in\ )?\d{{4}}(?!\d))?
       | (?<!\p{{L}})(?:{_MONTH}),?\ (?:of\ )?\d{{4}}(?!\d)
     )

@@ -12,11 +12,11 @@ _SENTENCE = r"[.!?](?=\s|$)|[\n。！？।؟]"
 _SENTENCE_END = regex.compile(_SENTENCE)
 _CLAUSE = regex.compile(
     rf"{_SENTENCE}|[;；:：،؛]|,(?!\d)(?!\s*(?:that|dass|daß)\b)|[，—–…]|\s-\s|[()（）]"
-    r"|\b(?:but|while|whereas|however|though|although|then|sondern|aber|because|since|so)\b|而是|应该是|但是?|(?<!\p{L})(?:بل|لكن|बल्कि|लेकिन)(?!\p{L})"
+    r"|\b(?:(?<!\b(?:anything|everything|nothing|all) )but|while|whereas|however|though|although|then|sondern|aber|because|since|so|sino|bensi|utan|lecz)\b|而是|应该是|但是?|(?<!\p{L})(?:بل|لكن|बल्कि|लेकिन)(?!\p{L})"
     r"|(?<=ではな)く|(?<=じゃな)くて|\b(?:mais|maar)\b|(?<!\p{L})(?:mà(?=\s+là)|אלא|но)(?!\p{L})|แต่|(?<=아니)(?:라|고)"
 )
 _NOT_BEFORE = regex.compile(
-    r"\b(?:not(?!\s+(?:only|just|merely|far|sure))|no|never|neither|nor|rather than|instead of|unlike|except|other than|no longer|used to|wrong"
+    r"\b(?:not(?!\s+(?:only|just|merely|far|sure))|no|never|neither|nor|rather than|instead of|unlike|except|other than|(?:anything|everything) but|no longer|used to|wrong"
     r"|nicht|kein\w*|nie|niemals|weder|statt|anstatt|no es|pas|не|нет)\b"
     r"|不[是在叫会應应能]|并非|並非|不认为|不觉得|而非|绝非|没有"
     r"|(?<!\p{L})(?:و?ليس(?:ت)?|و?لم|و?لن|و?لا(?!\s+شك)|بدلا|وغير)(?!\p{L})|(?<![\p{L}\p{M}])(?:नहीं|न\s+कि|मत)(?![\p{L}\p{M}])"
@@ -31,7 +31,7 @@ _NOT_AFTER = regex.compile(
     r"|^\W*(?:\p{L}+\s+){0,1}(?:degil|نيست|نیست|نہیں)"
     r"|^\W*(?:[\p{L}\p{M}]+\s+){0,2}नहीं|^[》”」]?(?:并|也|都)?(?:不是|并非|不对|不正确|错误)"
 )
-_OR = r"(?:(?<![\p{L}\p{M}])(?:or|oder|ou|या|او|ام|или)(?![\p{L}\p{M}])|或者|或是|或|还是|還是|または|もしくは|あるいは)"
+_OR = r"(?:(?<![\p{L}\p{M}])(?:or(?:\s+(?:maybe|perhaps|possibly|even))?|oder(?:\s+vielleicht)?|ou|या|او|ام|или)(?![\p{L}\p{M}])|或者|或是|或|还是|還是|または|もしくは|あるいは)"
 _OR_AFTER = regex.compile(
     rf"^[\s,，、;\"”」』*]*{_OR}(?!\s*(?:so|more|about|thereabouts|mehr)\b)(?=.*[\p{{L}}\d])"
     r"|^\s*(?:[\p{L}\p{M}]+\s+){0,2}/|^\s+(?:[\p{L}\p{M}]+\s+)?(?:or|oder|या|او)\s+[$€]?\d|^[」』]?か(?=[、\p{Han}\p{Katakana}\p{Hiragana}\d])(?!ら|も|な|と|っ|ね)"
@@ -62,6 +62,9 @@ _PAST = regex.compile(
 )
 _NOW = regex.compile(r"\b(?:now|current(?:ly)?|these days|nowadays|at present|today|recent(?:ly)?|latest|any ?more)\b")
 _WAS, _IS = regex.compile(r"\b(?:was|were|used to)\b"), regex.compile(r"\b(?:is|are|rose|increased|raised|dropped)\b[^.]*\d")
+_IN_GENERAL = regex.compile(
+    r"\b(?:often|usually|typically|commonly|generally|in general|traditionally|for example|for instance|e\.g)\b"
+)
 _PLACES = (
     r"in|into|inside|within|on|onto|at|im|auf|an",
     "under|underneath|beneath|below|unter|unterhalb",
@@ -127,6 +130,12 @@ def one_of_several(text: str, start: int, end: int) -> bool:
     return bool(_OR_AFTER.search(text[end:right])) or bool(_OR_BEFORE.search(text[left:start]))
 
 
+def in_general(text: str, start: int, end: int) -> bool:
+    """Whether a span is only told of in general, of an answer that says before that it does not know."""
+    left, right = clause_bounds(text, start, end)
+    return bool(_IN_GENERAL.search(text[left:right])) and bool(_UNKNOWN.search(text[:left]))
+
+
 def elsewhere(text: str, start: int, gold: str) -> bool:
     """Whether what stands before a span puts it at another place than the gold answer does: "under the box" for "in the box"."""
     wanted = next((place for place in _PLACES if regex.match(rf"(?:{place})\b", gold)), None)
@@ -150,13 +159,14 @@ def came_from(text: str, start: int, end: int) -> bool:
 
 
 def bare_list(text: str, gold: str) -> bool:
-    """Whether an answer is nothing but a list of three candidates or more, while the gold answer is one thing.
+    """Whether an answer is nothing but a list of three candidates or more, while the gold answer is one thing, or a list of fewer.
 
     Args:
         text: the answer as it was given.
         gold: the gold answer as it was given.
     """
-    if regex.search(r"[,;/\n]|\s(?:and|or|und|oder)\s", gold):
+    golds = [part for part in regex.split(r"[,;\n]|\s(?:and|und|et|y)\s", gold) if part.strip()]
+    if regex.search(r"/|\s(?:or|oder)\s", gold):
         return False
     lines = [
         regex.sub(r"^\s*(?:[-*•]|\d{1,2}[.)])\s*", "", line).strip(" .,;*") for line in text.strip().splitlines() if line.strip()
@@ -172,6 +182,13 @@ def bare_list(text: str, gold: str) -> bool:
         alike = True
     names = all(len(line.split()) <= 5 and not regex.search(r"[.!?:]", line) for line in lines)
     capital = all(line[:1].isupper() or line.casefold().startswith("the ") for line in lines)
+    more = [
+        line
+        for line in lines
+        if not any(line.casefold() in part.casefold() or part.strip().casefold() in line.casefold() for part in golds)
+    ]
+    if len(golds) > 1:
+        return len(lines) > len(golds) and len(more) == len(lines) - len(golds) and names and capital
     return len(lines) > 2 and bool(alike) and names and capital
 
 

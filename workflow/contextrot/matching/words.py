@@ -48,7 +48,7 @@ _NEGATIVE = regex.compile(r"(?:\A|(?<!\d)[ \t(=:~])[-−]\Z|(?<!\d[^.;:=\n]{0,40
 """What makes the number behind it negative: not the dash of a range or of a list, nor a sum's "minus"."""
 LONGEST_SIGN = len("negative ")
 _OF = regex.compile(
-    r"(?<!\d[ -])\b(?!(?:instead|because|out|all|each|none|lot|lots|ahead|front|kind|sort|one|some|any|both|many|most|percent|either|neither|\p{L}*day)\b)"
+    r"(?<!\d[ -])\b(?!(?:instead|because|out|all|each|none|lot|cent|lots|ahead|front|kind|sort|one|some|any|both|many|most|percent|either|neither|\p{L}*day)\b)"
     r"(\p{L}+) of (?:the |an? |your |my )?(?!(?:the|an?|your|my|all|course|them|it|which|january|february|march|april|may|june|july|august|september|"
     r"october|november|december)\b)(\p{L}+)"
 )

@@ -17,8 +17,9 @@ from contextrot.project import Project
 from contextrot.records import Sample, read_samples, write_text
 from contextrot.responses.asking_by_batch import asks_by_batch
 from contextrot.responses.cost import CostEstimate, estimate_experiment
-from contextrot.responses.expected_output import ExpectedOutput, gold_output, measured_output
+from contextrot.responses.expected_output import ExpectedOutput, gold_output, measured_output, thinks
 from contextrot.responses.prefix_sharing import caching_of, shared_tokens
+from contextrot.responses.rehearsal import holds_conversations
 from contextrot.samples.sample_table import SampleTable
 from contextrot.samples.tokenizers import tokenizer_of
 
@@ -33,21 +34,21 @@ def estimate_cost(project: Project, tier: str, samples_paths: Sequence[str], out
     for path in map(Path, samples_paths):
         model_name, experiment = path.parts[-3:-1]
         samples, model = read_samples(path, columns=["later_prompts"]), project.models[model_name]
+        task = project.task(tier, model_name, experiment)
         expected = expected_output(project, path, model_name, experiment, samples)
         by_batch = asks_by_batch(model, project.settings)
         cached = not by_batch and caching_of(model) != "off"
-        shared = shared_tokens(SampleTable.read(path), model) if cached else {}  # reads all prompts
-        estimates.append(
-            estimate_experiment(model_name, experiment, model, samples, expected=expected, shared=shared, by_batch=by_batch)
-        )
+        asked = SampleTable.read(path) if cached or holds_conversations(task, samples) else samples
+        shared = shared_tokens(asked, model) if cached else {}
+        about = model_name, experiment, task, model
+        estimates.append(estimate_experiment(*about, asked, expected=expected, shared=shared, by_batch=by_batch))
         limits = [sample.max_output_tokens for sample in samples]
         mean = sum(map(expected.of, limits)) / len(limits) if expected and limits else None
         for name in project.judges_of(experiment):
             block = project.settings.judges[name]
             questions = judges.load(block.kind).asks
             if questions is not None and block.model is not None:
-                task, asked = project.task(tier, model_name, experiment), project.models[block.model]
-                context = JudgingContext(name, block, task, project.data, asked)
+                context = JudgingContext(name, block, task, project.data, project.models[block.model])
                 tokenizer = tokenizer_of(project.models[model_name])
                 estimates.append(estimate_judge(questions, context, experiment, samples, tokenizer, mean))
     content = {
@@ -66,9 +67,9 @@ def expected_output(
     """How long the answers to a samples file are expected to be; None where not even a gold answer tells it."""
     model, task = project.models[model_name], project.experiments[experiment].task
     same_task = [name for name, block in project.experiments.items() if block.task == task]
-    thinks = bool(model.reasoning_tokens or model.reasoning_effort)
-    measured = measured_output(path.parents[3], model_name, experiment, same_task, model.reasoning_tokens, others=not thinks)
-    if measured or thinks:
+    alone = thinks(model)
+    measured = measured_output(path.parents[3], model_name, experiment, same_task, model.reasoning_tokens, others=not alone)
+    if measured or alone:
         return measured  # nothing but its own answers tells how long a model will think
     return gold_output(samples, tokenizer_of(model))
 

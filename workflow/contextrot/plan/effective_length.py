@@ -278,9 +278,13 @@ def in_words(found: dict[str, Any], unit: str = "tokens") -> str:
         return "no length is effective"
     if found["verdict"] == "not_monotone":
         return "there is no one effective length"
+    if found["status"] == "unknown":
+        return "unknown: " + (found["why_unknown"] or "nothing was asked")
     low, high = found["low"], found["high"]
     ends = f"[{'open' if low is None else f'{low:,.0f}'}, {'open' if high is None else f'{high:,.0f}'}]"
-    middle = "beyond the longest length" if found["length"] is None else f"{found['length']:,.0f} {unit}"
+    middle = (
+        f"{found['length']:,.0f} {unit}" if found["length"] is not None else f"{found['status'].replace('_', ' the ')} length"
+    )
     return f"{middle} {ends}"
 
 

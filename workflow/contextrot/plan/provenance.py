@@ -15,6 +15,7 @@ from contextrot.engines.machine import what_runs_here
 from contextrot.errors import ContextRotError
 from contextrot.randomness import generator_for
 from contextrot.responses.chat_request import ChatRequests
+from contextrot.responses.identity import said_by
 from contextrot.secrets import public
 from contextrot.task import SampleContext
 
@@ -34,6 +35,12 @@ def run_metadata(project: Project, tier: str, files: Sequence[str | Path] = ()) 
     user, password and query.
     """
     settings, files, here = project.settings, by_experiment(files), what_runs_here(project.root)
+    runs = [
+        experiment_metadata(project, tier, model, experiment, files.get((model, experiment), {}))
+        for model in project.selected_models
+        for experiment in project.selected_experiments
+    ]
+    prints = sorted({name for run in runs for name in run.get("server_fingerprints", [])})
     return {
         "created": here["created"],
         "workflow": here["workflow"],
@@ -50,11 +57,8 @@ def run_metadata(project: Project, tier: str, files: Sequence[str | Path] = ()) 
             }
             for name in project.selected_models
         },
-        "runs": [
-            experiment_metadata(project, tier, model, experiment, files.get((model, experiment), {}))
-            for model in project.selected_models
-            for experiment in project.selected_experiments
-        ],
+        "servers": {name: said_by(Path(settings.request_store), name) for name in prints},
+        "runs": runs,
     }
 
 

@@ -99,6 +99,7 @@ def _row_of(
     if condition is None and "responses.parquet" in files:
         counted = [responses[f"{kind}_tokens"] for kind in ("prompt", "completion")]
         row["tokens"] = None if None in counted else int(sum(counted))
+        row |= _counted(files.get("token_summary.json"), row)
     if condition is None and estimates is not None:
         row |= _estimated(Path(estimates), run.model, run.experiment)
     row |= _lengths(run.settings, scores)
@@ -141,6 +142,15 @@ def _of_condition(mine: pd.DataFrame) -> dict[str, Any]:
     totals = {name: None if sent[column].isna().any() else float(sent[column].sum()) for name, column in TOTALS if column in sent}
     counts = {outcome: int((mine["outcome"] == outcome).sum()) for outcome in NO_ANSWER}
     return {"samples": int(mine["sample_id"].nunique()), "answers": len(mine), **totals, **counts}
+
+
+def _counted(path: Path | None, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Tokens and USD of all requests behind the answers: a row may have taken several, and two rows may share one."""
+    counts = json.loads(path.read_text(encoding="utf-8")).get("answers") if path else None
+    if not counts or not counts["calls"]:
+        return {}
+    found = {"tokens": counts["total_tokens"], "cost_usd": counts["cost_usd"]}
+    return {name: value for name, value in found.items() if row[name] is not None}  # unknown of one answer is unknown of all
 
 
 def _estimated(estimates: Path, model: str, experiment: str) -> dict[str, Any]:

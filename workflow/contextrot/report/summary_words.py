@@ -34,8 +34,9 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
                 "Could have seen": _known(row["smallest_difference"], "{:.2f}", ""),
                 "Not answered": _failures(row),
                 "Lengths": _verified(row),
-                "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown" if row["hosted"] else "not billed"),
-                "Tokens (estimate)": _against_estimate(row),
+                "Cost (USD)": _known(row["cost_usd"], "{:.2f}", "unknown" if row["hosted"] else "not billed")
+                + _against_estimate(row, "cost_usd", "estimated_usd"),
+                "Tokens (estimate)": _known(row["tokens"], "{:,.0f}", "") + _against_estimate(row, "tokens", "estimated_tokens"),
                 "Time of requests": _known(row["request_seconds"], "{}", "unknown", duration),
             }
         )
@@ -50,12 +51,11 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _against_estimate(row: Mapping[str, Any]) -> str:
-    if missing(row["tokens"]):
+def _against_estimate(row: Mapping[str, Any], actual: str, estimated: str) -> str:
+    """How far what was used is from the estimate; nothing where one of them is not known."""
+    if missing(row[actual]) or missing(row[estimated]) or not row[estimated]:
         return ""
-    if missing(row["estimated_tokens"]) or not row["estimated_tokens"]:
-        return f"{int(row['tokens']):,}"
-    return f"{int(row['tokens']):,} ({row['tokens'] / row['estimated_tokens'] - 1:+.0%} of the estimate)"
+    return f" ({row[actual] / row[estimated] - 1:+.0%} against the estimate)"
 
 
 def _verified(row: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from contextrot.records import Sample
 from contextrot.responses.cost import estimate_experiment
 from contextrot.responses.limits import rate_limits_of
 from contextrot.settings import ModelSettings
+from contextrot.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +25,13 @@ def announce_default_limit(name: str, model: ModelSettings) -> None:
         )
 
 
-def announce_cost(name: str, model: ModelSettings, samples: Sequence[Sample], by_batch: bool) -> None:
+def announce_cost(name: str, task: Task, model: ModelSettings, samples: Sequence[Sample], by_batch: bool) -> None:
     """Says what the requests of a billed model will cost, before the first is sent.
 
     Args:
         by_batch: whether all are asked in batches, what failed in one as well.
     """
-    estimate = estimate_experiment(model.name, name, model, samples, by_batch=by_batch)
+    estimate = estimate_experiment(model.name, name, task, model, samples, by_batch=by_batch)
     usd = "an unknown price" if estimate.usd_at_most is None else f"at most {estimate.usd_at_most:.2f} USD"
     hours = "" if estimate.hours is None else f", {estimate.hours:.1f} hours at its rate limits"
     tokens = f"{estimate.prompt_tokens:,} prompt and at most {estimate.output_tokens_at_most:,} output tokens"

@@ -222,7 +222,8 @@ class Client:
                 outcome = await self._retrying.send(marks.on(body) if marks else body, key, prompt_tokens, bound)
             response = self._response(outcome.result, outcome.attempts)
             if outcome.reservation is not None:
-                cost = charge(response, prices[outcome.by_batch], prompt_tokens, counted, limit, self._bills)
+                answers = outcome.result.answers if isinstance(outcome.result, Reply) else 1
+                cost = charge(response, prices[outcome.by_batch], prompt_tokens, counted, limit * answers, self._bills)
                 self.usage.account.settle(outcome.reservation, cost)
             if response.completion_tokens is not None:  # what no request can have used holds no other back
                 read = min(response.prompt_tokens or prompt_tokens, max(prompt_tokens, self.model.window))

@@ -30,6 +30,7 @@ from contextrot.responses.prices import pricing_of
 from contextrot.responses.progress import Progress
 from contextrot.responses.shards import asking_order, assign_shards
 from contextrot.responses.store import STORE_THREADS, RequestStore
+from contextrot.responses.store_bucket import kept_in_bucket
 from contextrot.responses.usage import Ledger
 from contextrot.samples.sample_table import SampleTable, column, selected
 from contextrot.samples.tokenizers import Tokenizer, tokenizer_of
@@ -219,7 +220,7 @@ def ask_samples(
     order = asking_order(samples)
     usage.rows_done = sum(map(len, answers.values()))
     usage.write()
-    with Progress(name, usage) as progress:
+    with kept_in_bucket(store, settings.request_store_bucket), Progress(name, usage) as progress:
         # the cost of a billed model is told before it is asked, so all are looked up; else only until an engine is needed at all
         server = identity_of(model, store.folder)
         if server:
@@ -237,9 +238,8 @@ def ask_samples(
         if missing:
             batch = asks_by_batch(model, settings)
             if model.hosted:
-                light = samples.without_messages() if isinstance(samples, SampleTable) else samples
-                wanted = [sample for index, sample in enumerate(light) if index not in known]
-                announce_cost(name, model, wanted, batch and settings.batch.failed == "batch")
+                wanted = samples.select(missing) if isinstance(samples, SampleTable) else [samples[index] for index in missing]
+                announce_cost(name, task, model, wanted, batch and settings.batch.failed == "batch")
             announce_default_limit(name, model)
             with kept_servers.serve(model, log_path) as endpoint:
                 log.info("%s: served by %s as %s %s", name, endpoint.engine, endpoint.model, endpoint.details)

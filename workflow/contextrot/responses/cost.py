@@ -15,8 +15,9 @@ from contextrot.responses.expected_output import ExpectedOutput
 from contextrot.responses.limits import rate_limits_of
 from contextrot.responses.prices import batch_pricing, pricing_of
 from contextrot.responses.provider_batches import has_batches
-from contextrot.samples.tokenizers import Tokenizer, tokenizer_of
+from contextrot.responses.rehearsal import Call, expected_calls
 from contextrot.settings import ModelSettings
+from contextrot.task import Task
 
 
 @dataclass
@@ -56,23 +57,10 @@ class CostEstimate:
     basis: str = "the limits of the answers"
 
 
-@dataclass(frozen=True)
-class Call:
-    """One request as it is expected: its prompt, and the most that its answer can be, thoughts included.
-
-    Attributes:
-        read_tokens, written_tokens: of the prompt's, those that a prompt cache gives and takes.
-    """
-
-    prompt_tokens: int
-    output_limit: int
-    read_tokens: int = 0
-    written_tokens: int = 0
-
-
 def estimate_experiment(
     model_name: str,
     experiment: str,
+    task: Task,
     model: ModelSettings,
     samples: Sequence[Sample],
     expected: ExpectedOutput | None = None,
@@ -82,24 +70,12 @@ def estimate_experiment(
     """The estimate for the answers themselves.
 
     Args:
-        samples: with their later prompts; those that do not fit the window cost nothing.
+        samples: those that do not fit the window cost nothing.
         expected: what answers are expected to be, instead of their limits.
         shared: sample_id -> tokens of its first prompt that a prompt cache gives and takes.
         by_batch: whether they are asked in batches.
     """
-    calls: list[Call] = []
-    tokenizer: Tokenizer | None = None
-    for sample in samples:
-        if not sample.fits_window:
-            continue
-        limit = sample.max_output_tokens + model.reasoning_tokens
-        prompt = sample.prompt_tokens or 0
-        calls.append(Call(prompt, limit, *(shared or {}).get(sample.sample_id, ())))
-        for text in sample.later_prompts:
-            tokenizer = tokenizer or tokenizer_of(model)
-            answer = round(expected.of(limit)) if expected else sample.max_output_tokens
-            prompt = min(prompt + answer + len(tokenizer.encode(text)), model.window - sample.max_output_tokens)
-            calls.append(Call(prompt, limit))
+    calls = expected_calls(task, samples, model, expected.of if expected else None, shared)
     return estimate_calls(model_name, experiment, None, model, calls, expected, by_batch)
 
 

@@ -7,18 +7,25 @@ the mean). The interval of a sum has two parts: answers scatter, and the share i
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from contextrot.errors import DataError
 from contextrot.records import SCORED_OUTCOMES, Sample
+from contextrot.responses.chat_request import CLAUDE
+from contextrot.responses.model_names import base_name
+from contextrot.responses.prices import family_entry
 from contextrot.samples.tokenizers import Tokenizer
+from contextrot.settings import ModelSettings
+from contextrot.wire.thoughts import own_tokenizer, template_knows_thoughts
 
 Z = 1.96
 """For 95 %."""
 FEWEST = 3
+OTHERS = "other models' answers"
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ def measured_output(
         results: the folder of results.
         same_task: experiments of the same task.
         thinking_tokens: room for thinking beside the answers' limits.
-        others: whether other models' answers tell anything; not of one that thinks.
+        others: whether other models' answers tell anything; not of one that thinks. Of those that think, the answers without their thoughts do.
     """
     related = [name for name in sorted(same_task) if name != experiment]
     sources = [
@@ -71,10 +78,11 @@ def measured_output(
             f"{model}'s answers to the same task",
             (path for name in related for path in results.glob(f"*/{model}/{name}/responses.parquet")),
         ),
-        ("other models' answers", results.glob(f"*/*/{experiment}/responses.parquet") if others else ()),
+        (OTHERS, results.glob(f"*/*/{experiment}/responses.parquet") if others else ()),
     ]
     for basis, paths in sources:
-        pairs = [pair for path in sorted(paths) for pair in _answers(path, thinking_tokens)]
+        how = (_spoken, 0) if basis == OTHERS else (_whole, thinking_tokens)
+        pairs = [pair for path in sorted(paths) for pair in _answers(path, *how)]
         if len(pairs) >= FEWEST:
             limits = sum(limit for _, limit in pairs)
             share = min(1.0, sum(tokens for tokens, _ in pairs) / limits)
@@ -100,17 +108,40 @@ def gold_output(samples: Iterable[Sample], tokenizer: Tokenizer) -> ExpectedOutp
     return ExpectedOutput(expected / limits, None, 0, limits, "gold answers and limits", tokens / limits)
 
 
-def _answers(path: Path, thinking_tokens: int) -> list[tuple[int, int]]:
+def thinks(model: ModelSettings) -> bool:
+    """Whether a model thinks before it answers, by its settings, its chat template, or litellm's table: for how long, only its own answers tell.
+
+    Claude thinks only where it is asked to.
+    """
+    if model.reasoning_tokens or model.reasoning_effort or model.thinking_marks:
+        return True
+    tokenizer = own_tokenizer(model)
+    if tokenizer is not None:
+        return template_knows_thoughts(tokenizer)
+    return bool(family_entry(model).get("supports_reasoning")) and not CLAUDE.search(base_name(model.name))
+
+
+def _whole(row: Mapping[str, Any]) -> int | None:
+    """Tokens of an answer and its thoughts."""
+    return row["completion_tokens"]
+
+
+def _spoken(row: Mapping[str, Any]) -> int | None:
+    """Tokens of an answer without its thoughts; None where they cannot be told apart."""
+    if row["completion_tokens"] is None or (row["reasoning"] and not row["reasoning_tokens"]):
+        return None
+    return max(0, row["completion_tokens"] - (row["reasoning_tokens"] or 0))
+
+
+def _answers(path: Path, tokens_of: Callable[[Mapping[str, Any]], int | None], thinking_tokens: int) -> list[tuple[int, int]]:
     """Tokens and limit of each answer whose tokens the server counted."""
     import pyarrow.parquet as pq
 
     with suppress(OSError, ValueError, KeyError, DataError):
         samples = pq.read_table(path.with_name("samples.parquet"), columns=["sample_id", "max_output_tokens"]).to_pydict()
         limits = dict(zip(samples["sample_id"], samples["max_output_tokens"], strict=True))
-        rows = pq.read_table(path, columns=["sample_id", "outcome", "completion_tokens"]).to_pylist()
-        return [
-            (row["completion_tokens"], limits[row["sample_id"]] + thinking_tokens)
-            for row in rows
-            if row["completion_tokens"] is not None and row["outcome"] in SCORED_OUTCOMES and row["sample_id"] in limits
-        ]
+        columns = ["sample_id", "outcome", "completion_tokens", "reasoning_tokens", "reasoning"]
+        rows = [row for row in pq.read_table(path, columns=columns).to_pylist() if row["outcome"] in SCORED_OUTCOMES]
+        found = [(tokens_of(row), limits.get(row["sample_id"])) for row in rows]
+        return [(tokens, limit + thinking_tokens) for tokens, limit in found if tokens is not None and limit is not None]
     return []

@@ -12,8 +12,9 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from contextrot import engines, secrets
 from contextrot.engines import Endpoint
 from contextrot.engines.external import endpoint_of
 from contextrot.errors import ConfigError, RequestError, StoreError
+from contextrot.files.regular_files import read_regular
 from contextrot.records import write_text
 from contextrot.responses import outgoing
 from contextrot.responses.model_names import same_model
@@ -30,6 +32,8 @@ from contextrot.settings import OWN_PROVIDERS, ModelSettings
 
 log = logging.getLogger(__name__)
 
+SERVERS = "servers"
+"""Folder in the request store of what servers said of themselves."""
 SECONDS_BETWEEN_LOOKS = 20.0
 PATIENCE_SECONDS = 5.0
 LARGEST_ANSWER = 20_000_000
@@ -154,7 +158,9 @@ class ServerIdentity:
     """Who answers a job's requests.
 
     Args:
-        endpoint: of a server of one's own.
+        name: the model's, for messages.
+        where: the server's address, or its engine.
+        ask: gives what it says of itself; raises NotReachable.
         folder: of the request store, which remembers who answered last: while a server is down, its answers are still found.
 
     Attributes:
@@ -162,11 +168,10 @@ class ServerIdentity:
         settled: whether the server itself was asked; until then it is what is remembered.
     """
 
-    def __init__(self, endpoint: Endpoint, folder: Path) -> None:
-        self._endpoint = endpoint
-        self._folder = folder / "servers"
-        where = request_key({"server": secrets.without_credentials(endpoint.base_url), "model": endpoint.model})
-        self._last = self._folder / f"last-{where[:32]}.json"
+    def __init__(self, name: str, where: str, ask: Callable[[], Awaitable[dict[str, Any]]], folder: Path) -> None:
+        self._name, self._where, self._ask = name, where, ask
+        self._folder = folder / SERVERS
+        self._last = self._folder / f"last-{request_key({'server': where, 'model': name})[:32]}.json"
         self.said = self._remembered()
         self.settled = False
         self._printed: tuple[dict[str, Any], str] | None = None
@@ -178,7 +183,7 @@ class ServerIdentity:
 
     def _remembered(self) -> dict[str, Any]:
         try:
-            said = json.loads(self._last.read_text(encoding="utf-8"))
+            said = json.loads(read_regular(self._last, LARGEST_ANSWER))
         except (OSError, ValueError, RecursionError):
             return {}
         return said if isinstance(said, dict) else {}
@@ -209,7 +214,7 @@ class ServerIdentity:
             RequestError: if stored answers were taken already as those of another.
         """
         try:
-            said = await ask_server(self._endpoint)
+            said = await self._ask()
         except NotReachable:
             return
         before, known = self.fingerprint, self.said
@@ -218,7 +223,7 @@ class ServerIdentity:
             raise self._changed(known)
         if said or known:
             self._remember()
-            log.info("%s says of itself (fingerprint %s): %s", self._endpoint.model, self.fingerprint, json.dumps(said))
+            log.info("%s says of itself (fingerprint %s): %s", self._name, self.fingerprint, json.dumps(said))
 
     async def look_again(self, now: float, at_once: bool = False) -> None:
         """Makes sure, now and then, that the server is still the same; answers since the last look are thrown away if it is not.
@@ -243,7 +248,7 @@ class ServerIdentity:
                 return
             self._looked = now
             try:
-                said = await ask_server(self._endpoint)
+                said = await self._ask()
             except NotReachable:
                 return  # requests tell of a server that is down
             if said != self.said:
@@ -259,11 +264,10 @@ class ServerIdentity:
         self._since_look.append(forget)
 
     def _changed(self, known: dict[str, Any]) -> RequestError:
-        where = secrets.without_credentials(self._endpoint.base_url)
         parts = sorted(name for name in {*known, *self.said} if known.get(name) != self.said.get(name))
         self._remember()
         self._changed_to = RequestError(
-            f"the server at {where} changed while it was asked: it says something else of model {self._endpoint.model!r} now "
+            f"the server at {self._where} changed while it was asked: it says something else of model {self._name!r} now "
             f"({', '.join(parts)}). Answers of two models are never mixed: run the same command again, and all is asked of the one that is "
             "there then; answers of the earlier one are kept for when it is back."
         )
@@ -276,10 +280,34 @@ class ServerIdentity:
 
 
 def identity_of(model: ModelSettings, store: Path) -> ServerIdentity | None:
-    """Of a server of one's own at an address; None for providers, and for engines that the run starts itself, whose files are in the key."""
-    if not engines.of(model).elsewhere or model.hosted or (model.base_url is None and model.provider not in OWN_PROVIDERS):
+    """Of a server of one's own at an address, or of the build of an engine that the run starts itself, whose model's files are in the key; None for
+    providers."""
+    engine = engines.of(model)
+    if engine.build is not None:
+        return ServerIdentity(model.name, f"engine {model.engine}", partial(_of_build, model, engine.build), store)
+    if not engine.elsewhere or model.hosted or (model.base_url is None and model.provider not in OWN_PROVIDERS):
         return None
     try:
-        return ServerIdentity(endpoint_of(model), store)
+        endpoint = endpoint_of(model)
     except ConfigError:  # told when the server is to be asked, if it is
         return None
+    return ServerIdentity(
+        endpoint.model, secrets.without_credentials(endpoint.base_url or ""), lambda: ask_server(endpoint), store
+    )
+
+
+async def _of_build(model: ModelSettings, build: Callable[[ModelSettings], dict[str, str]]) -> dict[str, Any]:
+    """What the engine's own program is. Raises NotReachable where it is not here: then the answers of the last one are looked up."""
+    found = build(model)
+    if not found:
+        raise NotReachable(f"engine {model.engine} is not here")
+    return {"build": found}
+
+
+def said_by(store: Path, fingerprint: str) -> dict[str, Any]:
+    """What the server or build of a fingerprint said of itself; empty if nobody here has asked it."""
+    try:
+        said = json.loads((store / SERVERS / f"{fingerprint}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -9,6 +9,8 @@ from typing import Any
 from contextrot.files.regular_files import read_regular
 
 LARGEST_LEDGER = 1 << 30
+LARGEST_AMOUNT = 10**30
+"""Pico-USD of one request; what is larger is no amount."""
 KEY_CHARACTERS = 16
 
 log = logging.getLogger(__name__)
@@ -57,10 +59,13 @@ class Entries:
         number, state, amount = record["id"], record["state"], record["pico_usd"]
         if state not in ("reserved", "settled", "unknown"):
             raise ValueError("no state")
-        if not (isinstance(number, int) and isinstance(amount, int) and amount >= 0):
+        if not (isinstance(number, int) and _is_amount(amount)):
             raise ValueError("no number")
         if state == "reserved":
-            self.open[number] = amount, int(record["bound"]), str(record["key"])
+            bound, key = record["bound"], record["key"]
+            if not (_is_amount(bound) and isinstance(key, str)):
+                raise ValueError("no bound or key")
+            self.open[number] = amount, bound, key
             return
         _, bound, key = self.open.pop(number, (0, 0, ""))  # what was billed counts, though its reservation cannot be read
         if state == "settled":
@@ -71,3 +76,7 @@ class Entries:
                 self.ratio = max(self.ratio, amount / bound)
         else:
             self.unknown += amount
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_AMOUNT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -12,11 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 
 SUFFIX = ".segment"
+FETCHED = "from-bucket-"
+"""Begins the name of a segment that somebody else may still write, in a bucket; it is not taken over here."""
 HEAD = 8 + 1 + 64 + 1 + 16 + 1
 """Characters before a record's JSON."""
 MOST_BYTES = 1 << 30
 """A larger segment is not taken over."""
 LARGEST_RECORD = 1 << 26
+_FORM = re.compile(rb"[0-9a-f]{8} [0-9a-f]{64} [0-9a-f]{16} .")
 _HOST = os.uname().nodename.split(".")[0]
 
 log = logging.getLogger(__name__)
@@ -30,9 +34,9 @@ def line_of(key: str, content: str, at: int) -> bytes:
 
 def record_in(line: bytes) -> tuple[str, int, bytes] | None:
     """Key, time and JSON of a line without its end; None if it is damaged."""
-    if len(line) <= HEAD or line[8:9] != b" " or line[:8] != b"%08x" % zlib.crc32(line[9:]):
+    if not _FORM.match(line) or line[:8] != b"%08x" % zlib.crc32(line[9:]):
         return None
-    return line[9:73].decode("ascii", "replace"), int(line[74:90], 16), line[HEAD:]
+    return line[9:73].decode(), int(line[74:90], 16), line[HEAD:]
 
 
 class SegmentWriter:
@@ -86,7 +90,11 @@ class SegmentWriter:
 
     def _open(self) -> int:
         self._folder.mkdir(parents=True, exist_ok=True)
-        there = [] if self._new else [path for path in self._folder.glob(f"*{SUFFIX}") if path.is_file()]
+        there = (
+            []
+            if self._new
+            else [path for path in self._folder.glob(f"*{SUFFIX}") if path.is_file() and not path.name.startswith(FETCHED)]
+        )
         for path in sorted(there):
             if (file := take_over(path)) is not None:
                 size = os.fstat(file).st_size

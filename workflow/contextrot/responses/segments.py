@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,20 +25,20 @@ from typing import Any
 
 import numpy as np
 
+from contextrot.files.regular_files import read_regular
 from contextrot.records import write_atomically
+from contextrot.responses.segment_places import PLACE, end_of_hole, places_in
 from contextrot.responses.segment_writer import HEAD, LARGEST_RECORD, SUFFIX, SegmentWriter, record_in
 
 FORGOTTEN = b"null"
 """The JSON of a record that takes back what its key had."""
 _CHUNK = 1 << 26
 _INDEXED_AGAIN = 20_000
-_PLACE = np.dtype([("hash", "<u8"), ("at", "<u8"), ("offset", "<u8"), ("length", "<u4"), ("segment", "<u4")])
 _INDEX = "contextrot index 1"
+_LARGEST_INDEX = 1 << 32
 _Where = tuple[int, int, int, int]
 """Time, offset, length and segment."""
 _Record = tuple[str, int, bytes]
-_NIBBLE = np.full(256, 255, dtype=np.uint8)
-_NIBBLE[np.frombuffer(b"0123456789abcdef", dtype=np.uint8)] = np.arange(16, dtype=np.uint8)
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Segments:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.damaged: set[Damage] = set()
+        self._unreadable: set[str] = set()
         self._files: dict[int, int] = {}
         self._guard = threading.RLock()
         self._writer = SegmentWriter(folder)
@@ -76,7 +78,7 @@ class Segments:
         self._close_files()
         self._names: list[str] = []
         self._read: list[int] = []
-        self._places = np.empty(0, dtype=_PLACE)
+        self._places = np.empty(0, dtype=PLACE)
         self._recent: dict[int, list[_Where]] = {}
         self._number = self._unindexed = 0
         self._load_index()
@@ -127,14 +129,17 @@ class Segments:
         """The newest record that can be read at some places, of a key if one is given, and its segment."""
         for _, offset, length, segment in sorted(places, reverse=True):
             record = record_in(self._line(segment, offset, length))
-            if record is None:
-                self._tell(Damage(self._names[segment], offset, length))
-            elif key is None or record[0] == key:
+            if record is not None and (key is None or record[0] == key):
                 return segment, record
+            if record is None or _hash(record[0]) != _hash(key):  # damaged, or the index is of other segments
+                self._tell(Damage(self._names[segment], offset, length))
         return None
 
     def append(self, key: str, content: str, at: int | None = None) -> None:
-        """Adds a record; it is on the disk then. Raises OSError."""
+        """Adds a record, as the key's latest without `at`, though the clock was set back; it is on the disk then. Raises OSError."""
+        if at is None:
+            with self._guard:
+                at = max(time.time_ns(), *(place[0] + 1 for place in self._places_of(_hash(key))), 0)
         offset, length, at = self._writer.append(key, content, at)
         with self._guard:
             segment = self._segment(self._writer.name)
@@ -146,6 +151,11 @@ class Segments:
         if self._number > _INDEXED_AGAIN * 5:
             self._fold()
 
+    @property
+    def written(self) -> str:
+        """Name of the segment that is appended to here; empty before the first record."""
+        return self._writer.name
+
     def look_again(self) -> None:
         """Takes in what writers have appended since the last look."""
         with self._guard:
@@ -154,9 +164,12 @@ class Segments:
             except OSError:
                 return
             for name in names:
-                segment = self._segment(name)
-                with suppress(FileNotFoundError):
-                    self._take_in(segment)
+                try:
+                    self._take_in(self._segment(name))
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    self._tell_unreadable(name, error)
             if self._unindexed > max(_INDEXED_AGAIN, len(self._places) // 5):
                 self._save_index()
 
@@ -229,11 +242,12 @@ class Segments:
                 end = data.rfind(b"\n") + 1
                 if not end:
                     if len(data) == _CHUNK:  # no record is so long
-                        self._tell(Damage(self._names[segment], offset, len(data)))
-                        self._read[segment] += len(data)
+                        length = max(len(data), end_of_hole(file.fileno(), offset) - offset)
+                        self._tell(Damage(self._names[segment], offset, length))
+                        self._read[segment] += length
                         continue
                     return
-                places, odd = _places_in(np.frombuffer(data, dtype=np.uint8)[:end], offset, segment)
+                places, odd = places_in(np.frombuffer(data, dtype=np.uint8)[:end], offset, segment)
                 for begin, length in odd:
                     self._tell(Damage(self._names[segment], begin, length))
                 self._read[segment] += end
@@ -252,11 +266,16 @@ class Segments:
                 "request store: %d bytes at %d of %s are no record and are left out", damage.length, damage.offset, damage.segment
             )
 
+    def _tell_unreadable(self, name: str, error: OSError) -> None:
+        if name not in self._unreadable:
+            self._unreadable.add(name)
+            log.warning("request store: %s cannot be read and is left out (%s)", name, error.strerror or error)
+
     def _fold(self, more: Any = None) -> None:
         """Sorts what is new into the arrays."""
         with self._guard:
             rows = [(number, *place) for number, places in self._recent.items() for place in places]
-            parts = [self._places, np.array(rows, dtype=_PLACE), *([] if more is None else [more])]
+            parts = [self._places, np.array(rows, dtype=PLACE), *([] if more is None else [more])]
             self._places = np.concatenate(parts)
             self._places = self._places[np.argsort(self._places["hash"], kind="stable")]
             self._recent, self._number = {}, 0
@@ -273,7 +292,7 @@ class Segments:
 
     def _load_index(self) -> None:
         try:
-            content = (self.folder / "index").read_bytes()
+            content = read_regular(self.folder / "index", _LARGEST_INDEX)
             head, _, rows = content.partition(b"\n")
             told = json.loads(head)
             crc = zlib.crc32(rows, zlib.crc32(json.dumps([told["names"], told["read"]]).encode()))
@@ -284,7 +303,7 @@ class Segments:
                 or any(size < read for size, read in zip(sizes, told["read"], strict=True))
             ):
                 raise ValueError("it is damaged, or of other segments")
-            self._places = np.frombuffer(rows, dtype=_PLACE)
+            self._places = np.frombuffer(rows, dtype=PLACE)
             self._names, self._read = list(told["names"]), list(told["read"])
         except FileNotFoundError:
             return
@@ -294,23 +313,3 @@ class Segments:
 
 def _hash(key: str) -> int:
     return int(key[:16], 16)
-
-
-def _places_in(data: Any, offset: int, segment: int) -> tuple[Any, list[tuple[int, int]]]:
-    """Where the records of some whole lines are, and the lines that have not a record's form; CRCs are looked at when one is read."""
-    ends = np.flatnonzero(data == 10)
-    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
-    lengths = ends - starts
-    long = lengths > HEAD
-    at = starts[long]
-    sound = (data[at + 8] == 32) & (data[at + 73] == 32) & (data[at + 90] == 32)
-    numbers = [_NIBBLE[data[at[:, None] + begin + np.arange(16)]] for begin in (9, 74)]
-    sound &= (numbers[0] < 16).all(axis=1) & (numbers[1] < 16).all(axis=1)
-    places = np.empty(int(sound.sum()), dtype=_PLACE)
-    weights = np.uint64(1) << np.arange(60, -4, -4, dtype=np.uint64)
-    for name, digits in zip(("hash", "at"), numbers, strict=True):
-        places[name] = (digits[sound].astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
-    places["offset"], places["length"], places["segment"] = at[sound] + offset, lengths[long][sound], segment
-    odd = np.concatenate([starts[~long & (lengths > 0)], at[~sound]])
-    sizes = np.concatenate([lengths[~long & (lengths > 0)], lengths[long][~sound]])
-    return places, [(int(begin) + offset, int(size)) for begin, size in zip(odd, sizes, strict=True)]

@@ -99,6 +99,12 @@ class RequestStore:
                 self._opened = Segments(self.folder / "segments")
             return self._opened
 
+    @property
+    def own_segment(self) -> Path | None:
+        """The packed file that this store writes; None as long as it has written nothing."""
+        name = self._opened.written if self._opened else ""
+        return self.folder / "segments" / name if name else None
+
     def path(self, key: str) -> Path:
         """Where earlier versions kept the answer to a request."""
         return Path(self._name(key))

@@ -6,7 +6,6 @@ A file of the store may be of an older version, damaged, or edited by hand. What
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +35,7 @@ def checked(values: Any) -> dict[str, Any]:
             found[name] = _CHECKS[kind](name, value)
     outcome, text = found.get("outcome"), found.get("text")
     if outcome not in OUTCOMES or outcome in NEVER_STORED:
-        raise ValueError(f"outcome {outcome!r} is not that of an answer")
+        raise ValueError(f"outcome {outcome!r:.40} is not that of an answer")
     if outcome == "answered" and not (text or "").strip():
         raise ValueError("it is answered but holds no answer")
     if details := found.get("details"):
@@ -62,11 +61,7 @@ def _count(name: str, value: Any) -> int:
 
 
 def _number(name: str, value: Any) -> float:
-    if (
-        not isinstance(value, (int, float))
-        or isinstance(value, bool)
-        or not (math.isfinite(value) and 0 <= value <= LARGEST_NUMBER)
-    ):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= LARGEST_NUMBER:
         raise ValueError(f"{name} is no number that it may be")
     return float(value)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from contextrot.engines import Endpoint
 from contextrot.responses import ollama, outgoing
-from contextrot.wire import faults, http_reading, litellm_reading
+from contextrot.wire import faults, http_reading, litellm_reading, meaning
 from contextrot.wire.faults import Failure
 from contextrot.wire.meaning import Sent
 from contextrot.wire.reply import Reply
@@ -137,7 +137,9 @@ class LitellmTransport:
             raise
         except Exception as error:  # litellm raises each provider's own errors, and plain ones for broken bodies
             if not litellm_reading.is_whole(reply, heard, sent):
-                raise litellm_reading.failure_of(error, heard, sent) from error
+                failure = litellm_reading.failure_of(error, heard, sent)
+                failure.billed = failure.billed or reply.begun or any(map(meaning.counts_tokens, heard.chunks()))
+                raise failure from error
         reply.total_seconds = time.perf_counter() - begin
         return reply.finish()
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
+import re
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -28,6 +28,7 @@ from contextrot.responses.spending import Account
 CALLS_BETWEEN_WRITES = 10
 SECONDS_BETWEEN_WRITES = 1.0  # a server that answers a thousand times a second needs no thousand dashboards
 _LARGEST_DASHBOARD = _LARGEST_PART = 1 << 20
+_LARGEST_NUMBER = 1e18
 _COUNTS = (
     "calls",
     "from_store",
@@ -43,6 +44,7 @@ _NUMBERS = (*_COUNTS, "known_cost_usd", "cache_saved_usd", "started", "updated")
 _ADDED = ("cache_written_tokens", "cache_saved_usd")
 """What parts of earlier versions do not have."""
 _RULE = "=" * 80
+_SHARD = re.compile(r"(\d+|all)-of-\d+")
 HOST = os.uname().nodename
 
 log = logging.getLogger(__name__)
@@ -123,7 +125,7 @@ class Ledger:
         else:
             counts["run_calls"] += 1
             counts["run_tokens"] += tokens
-            if counts["run_calls"] % CALLS_BETWEEN_WRITES == 0 and time.time() - self._written_at >= SECONDS_BETWEEN_WRITES:
+            if counts["run_calls"] % CALLS_BETWEEN_WRITES == 0 and abs(time.time() - self._written_at) >= SECONDS_BETWEEN_WRITES:
                 self.write()
 
     def _cost(self, response: Response) -> float:
@@ -152,7 +154,7 @@ class Ledger:
             "cache_saved_usd": self.cache_saved_usd,
             "started": self._begin,
             "updated": self._written_at,
-            "elapsed_seconds": self._written_at - self._begin,
+            "elapsed_seconds": max(0.0, self._written_at - self._begin),
             "rows": self.rows,
             "rows_done": self.rows_done,
             "rows_failed": self.rows_failed,
@@ -182,7 +184,12 @@ def write_dashboard(responses_path: str | Path, shards: int, model: str) -> None
         counted = Ledger(folder, f"all-of-{shards}", model, None)
         for number, response in enumerate(read_responses(responses_path)):
             if response.attempts or response.cached:
+                steps = json.loads(response.details or "{}").get("steps") or {}  # of a row that took several requests
+                response = replace(
+                    response, **{name: steps[name] for name in ("prompt_tokens", "completion_tokens") if name in steps}
+                )
                 counted.record(str(number), replace(response, cached=True))
+                counted.counts["calls"] += steps.get("requests", 1) - 1
         counted.stage = "done"
         counted.write()
     write_text(folder / "token_dashboard.txt", dashboard(folder, write_summary(folder)))
@@ -199,7 +206,7 @@ def read_parts(folder: str | Path) -> list[dict[str, Any]]:
             if (
                 isinstance(part, dict)
                 and isinstance(part.get("model"), str)
-                and "stage" in part
+                and {"stage", "part"} <= set(part)
                 and all(map(_is_number, map(part.get, _NUMBERS)))
             ):
                 parts.append(part)
@@ -207,15 +214,16 @@ def read_parts(folder: str | Path) -> list[dict[str, Any]]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
 
 
 def summarize(folder: str | Path) -> dict[str, Any]:
-    """Totals of an experiment, in all and by model; a cost is None as soon as one call's price is unknown."""
+    """Totals of an experiment, in all, of the answers without their judges, and by model; a cost is None as soon as one call's price is unknown."""
     parts = read_parts(folder)
+    asking = [part for part in parts if _SHARD.fullmatch(str(part["part"]))]
     models = {name: _sum([p for p in parts if p["model"] == name]) for name in sorted({p["model"] for p in parts})}
     experiment = Path(folder)
-    return {"experiment": "/".join(experiment.parts[-3:]), **_sum(parts), "models": models}
+    return {"experiment": "/".join(experiment.parts[-3:]), **_sum(parts), "answers": _sum(asking), "models": models}
 
 
 def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from contextrot.task import SampleContext
 
 Messages = list[dict[str, str]]
+LETTERS_OF_A_TOKEN = 16
+"""More than a token has in the mean, with hardly any tokenizer and text."""
 
 
 def largest(fits: Callable[[int], bool], most: int) -> int:
@@ -59,6 +61,7 @@ def cut_to(text: str, where: str, length: int, count: Callable[[str], int]) -> s
         return text
     if count("") > length:
         raise ConfigError(f"length {length} is too short for the prompt without any context; ask for more tokens.")
+    text = _near_the_length(text, where, length, count)
     if where == "end":
         return longest_beginning(text, lambda part: count(part) <= length, lambda part: length - count(part))
     places = [0, *word_cuts(text), len(text)]
@@ -78,6 +81,18 @@ def cut_to(text: str, where: str, length: int, count: Callable[[str], int]) -> s
             break
         words, part = words + 1, longer
     return part
+
+
+def _near_the_length(text: str, where: str, length: int, count: Callable[[str], int]) -> str:
+    """The text, or of one that is many times too long as much as is surely too long still, so that the search counts no megabytes."""
+    letters = LETTERS_OF_A_TOKEN * length
+    while letters < len(text):
+        front = {"start": 0, "middle": letters // 2, "end": letters}[where]
+        part = text[:front] + text[len(text) - (letters - front) :]
+        if count(part) > 2 * length:
+            return part
+        letters *= 2
+    return text
 
 
 def haystack_of(

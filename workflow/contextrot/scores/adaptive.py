@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from contextrot.scores.clusters import LEAST_SHARE, share_interval
+from contextrot.scores.clusters import share_interval
 from contextrot.scores.length_curve import Counts, Criterion, Crossing, crossing
 from contextrot.scores.length_posterior import Grid, fitted
 
@@ -35,7 +35,7 @@ FIRST_BLOCKS = 2
 """Blocks at the shortest length in the first round at least; its score is part of relative thresholds."""
 DEAD_SCORE = 0.15
 """A model whose score at the shortest length is surely below is called dead: no length of it is effective."""
-FIRST_SHARE, GROWTH = 0.25, 3.0
+FIRST_SHARE, GROWTH = 0.25, 1.0
 """Tokens of the first round, in blocks at the longest length; and of a later one, over those of all rounds before it; both at most."""
 POOLED = 3
 """Neighbouring lengths that are taken together to see whether a curve rises again."""
@@ -110,22 +110,22 @@ def next_step(search: Search, counts: Counts | None, done_rounds: int, spent: fl
             return Step(Crossing(reason="no row counts"), verdict="dead", reason="No answer counts: see the outcomes.")
         return _ask(search, None, Crossing(), spent, SHRINK)
     ends = float(search.lengths[0]), float(search.lengths[-1])
-    found, cautious = (crossing(counts, search.criterion, ends=ends, least_share=share) for share in (LEAST_SHARE, 1.0))
+    found = crossing(counts, search.criterion, ends=ends, least_share=1.0)
     ended = _verdict(search, counts, found)
     if ended is not None:
         return Step(found, verdict=ended[0], reason=ended[1])
-    if max(found.factor, cautious.factor) <= search.width:
+    if found.factor <= search.width:
         return Step(
             found, verdict="found", reason=f"The interval is a factor of {found.factor:.2f} wide, {search.width:g} was wanted."
         )
     if done_rounds >= search.max_rounds:
         return Step(found, verdict="rounds", reason=f"{done_rounds} rounds were asked, which is the limit. {_still(found)}")
-    share = 1.0 if cautious.sampling_share is None else cautious.sampling_share
+    share = 1.0 if found.sampling_share is None else found.sampling_share
     wanted = SHRINK
-    if not math.isfinite(cautious.factor) and done_rounds >= 2 and share < OPEN_NEEDLES_SHARE:
+    if not math.isfinite(found.factor) and done_rounds >= 2 and share < OPEN_NEEDLES_SHARE:
         return Step(found, verdict="needles", reason=f"{_needles(counts)} {_still(found)}")
-    if math.isfinite(cautious.factor):
-        ratio = (math.log(search.width) / math.log(cautious.factor)) ** 2
+    if math.isfinite(found.factor):
+        ratio = (math.log(search.width) / math.log(found.factor)) ** 2
         wanted = (ratio - (1 - share)) / max(share, 1e-3)  # of the variance that more answers can take away
         if wanted <= OUT_OF_REACH and share < FEW_NEEDLES_SHARE:
             return Step(
@@ -231,7 +231,7 @@ def _ask(search: Search, counts: Counts | None, found: Crossing, spent: float, a
         # the score at the shortest length, and a few answers at every octave that costs next to nothing
         cheap = [0, *np.flatnonzero(search.costs <= 0.02 * search.costs[-1])[:: STEPS_PER_OCTAVE // 2]]
         for j in cheap:
-            if costs[j] <= left:
+            if FIRST_BLOCKS * costs[j] <= left:
                 _take(j, FIRST_BLOCKS, blocks, covariance, shared, noise)
                 left -= FIRST_BLOCKS * costs[j]
         variance -= start - float(weights @ aside**2)
@@ -279,15 +279,15 @@ def _take(j: int, count: int, blocks: np.ndarray, covariance: np.ndarray, shared
 
 def _crossings(curves: np.ndarray, places: np.ndarray, criterion: Criterion) -> np.ndarray:
     """Where each curve (G, J) passes, octaves; half an octave beyond the ends where it does not."""
-    threshold = criterion.threshold(curves[:, 0])[:, None]
-    below = curves < threshold
+    threshold = np.asarray(criterion.threshold(curves[:, 0]))
+    below = curves < threshold[:, None]
     first = np.argmax(below, axis=1)
     rows, before = np.arange(len(curves)), np.maximum(first - 1, 0)
     high, low = curves[rows, before], curves[rows, first]
-    part = (high - threshold[:, 0]) / np.maximum(high - low, 1e-9)
+    part = (high - threshold) / np.maximum(high - low, 1e-9)
     at = places[before] + np.clip(part, 0, 1) * (places[first] - places[before])
     at = np.where(below[:, 0], places[0] - 0.5, at)
-    return np.where(below.any(axis=1), at, places[-1] + 0.5)
+    return np.asarray(np.where(below.any(axis=1), at, places[-1] + 0.5))
 
 
 def summary(step: Step, rounds: int, spent: float) -> dict[str, Any]:
@@ -295,6 +295,7 @@ def summary(step: Step, rounds: int, spent: float) -> dict[str, Any]:
     found = {name: value for name, value in vars(step.found).items() if name != "reason"}
     return {
         **found,
+        "why_unknown": step.found.reason,
         "factor": step.found.factor if math.isfinite(step.found.factor) else None,
         "verdict": step.verdict,
         "reason": step.reason,

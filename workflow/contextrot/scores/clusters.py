@@ -179,7 +179,7 @@ def difference_of(
         found = mcnemar(a == 1, b == 1, confidence)
         ends = found.difference, found.difference_low, found.difference_high
         return PairedDifference(found.n, found.n, *ends, found.p_value, "exact McNemar" if found.n else "")
-    return clustered_difference(a, b, samples, confidence)
+    return clustered_difference(a.tolist(), b.tolist(), samples, confidence)
 
 
 def clustered_ranks(

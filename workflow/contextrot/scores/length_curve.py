@@ -1,8 +1,9 @@
 """Where a curve of scores falls below a threshold, with an interval that holds for other needles of the kind.
 
 A curve without a formula (smooth_curve) is fitted to all answers. Its distance from the threshold, in log-odds, has a variance at every
-length, between clusters and by what was not measured, and the interval is all lengths at which the distance is not significant by
-Student's t: Fieller's interval, which is open at an end where the data exclude no length. A threshold that is a share of the score at the
+length, between clusters and by what was not measured, and is significant at a length by Student's t or not. As curves fall, the interval is
+all between the last length that is surely above and the first that is surely below: Fieller's interval, which is open at an end where the
+data exclude no length. A threshold that is a share of the score at the
 shortest length moves along with that score. Where the curve passes in one leap between two tested lengths, the interval holds the whole
 gap: nothing was measured in it.
 
@@ -106,7 +107,7 @@ class Counts:
     @cached_property
     def octaves(self) -> np.ndarray:
         """log2 of the lengths; 1 is added to all where a length of 0 (no history) is among them."""
-        return np.log2(self.lengths + self.shift)
+        return np.asarray(np.log2(self.lengths + self.shift))
 
     @property
     def shift(self) -> int:
@@ -116,12 +117,12 @@ class Counts:
     @property
     def n(self) -> np.ndarray:
         """Rows at each length, shape (J,)."""
-        return self.sizes.sum(axis=0)
+        return np.asarray(self.sizes.sum(axis=0))
 
     @property
     def means(self) -> np.ndarray:
         """Mean score at each length, shape (J,)."""
-        return self.totals.sum(axis=0) / self.n
+        return np.asarray(self.totals.sum(axis=0) / self.n)
 
 
 def crossing(
@@ -141,48 +142,57 @@ def crossing(
     if not len(counts.lengths):
         return Crossing(reason="no row counts")
     clusters, base = len(counts.totals), float(counts.means[0])
-    common = {
-        "n": int(counts.n.sum()),
-        "clusters": clusters,
-        "base": base,
-        "threshold": float(criterion.threshold(base)),
-    }
+    threshold = float(criterion.threshold(base))
+    known = Crossing(n=int(counts.n.sum()), clusters=clusters, base=base, threshold=threshold)
     if criterion.relative and base == 0:
-        return Crossing(reason="the score at the shortest length is 0", **common)
+        return replace(known, reason="the score at the shortest length is 0")
     if len(counts.lengths) < 2:
-        return Crossing(reason="only one length", **common)
+        return replace(known, reason="only one length")
     first, last = (counts.octaves[0], counts.octaves[-1]) if ends is None else np.log2(np.array(ends) + counts.shift)
     places = np.arange(first, last + 0.999 / STEPS_PER_OCTAVE, 1 / STEPS_PER_OCTAVE).clip(max=last)
     found = SmoothCurve.of(counts.octaves, counts.totals, counts.sizes).distance(places, criterion.level, criterion.relative)
     found = replace(found, between=np.maximum(found.between, least_share * found.sampling))
     distance, variance = found.mean, found.variance
-    status, at = "within", int(np.argmax(distance <= 0))
-    if distance[0] <= 0:
-        status, at = "below_shortest", 0
-    elif distance[-1] > 0:
-        status, at = "beyond_longest", len(places) - 1
-    near = np.abs(counts.octaves - places[at]) <= NEAR_OCTAVES
+    near = np.abs(counts.octaves - places[int(np.argmax(distance <= 0)) if (distance <= 0).any() else -1]) <= NEAR_OCTAVES
     degrees = found.degrees(degrees_of_freedom((counts.sizes * near).sum(axis=1) + 1e-9) if clusters > 1 else 1.0)
-    possible = distance**2 <= np.square(t_quantiles(0.5 + confidence / 2, degrees)) * variance
-    possible[at] = True
-    low = at - int(np.argmin(np.append(possible[: at + 1][::-1], False))) + 1
-    high = at + int(np.argmin(np.append(possible[at:], False))) - 1
-    low_place, high_place = float(places[low]), float(places[high])
-    leap = _leap(counts, low_place, high_place, places, found.share, float(common["threshold"])) if status == "within" else None
+    half = t_quantiles(0.5 + confidence / 2, degrees) * np.sqrt(variance)
+    start, end = _surely(distance, half)
+    later = np.flatnonzero(distance[start + 1 :] <= 0)
+    at = start + 1 + int(later[0]) if len(later) else len(places) - 1
+    status = "beyond_longest" if not len(later) else "below_shortest" if at == 0 else "within"
+    low_place = _passes_zero(places, distance - half, start + 1)
+    high_place = _passes_zero(places, distance + half, end)
+    leap = _leap(counts, low_place, high_place, places, found.share, threshold) if status == "within" else None
     if leap:
         low_place, high_place = min(low_place, leap[0]), max(high_place, leap[1])
-    known_low = clusters > 1 and low > 0
-    known_high = clusters > 1 and high < len(places) - 1
-    return Crossing(
+    known_low = clusters > 1 and start >= 0
+    known_high = clusters > 1 and end < len(places)
+    return replace(
+        known,
         length=float(2 ** places[at] - counts.shift) if status == "within" else None,
         low=float(2**low_place - counts.shift) if known_low else None,
         high=float(2**high_place - counts.shift) if known_high else None,
         status=status,
         reason="" if clusters > 1 else "a single cluster says nothing of others",
         sampling_share=float(min(1.0, (found.sampling + found.smoothing)[at] / variance[at])),
-        leap=tuple(float(2**end - counts.shift) for end in leap) if leap else None,
-        **common,
+        leap=(2.0 ** leap[0] - counts.shift, 2.0 ** leap[1] - counts.shift) if leap else None,
     )
+
+
+def _surely(distance: np.ndarray, half: np.ndarray) -> tuple[int, int]:
+    """The last place surely above before the first that is surely below, and that one; -1 and the number of places if there is none."""
+    below = np.flatnonzero(distance < -half)
+    end = int(below[0]) if len(below) else len(distance)
+    above = np.flatnonzero(distance[:end] > half[:end])
+    return int(above[-1]) if len(above) else -1, end
+
+
+def _passes_zero(places: np.ndarray, values: np.ndarray, after: int) -> float:
+    """Where values fall through 0 between the place before `after` and that one, by a straight line; an end where there is none."""
+    if not 0 < after < len(places):
+        return float(places[min(after, len(places) - 1)])
+    part = np.clip(values[after - 1] / max(values[after - 1] - values[after], 1e-12), 0, 1)
+    return float(places[after - 1] + part * (places[after] - places[after - 1]))
 
 
 def t_quantiles(probability: float, degrees: np.ndarray) -> np.ndarray:

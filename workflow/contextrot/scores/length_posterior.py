@@ -72,7 +72,7 @@ class Grid:
         p = self.probabilities(octaves)
         log = totals @ np.log(p).T + (sizes - totals) @ np.log1p(-p).T + self.log_prior
         weights = np.exp(log - log.max(axis=1, keepdims=True))
-        return weights / weights.sum(axis=1, keepdims=True)
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
     def refined(self, weights: np.ndarray) -> Grid:
         """A finer grid over all that any of the posteriors (D, G) holds for possible."""

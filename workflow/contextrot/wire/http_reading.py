@@ -40,7 +40,9 @@ async def read_reply(answer: Any, begin: float, sent: Sent | None = None, as_chu
         raise faults.Denied(litellm_reading.redirect_of(answer.headers.get("Location", "")), answer.status)
     if not 200 <= answer.status < 300:
         text = (await _bounded(answer, LARGEST_ERROR_BYTES, cut=True)).decode("utf-8", "replace")
-        raise meaning.failure_of(answer.status, meaning.error_of_body(text), answer.headers, sent)
+        failure = meaning.failure_of(answer.status, meaning.error_of_body(text), answer.headers, sent)
+        failure.billed = failure.billed or meaning.counts_tokens(meaning.object_of(text))
+        raise failure
     form = answer.headers.get("Content-Type", "").lower()
     if "text/event-stream" in form:
         return await _read_stream(answer, begin, sent, as_chunk, EventReader())

@@ -108,17 +108,27 @@ def error_in(values: dict[str, Any], event: str = "") -> dict[str, Any] | str | 
     return None
 
 
+def counts_tokens(values: Any) -> bool:
+    """Whether an object tells that tokens were used, as only what is billed does."""
+    usage = values.get("usage") if isinstance(values, dict) else None
+    return isinstance(usage, dict) and any(isinstance(count, (int, float)) and count > 0 for count in usage.values())
+
+
 def error_of_body(body: str) -> dict[str, Any] | str:
     """The error of a body that came with an error's status: its object, or the text."""
+    value = object_of(body)
+    return body if value is None else error_in(value, "error") or value
+
+
+def object_of(body: str) -> dict[str, Any] | None:
+    """The JSON object of a body, or the first of its list (Google, when streaming)."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return body
-    if isinstance(value, list):  # Google, when streaming
+        return None
+    if isinstance(value, list):
         value = next((item for item in value if isinstance(item, dict)), None)
-    if not isinstance(value, dict):
-        return body
-    return error_in(value, "error") or value
+    return value if isinstance(value, dict) else None
 
 
 def failure_of(

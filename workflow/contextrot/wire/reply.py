@@ -16,6 +16,7 @@ from contextrot.wire import ends, faults, meaning
 from contextrot.wire.reply_form import MOST_LOGPROBS, Choice, Chunk, count_of, mapping, whole_characters
 
 LARGEST_TEXT_CHARACTERS = 2**25
+MOST_ANSWERS = 128
 MOST_BESIDE = 2**17
 """Tokens that a total may hold beside prompt and answer: as many as the longest thoughts."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -55,6 +56,7 @@ class Reply:
         first_token_seconds: until the first text, thought, refusal or tool call; None for an answer in one piece.
         logprobs: of each token, in OpenAI's form.
         any_choice: whether there was a choice at all.
+        answers: how many choices there were, though one was asked for; the others may be billed as well.
     """
 
     text: str = ""
@@ -72,6 +74,8 @@ class Reply:
     total_seconds: float = 0.0
     logprobs: list[Any] = field(default_factory=list)
     any_choice: bool = False
+    answers: int = 1
+    _indices: set[int | None] = field(default_factory=set, init=False, repr=False, compare=False)
     _followed: int | None = field(default=None, init=False, repr=False, compare=False)
 
     def add(self, values: dict[str, Any], seconds: float, event: str = "", sent: meaning.Sent | None = None) -> bool:
@@ -90,7 +94,7 @@ class Reply:
             Failure: what an error in it means; Malformed if it cannot be read.
         """
         if (error := meaning.error_in(values, event)) is not None:
-            raise meaning.failure_of(None, error, sent=sent)
+            raise self._failure(error, values, sent)
         if not self._followed and (plain := _plain_chunk(values)) is not None:
             text, end = plain
             self.any_choice, self._followed = True, 0
@@ -112,12 +116,23 @@ class Reply:
         brought = False
         if (choice := self._of_the_answer(chunk.choices)) is not None:
             if choice.error and not isinstance(choice.error, bool):
-                raise meaning.failure_of(None, choice.error if isinstance(choice.error, dict) else str(choice.error), sent=sent)
+                raise self._failure(choice.error if isinstance(choice.error, dict) else str(choice.error), values, sent)
             brought = self._choose(choice)
         if brought and self.first_token_seconds is None:
             self.first_token_seconds = seconds
         self._bound()
         return brought
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of an answer came, or was counted: whatever follows, it may be billed."""
+        return bool(self.text or self.reasoning or self.refusal or self.prompt_tokens or self.completion_tokens)
+
+    def _failure(self, error: dict[str, Any] | str, values: dict[str, Any], sent: meaning.Sent | None) -> faults.Failure:
+        """What an error inside of an answer means."""
+        failure = meaning.failure_of(None, error, sent=sent)
+        failure.billed = failure.billed or self.begun or meaning.counts_tokens(values)
+        return failure
 
     def _bound(self) -> None:
         if (
@@ -134,6 +149,9 @@ class Reply:
         found: dict[int | None, Choice] = {}
         for choice in choices:
             found.setdefault(count_of(choice.index) or 0, choice)
+        if found and len(self._indices) < MOST_ANSWERS:
+            self._indices |= {*found, *([] if self._followed is None else [self._followed])}
+            self.answers = max(self.answers, len(self._indices), min(len(choices), MOST_ANSWERS))
         if self._followed is None and found:
             self._followed = 0 if 0 in found else next(iter(found))
         return found.get(self._followed)
@@ -163,7 +181,7 @@ class Reply:
         return brought
 
     def _count(self, chunk: Chunk, values: dict[str, Any]) -> None:
-        """The counts, in whatever words; what a later chunk does not tell, or tells as 0, stays as an earlier one told it."""
+        """The counts, in whatever words; what a later chunk does not tell, or tells as 0, stays as an earlier one told it, and no answer shrinks."""
         usage = chunk.usage or mapping(chunk.x_groq.get("usage")) or chunk.usageMetadata
         usage = usage or next((choice.usage for choice in chunk.choices if choice.usage), {})
         if not usage:
@@ -201,7 +219,7 @@ class Reply:
         if total is not None and prompt and completion is not None and 0 < (more := total - prompt - completion) <= MOST_BESIDE:
             if more == beside:
                 prompt += more
-            elif thoughts in (None, more):  # xAI, Gemini: thoughts are counted beside the answer
+            else:  # xAI, Gemini: thoughts are counted beside the answer; whatever else it is, it is billed as that at most
                 completion += more
         cached = first(
             prompt_details.get("cached_tokens"),
@@ -217,7 +235,7 @@ class Reply:
         )
         self.cache_written_tokens = self.cache_written_tokens if written is None else written
         self.prompt_tokens = prompt or self.prompt_tokens
-        self.completion_tokens = completion or self.completion_tokens or (self.completion_tokens if completion is None else 0)
+        self.completion_tokens = completion if self.completion_tokens is None else max(completion or 0, self.completion_tokens)
         self.cached_tokens = cached if cached is not None else self.cached_tokens
         self.reasoning_tokens = thoughts if thoughts is not None else self.reasoning_tokens
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import ContextRotError
 from contextrot.records import Response
-from contextrot.samples.tokenizers import tokenizer_of
+from contextrot.samples.tokenizers import Tokenizer, tokenizer_of
 
 if TYPE_CHECKING:
     from contextrot.settings import ModelSettings
@@ -232,14 +233,42 @@ def template_opens_thought(tokenizer: Any, pairs: Sequence[Pair] = FAMILIES) -> 
     return any(prompt.endswith(opening.casefold()) for opening, _ in pairs)
 
 
+def template_knows_thoughts(tokenizer: Any, pairs: Sequence[Pair] = FAMILIES) -> bool:
+    """Whether a chat template is of a model that thinks: its prompt ends within a thought, or it takes thoughts out of earlier turns.
+
+    A prompt that ends behind a closed thought, as `enable_thinking: false` makes it, asks for an answer without one.
+    """
+    render = getattr(tokenizer, "render_chat", None)
+    if render is None:
+        return False
+    asked = {"role": "user", "content": "?"}
+    prompt = render([asked]).rstrip().casefold()
+    if any(prompt.endswith(opening.casefold()) for opening, _ in pairs):
+        return True
+    if any(prompt.endswith(closing.casefold()) for _, closing in pairs):
+        return False
+    for opening, closing in pairs:
+        with suppress(ContextRotError):
+            said = {"role": "assistant", "content": f"{opening}\nwondering\n{closing}\n\nanswered"}
+            shown = render([asked, said, asked])
+            if "answered" in shown and "wondering" not in shown:
+                return True
+    return False
+
+
 def _template_of_opens_thought(model: ModelSettings, pairs: Sequence[Pair]) -> bool:
+    tokenizer = own_tokenizer(model)
+    return tokenizer is not None and template_opens_thought(tokenizer, pairs)
+
+
+def own_tokenizer(model: ModelSettings) -> Tokenizer | None:
+    """A model's tokenizer with its chat template; None where another stands in for it, or it is not there."""
     if (model.tokenizer or model.name).startswith("tiktoken:"):
-        return False
+        return None
     try:
-        tokenizer = tokenizer_of(model)
+        return tokenizer_of(model)
     except ContextRotError:
-        return False
-    return template_opens_thought(tokenizer, pairs)
+        return None
 
 
 def _places(text: str, mark: str) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from contextrot.errors import ConfigError, DataError, unknown
 from contextrot.files import Row, as_text, as_texts, in_data_or_here, question_rows, read_rows
 from contextrot.files.tables import parse_json
+from contextrot.matching.scorers import SCORERS
 from contextrot.samples import hub
-from contextrot.samples.passages import paragraph_of
+from contextrot.samples.passages import TEXT_KEYS, as_passages, paragraph_of
 
 if TYPE_CHECKING:
     from contextrot.tasks.dataset.task import DatasetParameters
@@ -26,7 +28,13 @@ ROLES = {
 """A chat's word for who speaks -> the role that is sent."""
 LETTERS = string.ascii_uppercase
 _PYTHON_TEXT = re.compile(r"\s*(?:\[\s*'|\{\s*'\w+':)")
-_CARRY_TEXT = frozenset({"text", "content", "page_content", "passage", "body", "messages", "conversations"})
+CAN_BE_RIGHT = {
+    "numeric": "holds no number, so that no answer can be right",
+    "multiple_choice": "names no letter, so that no answer can be right",
+    "rouge_l": "has no word of Latin letters or digits, which alone ROUGE counts, so that no answer can be right",
+}
+"""Scorer -> what is wrong with an accepted answer that it takes for wrong itself."""
+_CARRY_TEXT = frozenset({*TEXT_KEYS, "sentences", "messages", "conversations"})
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ def read_items(p: DatasetParameters, data: Path) -> list[Item]:
         DataError: for a file or row that cannot be used; says which, and what to do.
     """
     rows = _rows(p, data)
+    if not rows:
+        raise DataError(f"{_source(p)} has no rows.")
     items = [_item(p, row, number) for number, row in enumerate(rows, 1)]
     kept = [item for item in items if item is not None]
     if not kept:
@@ -93,20 +103,27 @@ def _rows(p: DatasetParameters, data: Path) -> list[Row]:
     return question_rows([Row(row, f"{_source(p)}, row {number}") for number, row in enumerate(rows, 1)])
 
 
-def _column(row: Mapping[str, Any], name: str, key: str) -> Any:
-    """A column's value; a dot leads into an object ("metadata.topic").
+def _column(row: Row, name: str, key: str) -> Any:
+    """A column's value; a dot leads into an object ("metadata.topic"). Spaces around a name and the way an accent is written do not count.
 
     Raises:
-        ConfigError: names the columns that there are.
+        ConfigError: names the row and the columns that there are.
     """
     if name in row:
         return row[name]
+    alike = [column for column in row if _plain(str(column)) == _plain(name)]
+    if len(alike) == 1:
+        return row[alike[0]]
     value: Any = row
     for part in name.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            raise unknown("column", name, row, f"`{key}`")
+            raise unknown("column", name, row, f"`{key}`, {row.where}")
         value = value[part]
     return value
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def _parsed(value: Any, where: str) -> Any:
@@ -150,9 +167,10 @@ def _item(p: DatasetParameters, row: Row, number: int) -> Item | None:
         return None
     values = {"question": question or ""}
     if p.choices is not None:
-        options = _options(_column(row, p.choices, "choices"), f"{row.where}, {p.choices}")
-        answers = tuple(_letter(answer, options, f"{row.where}, {p.references}") for answer in answers)
+        options, labels = _options(_column(row, p.choices, "choices"), f"{row.where}, {p.choices}")
+        answers = tuple(_letter(answer, options, labels, at) for answer in answers)
         values["choices"] = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
+    _refuse_what_cannot_be_right(p.scorer, answers, at)
     for _, name, _, _ in string.Formatter().parse(p.prompt_template):
         if name and name not in values and name != "context":
             values[name] = as_text(_column(row, name, "template"), f"{row.where}, {name}") or ""
@@ -170,16 +188,14 @@ def _item(p: DatasetParameters, row: Row, number: int) -> Item | None:
 def context_text(value: Any, where: str) -> str:
     """A context as one text: a text, or a list of passages (texts, objects with a text, HotpotQA's pairs) under each other."""
     value = _parsed(value, where)
-    if isinstance(value, list | tuple):
-        passages = [paragraph_of(passage) for passage in value]
-    elif isinstance(value, dict):
-        passages = [paragraph_of(value)]
-    else:
+    if not isinstance(value, list | tuple | Mapping):
         return as_text(value, where) or ""
+    parts = as_passages(value)
+    passages = [paragraph_of(part) for part in parts]
     if None in passages:
         raise DataError(
             f"{where}: a passage of the context is neither a text nor an object with `text` or `content`: "
-            f"{str(value[passages.index(None)] if isinstance(value, list | tuple) else value)[:80]}"
+            f"{str(parts[passages.index(None)])[:80]}"
         )
     return "\n\n".join(passage for passage in passages if passage)
 
@@ -205,26 +221,40 @@ def conversation(value: Any, where: str) -> tuple[Message, ...]:
     return tuple(found)
 
 
-def _options(value: Any, where: str) -> list[str]:
+def _refuse_what_cannot_be_right(scorer: str, answers: Sequence[str], where: str) -> None:
+    """Raises DataError for an answer that its own scorer takes for wrong: a name where a number is wanted, Chinese for ROUGE's words."""
+    if scorer in CAN_BE_RIGHT:
+        wrong = [answer for answer in answers if SCORERS[scorer](answer, [answer]) == 0]
+        if wrong:
+            raise DataError(f"{where}: {wrong[0][:80]!r} {CAN_BE_RIGHT[scorer]}; mend the answer, or take another `scorer`.")
+
+
+def _options(value: Any, where: str) -> tuple[list[str], list[str]]:
+    """The choices, and what the file calls each where it does: ARC's {text: [...], label: [...]}, or an object of letters."""
     if isinstance(value, str):
         value = parse_json(value, where) if value.lstrip()[:1] == "[" else _parsed(value, where)
+    labels: Any = ()
     if isinstance(value, Mapping):
+        labels = value.get("label", ()) if "text" in value else list(value)
         value = value.get("text", list(value.values()))
     if isinstance(value, str):
         value = value.split("|")
     if not isinstance(value, list | tuple) or not 2 <= len(value) <= len(LETTERS):
         raise DataError(f"{where}: must be a list of 2 to {len(LETTERS)} choices (in a CSV file as JSON, or parted by |).")
-    return [(as_text(option, where) or "").strip() for option in value]
+    return [(as_text(option, where) or "").strip() for option in value], [as_text(label, where) or "" for label in labels]
 
 
-def _letter(answer: str, options: Sequence[str], where: str) -> str:
-    """The letter of an answer that is a choice's text, a letter, or a number counted from 0."""
+def _letter(answer: str, options: Sequence[str], labels: Sequence[str], where: str) -> str:
+    """The letter of an answer that is a choice's text, the file's own label of it, a letter, or a number counted from 0."""
     letters = LETTERS[: len(options)]
-    if answer in options:
-        return letters[options.index(answer)]
+    for names in (labels, options) if len(labels) == len(options) else (options,):
+        if names.count(answer) > 1:
+            raise DataError(f"{where}: {answer[:80]!r} stands among the choices twice; leave one out.")
+        if answer in names:
+            return letters[names.index(answer)]
     if len(answer) == 1 and answer.upper() in letters:
         return answer.upper()
-    if answer.isdigit() and int(answer) < len(options):
+    if answer.isdecimal() and int(answer) < len(options):
         return letters[int(answer)]
     raise DataError(
         f"{where}: {answer[:80]!r} is none of the {len(options)} choices; write its letter, its text, or its number counted from 0."

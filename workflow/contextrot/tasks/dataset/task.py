@@ -155,7 +155,7 @@ class Dataset(Task):
     """Does a longer context hurt on these documents?"""
 
     Parameters = DatasetParameters
-    version = 3
+    version = 4
     judged = False
     length_column = "length"
     pair_columns = ["item", "length", "depth"]

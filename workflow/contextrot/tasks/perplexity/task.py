@@ -52,7 +52,7 @@ class Perplexity(Task):
     """Does more of a text make its continuation likelier?"""
 
     Parameters = PerplexityParameters
-    version = 1
+    version = 2
     judged = False
     groupings = [("length",), ("passage",), ()]
     measures = ["score", "nll"]
