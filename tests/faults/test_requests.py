@@ -190,6 +190,26 @@ def test_a_full_disk_is_a_clear_message_and_keeps_finished_answers(tmp_path):
         assert not RequestStore(store).damaged
 
 
+@pytest.mark.parametrize("kilobytes", [0, 8, 16, 100])
+def test_a_disk_that_is_full_for_all_files_is_one_message_and_the_next_run_goes_on(tmp_path, kilobytes):
+    with small_disk(tmp_path / "disk", "8m") as remount, ScriptedServer() as server:
+        write_questions(tmp_path / "disk", 200)
+        taken = sum(path.stat().st_blocks for path in (tmp_path / "disk").rglob("*")) // 2
+        remount(f"size={taken + kilobytes}k")
+        job = start(tmp_path / "disk", server.url, TEST_PRICE="2 8", TEST_BUDGET="1")
+        output, _ = job.communicate(timeout=120)
+        assert job.returncode == 1
+        assert "No space left on device" in output
+        assert "Traceback" not in output
+        assert len(output) < 1000
+        remount("size=8m")
+        asked = len(server.prompts)
+        job = start(tmp_path / "disk", server.url, TEST_PRICE="2 8", TEST_BUDGET="1")
+        output, _ = job.communicate(timeout=120)
+        assert job.returncode == 0, output
+        assert len(server.prompts) <= 200 + min(asked, 4 + STORE_THREADS)
+
+
 def test_a_read_only_store_is_a_clear_message_after_few_requests(tmp_path):
     write_questions(tmp_path, 200)
     with small_disk(tmp_path / "disk", "1m") as remount, ScriptedServer() as server:

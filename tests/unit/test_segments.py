@@ -219,3 +219,13 @@ def test_an_older_sound_answer_takes_the_place_of_a_damaged_one_in_exports_and_p
     assert "3 answers" in export(tmp_path / "store", tmp_path / "out.jsonl")
     assert "3 answers kept" in prune(tmp_path / "store")
     assert RequestStore(tmp_path / "store").get(key(1)).text == "text 1"
+
+
+def test_the_latest_counts_though_the_clock_was_set_back(tmp_path, monkeypatch):
+    store = RequestStore(tmp_path)
+    fill(store, [1, 2])
+    monkeypatch.setattr("time.time_ns", lambda: 10**18)
+    store.put(key(1), {"model": "m"}, Response("", 0, "answered", text="later"))
+    store.forget(key(2))
+    assert store.get(key(1)).text == RequestStore(tmp_path).get(key(1)).text == "later"
+    assert store.get(key(2)) is RequestStore(tmp_path).get(key(2)) is None

@@ -15,6 +15,7 @@ from contextrot.records import Response, write_responses, write_samples
 from contextrot.scores.score import read_scores, score_responses
 from contextrot.task import SampleContext
 from contextrot.tasks.capability import infinitebench, longbench
+from contextrot.tasks.capability.items import published
 from contextrot.tasks.capability.rouge import rouge_l_f
 from contextrot.tasks.capability.task import Capability, CapabilityParameters
 
@@ -242,9 +243,7 @@ def test_published_answers_of_all_three_are_scored(embedded_tokenizer, tmp_path)
     lines(tmp_path / "model/qasper.jsonl", [{"pred": "yes", "answers": ["yes"], "all_classes": None, "length": 9}, {"pred": "", "answers": ["no"], "all_classes": None, "length": 9}])  # fmt: skip
     (tmp_path / "model/result.json").write_text('{"qasper": 50.0}')  # LongBench's scores, which are no answers
     lines(tmp_path / "preds_math_find.jsonl", [{"prediction": "42", "ground_truth": 42}])
-    (tmp_path / "gpt4").mkdir()
-    for folder, said in ((tmp_path, "3, 7"), (tmp_path / "gpt4", "8: 3, 7")):
-        lines(folder / "preds_math_calc.jsonl", [{"prediction": said, "ground_truth": [3, 7, 9]}])
+    lines(tmp_path / "preds_math_calc.jsonl", [{"prediction": "3, 7", "ground_truth": [3, 7, 9]}])
     lines(tmp_path / "some-model.jsonl", [{"_id": "a", "answer": "C", "response": "The correct answer is (C)", "difficulty": "hard", "length": "long", "domain": "d"}])  # fmt: skip
     of = task(answers=str(tmp_path))
     samples, recorded = build(of, embedded_tokenizer, tmp_path), of.recorded_answers(tmp_path)
@@ -254,7 +253,6 @@ def test_published_answers_of_all_three_are_scored(embedded_tokenizer, tmp_path)
     score_responses(of, tmp_path / "s.parquet", tmp_path / "r.parquet", [], tmp_path / "scores.parquet")
     scores = read_scores(tmp_path / "scores.parquet")
     assert dict(zip(scores["dataset"] + scores["item"].str[-1], scores["score"], strict=True)) == {"qasper1": 1, "qasper2": 0, "math_find1": 1, "math_calc1": 2 / 3, "longbench_v21": 1}  # fmt: skip
-    assert list(scores[scores["dataset"] == "math_calc"]["score"]) == [2 / 3, 2 / 3]
     assert dict(zip(scores["dataset"], scores["band"].astype(object), strict=True)) | {"math_find": None, "math_calc": None} == {"qasper": "0-4k", "longbench_v2": "long", "math_find": None, "math_calc": None}  # fmt: skip
     metrics = of.metrics(scores)
     averages = metrics[metrics["measure"] == "set_average"].set_index("benchmark")["value"]
@@ -264,6 +262,30 @@ def test_published_answers_of_all_three_are_scored(embedded_tokenizer, tmp_path)
         ("qasper", "0-4k", 0.5),
         ("longbench_v2", "long", 1),
     }
+
+
+def test_of_gpt4_s_published_values_the_first_is_left_out_as_in_the_published_code(tmp_path):
+    for folder, score in (("gpt4", 2 / 3), ("kimi", 0)):
+        (tmp_path / folder).mkdir()
+        lines(tmp_path / folder / "preds_math_calc.jsonl", [{"prediction": "8: 3, 7", "ground_truth": [3, 7, 9]}])
+        (item,) = published(tmp_path / folder)
+        assert infinitebench.score("math_calc", item.answer, item.gold) == score
+
+
+def test_two_runs_in_one_folder_are_refused_and_one_file_may_be_named(embedded_tokenizer, tmp_path):
+    for folder in ("pred", "pred_e"):
+        (tmp_path / folder).mkdir()
+        lines(tmp_path / folder / "qasper.jsonl", [{"pred": "yes", "answers": ["yes"], "all_classes": None, "length": 9}])
+    (tmp_path / "results").mkdir()
+    for model in ("one", "two"):
+        lines(tmp_path / f"results/{model}.jsonl", [{"_id": "a", "answer": "C", "response": "The correct answer is (C)"}])
+    for place, twice in ((tmp_path / "results", "longbench_v2 twice: .*one.jsonl and .*two.jsonl"), (tmp_path, "qasper twice")):
+        with pytest.raises(DataError, match=twice):
+            build(task(answers=str(place)), embedded_tokenizer, tmp_path)
+    of = task(answers=str(tmp_path / "results/two.jsonl"))
+    assert [sample.sample_id for sample in build(of, embedded_tokenizer, tmp_path)] == ["two-0001"]
+    assert of.data_files(tmp_path) == [tmp_path / "results/two.jsonl"]
+    assert len(build(task(answers=str(tmp_path / "pred_e")), embedded_tokenizer, tmp_path)) == 1
 
 
 @pytest.mark.parametrize(("words", "band"), [(0, "0-4k"), (3_999, "0-4k"), (4_000, "4-8k"), (7_999, "4-8k"), (8_000, "8k+")])

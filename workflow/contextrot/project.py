@@ -74,8 +74,8 @@ class Project:
         for judge in s.default_judges:
             if judge not in s.judges:
                 raise unknown("judge", judge, s.judges, f"`default_judges` of {file}")
-        shipped = root / Settings.model_fields["experiment_definitions"].default
-        shipped = _read_definitions(shipped) if shipped.exists() else {}
+        default = Settings.model_fields["experiment_definitions"].default
+        shipped = _read_definitions(root / default) if s.experiment_definitions != default and (root / default).exists() else {}
         overridable = {*self.experiments, *shipped, *tasks.names()}  # another file of experiments may leave out shipped ones
         for name, model in self.models.items():
             if model.engine not in engines.names():

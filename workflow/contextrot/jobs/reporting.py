@@ -15,6 +15,14 @@ from contextrot.jobs import lifeline
 from contextrot.printable import printable
 
 
+class _LogFile(logging.FileHandler):
+    """A log that takes no line (a full disk) ends no job and prints no traceback: what matters is told by the job's error."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 @contextmanager
 def reporting_errors(log_path: str | Path) -> Iterator[None]:
     """Logs to `log_path`; ends the process with status 1 and one message, no traceback, for an error meant for the user.
@@ -25,7 +33,7 @@ def reporting_errors(log_path: str | Path) -> Iterator[None]:
     Path(log_path).parent.mkdir(parents=True, exist_ok=True)
     secrets.learn_environment()
     if not logging.root.handlers:
-        handler = logging.FileHandler(log_path)
+        handler = _LogFile(log_path)
         handler.setFormatter(secrets.CleanFormatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
     sys.excepthook = secrets.print_clean_traceback

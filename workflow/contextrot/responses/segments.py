@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,20 +27,18 @@ import numpy as np
 
 from contextrot.files.regular_files import read_regular
 from contextrot.records import write_atomically
+from contextrot.responses.segment_places import PLACE, end_of_hole, places_in
 from contextrot.responses.segment_writer import HEAD, LARGEST_RECORD, SUFFIX, SegmentWriter, record_in
 
 FORGOTTEN = b"null"
 """The JSON of a record that takes back what its key had."""
 _CHUNK = 1 << 26
 _INDEXED_AGAIN = 20_000
-_PLACE = np.dtype([("hash", "<u8"), ("at", "<u8"), ("offset", "<u8"), ("length", "<u4"), ("segment", "<u4")])
 _INDEX = "contextrot index 1"
 _LARGEST_INDEX = 1 << 32
 _Where = tuple[int, int, int, int]
 """Time, offset, length and segment."""
 _Record = tuple[str, int, bytes]
-_NIBBLE = np.full(256, 255, dtype=np.uint8)
-_NIBBLE[np.frombuffer(b"0123456789abcdef", dtype=np.uint8)] = np.arange(16, dtype=np.uint8)
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +78,7 @@ class Segments:
         self._close_files()
         self._names: list[str] = []
         self._read: list[int] = []
-        self._places = np.empty(0, dtype=_PLACE)
+        self._places = np.empty(0, dtype=PLACE)
         self._recent: dict[int, list[_Where]] = {}
         self._number = self._unindexed = 0
         self._load_index()
@@ -137,7 +136,10 @@ class Segments:
         return None
 
     def append(self, key: str, content: str, at: int | None = None) -> None:
-        """Adds a record; it is on the disk then. Raises OSError."""
+        """Adds a record, as the key's latest without `at`, though the clock was set back; it is on the disk then. Raises OSError."""
+        if at is None:
+            with self._guard:
+                at = max(time.time_ns(), *(place[0] + 1 for place in self._places_of(_hash(key))), 0)
         offset, length, at = self._writer.append(key, content, at)
         with self._guard:
             segment = self._segment(self._writer.name)
@@ -240,12 +242,12 @@ class Segments:
                 end = data.rfind(b"\n") + 1
                 if not end:
                     if len(data) == _CHUNK:  # no record is so long
-                        length = max(len(data), _end_of_hole(file.fileno(), offset) - offset)
+                        length = max(len(data), end_of_hole(file.fileno(), offset) - offset)
                         self._tell(Damage(self._names[segment], offset, length))
                         self._read[segment] += length
                         continue
                     return
-                places, odd = _places_in(np.frombuffer(data, dtype=np.uint8)[:end], offset, segment)
+                places, odd = places_in(np.frombuffer(data, dtype=np.uint8)[:end], offset, segment)
                 for begin, length in odd:
                     self._tell(Damage(self._names[segment], begin, length))
                 self._read[segment] += end
@@ -273,7 +275,7 @@ class Segments:
         """Sorts what is new into the arrays."""
         with self._guard:
             rows = [(number, *place) for number, places in self._recent.items() for place in places]
-            parts = [self._places, np.array(rows, dtype=_PLACE), *([] if more is None else [more])]
+            parts = [self._places, np.array(rows, dtype=PLACE), *([] if more is None else [more])]
             self._places = np.concatenate(parts)
             self._places = self._places[np.argsort(self._places["hash"], kind="stable")]
             self._recent, self._number = {}, 0
@@ -301,7 +303,7 @@ class Segments:
                 or any(size < read for size, read in zip(sizes, told["read"], strict=True))
             ):
                 raise ValueError("it is damaged, or of other segments")
-            self._places = np.frombuffer(rows, dtype=_PLACE)
+            self._places = np.frombuffer(rows, dtype=PLACE)
             self._names, self._read = list(told["names"]), list(told["read"])
         except FileNotFoundError:
             return
@@ -309,41 +311,5 @@ class Segments:
             log.warning("request store: the index is made anew (%s)", error)
 
 
-def _end_of_hole(file: int, offset: int) -> int:
-    """Where the next written byte of a sparse file is, or the file's end."""
-    try:
-        return os.lseek(file, offset, os.SEEK_DATA)
-    except (OSError, AttributeError):  # nothing follows; a system that knows no holes
-        return os.fstat(file).st_size if hasattr(os, "SEEK_DATA") else offset
-
-
 def _hash(key: str) -> int:
     return int(key[:16], 16)
-
-
-def _places_in(data: Any, offset: int, segment: int) -> tuple[Any, list[tuple[int, int]]]:
-    """Where the records of some whole lines are, and stretches of lines that have not a record's form; CRCs are looked at when one is read."""
-    ends = np.flatnonzero(data == 10)
-    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
-    lengths = ends - starts
-    long = lengths > HEAD
-    at = starts[long]
-    sound = (data[at + 8] == 32) & (data[at + 73] == 32) & (data[at + 90] == 32)
-    numbers = [_NIBBLE[data[at[:, None] + begin + np.arange(16)]] for begin in (9, 74)]
-    sound &= (numbers[0] < 16).all(axis=1) & (numbers[1] < 16).all(axis=1)
-    places = np.empty(int(sound.sum()), dtype=_PLACE)
-    weights = np.uint64(1) << np.arange(60, -4, -4, dtype=np.uint64)
-    for name, digits in zip(("hash", "at"), numbers, strict=True):
-        places[name] = (digits[sound].astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
-    places["offset"], places["length"], places["segment"] = at[sound] + offset, lengths[long][sound], segment
-    return places, _stretches(starts, lengths, long, sound, offset)
-
-
-def _stretches(starts: Any, lengths: Any, long: Any, sound: Any, offset: int) -> list[tuple[int, int]]:
-    """Offset and length of lines that are no records, those in succession as one: a foreign file has millions."""
-    record = long.copy()
-    record[long] = sound
-    odd = np.flatnonzero(~record & (lengths > 0))
-    first = np.append(True, np.diff(np.cumsum(record)[odd]) > 0)[: len(odd)]
-    begins, ends = starts[odd[first]], (starts + lengths)[odd[np.append(first[1:], True)[: len(odd)]]]
-    return [(int(begin) + offset, int(end - begin)) for begin, end in zip(begins, ends, strict=True)]

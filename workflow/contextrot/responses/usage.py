@@ -125,7 +125,7 @@ class Ledger:
         else:
             counts["run_calls"] += 1
             counts["run_tokens"] += tokens
-            if counts["run_calls"] % CALLS_BETWEEN_WRITES == 0 and time.time() - self._written_at >= SECONDS_BETWEEN_WRITES:
+            if counts["run_calls"] % CALLS_BETWEEN_WRITES == 0 and abs(time.time() - self._written_at) >= SECONDS_BETWEEN_WRITES:
                 self.write()
 
     def _cost(self, response: Response) -> float:
@@ -154,7 +154,7 @@ class Ledger:
             "cache_saved_usd": self.cache_saved_usd,
             "started": self._begin,
             "updated": self._written_at,
-            "elapsed_seconds": self._written_at - self._begin,
+            "elapsed_seconds": max(0.0, self._written_at - self._begin),
             "rows": self.rows,
             "rows_done": self.rows_done,
             "rows_failed": self.rows_failed,

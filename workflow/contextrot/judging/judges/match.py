@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contextrot.judging.contract import Judge, JudgingContext, Pair
-from contextrot.matching.copying import may_be_copy
-from contextrot.matching.match import match
 from contextrot.records import Judgement, read_prompts
 
 
 def judge(pairs: Sequence[Pair], context: JudgingContext) -> list[Judgement]:
     """One judgement for each pair; never unjudged."""
+    # late: the languages' patterns take 0.1 s, which every other job would wait for
+    from contextrot.matching.copying import may_be_copy
+    from contextrot.matching.match import match
+
     rules = [match(pair.reference, pair.answer, *what_was_asked(pair)) for pair in pairs]
     long = {pair.sample.sample_id for pair, rule in zip(pairs, rules, strict=True) if rule and may_be_copy(pair.answer)}
     if long and context.samples_path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,7 +153,7 @@ def _infinite(name: str, row: Row, number: int) -> Item:
 
 
 def published(folder: Path) -> list[Item]:
-    """Answers that others published, with their gold answers, without prompts.
+    """Answers that others published, with their gold answers, without prompts; of one run, in a folder or one file.
 
     Files are named for their set: LongBench's pred/MODEL/qasper.jsonl (pred, answers, all_classes), InfiniteBench's
     preds_passkey.jsonl (prediction or pred, ground_truth or label); any other .jsonl or .json has LongBench v2's columns (answer, response).
@@ -161,28 +161,41 @@ def published(folder: Path) -> list[Item]:
     Raises:
         DataError: if there is none, or a row has not its columns.
     """
-    paths = sorted(path for path in folder.glob("**/*.json*") if path.suffix in (".json", ".jsonl")) if folder.is_dir() else []
-    paths = [path for path in paths if path.name != SCORES_FILE]
     found: list[Item] = []
-    for path in paths:
-        name = path.stem.removeprefix("preds_")
-        if name.removesuffix("_e") in longbench.SETS:
-            read: Callable[[Row], tuple[str, list[Any], Sequence[str]]] = _longbench_answer
-            benchmark = LONGBENCH
-        elif name in infinitebench.SETS:
-            read, benchmark = _infinite_answer, INFINITE
-        else:
-            read, benchmark, name = _v2_answer, V2, V2
+    for (benchmark, name), path in answer_files(folder).items():
+        read = {LONGBENCH: _longbench_answer, INFINITE: _infinite_answer, V2: _v2_answer}[benchmark]
         for number, row in enumerate(read_rows(path, "answers"), 1):
             answer, gold, classes = read(row)
             if (name, path.parent.name) == infinitebench.FIRST_NUMBER_LEFT_OUT:
                 answer = infinitebench.without_first_number(answer)
-            where = f"{path.relative_to(folder).with_suffix('').as_posix()}-{number:04d}".replace("/", "-")
+            where = f"{path.stem}-{number:04d}"
             found.append(Item(benchmark, name, where, "", "", {}, gold, list(classes), 1, _known(row), answer))
     if not found:
         raise DataError(
             f"{folder} holds no answers (LongBench's qasper.jsonl, InfiniteBench's preds_passkey.jsonl and the like); check `answers`."
         )
+    return found
+
+
+def answer_files(place: Path) -> dict[tuple[str, str], Path]:
+    """Benchmark and set -> the file of its answers, below a folder; or the one file that is named.
+
+    Raises:
+        DataError: if a set has answers twice: of two models, or of LongBench and LongBench-E.
+    """
+    paths = [place] if place.is_file() else sorted(place.glob("**/*.json*"))
+    found: dict[tuple[str, str], Path] = {}
+    for path in paths:
+        if path.suffix not in (".json", ".jsonl") or path.name == SCORES_FILE:
+            continue
+        name = path.stem.removeprefix("preds_")
+        known = name.removesuffix("_e") in longbench.SETS
+        key = (LONGBENCH, name) if known else (INFINITE, name) if name in infinitebench.SETS else (V2, V2)
+        if key in found:
+            raise DataError(
+                f"{place} holds answers to {key[1]} twice: {found[key]} and {path}; name the folder, or file, of one run."
+            )
+        found[key] = path
     return found
 
 

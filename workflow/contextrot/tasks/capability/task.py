@@ -21,7 +21,7 @@ from contextrot.samples.published import Recorded
 from contextrot.samples.realised import length_class
 from contextrot.task import Parameters, SampleContext, Task
 from contextrot.tasks.capability import infinitebench, longbench
-from contextrot.tasks.capability.items import Item, published, read_items, score
+from contextrot.tasks.capability.items import Item, answer_files, published, read_items, score
 from contextrot.tasks.capability.sources import V2_FILE, local_files
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class CapabilityParameters(Parameters):
     cut: Literal["middle", "none"] = "middle"
     """A context that is too long loses its middle, as the benchmarks do it; none: it is not sent, and counted."""
     answers: str | None = None
-    """Folder of published answers, for engine `recorded`, in place of all of the above; from the data folder or the working folder."""
+    """Folder (or file) of one run's published answers, for engine `recorded`, in place of all of the above; from the data folder or the
+    working folder."""
 
     @model_validator(mode="after")
     def _known_sets(self) -> CapabilityParameters:
@@ -86,7 +87,7 @@ class Capability(Task):
     def data_files(self, data: Path) -> list[Path]:
         p, files = self.parameters, []
         if p.answers:
-            return sorted(path for path in self._folder(data).glob("**/*.json*") if path.is_file())
+            return sorted(answer_files(self._folder(data)).values())
         for source, names in (
             (p.longbench, [f"{name}.jsonl" for name in p.longbench_sets]),
             (p.longbench_v2, [V2_FILE]),

@@ -9,7 +9,6 @@ from typing import Any
 
 from contextrot.errors import DataError, unknown
 from contextrot.files import as_text, read_yaml
-from contextrot.matching.match import match, normalize
 from contextrot.samples.embeddings import embeddings
 from contextrot.samples.prompts import NEEDLE_TEMPLATES
 
@@ -101,6 +100,8 @@ def followed_distractor(answer: str, known: str, planted: Sequence[Distractor]) 
     It follows one if the judge `match` finds its short form in it, else if it holds most of the words that set the distractor
     apart: those that stand neither in `known` (question and gold answer) nor in another distractor. The nearest one is named.
     """
+    from contextrot.matching.match import match, normalize  # late: see judging.judges.match
+
     said = set(normalize(answer))
     shares = {}
     for distractor in planted:
