@@ -19,6 +19,7 @@ rule measure_mode:
         f"{plan.serving.folder}/{{mode}}/summary.json",
         f"{plan.serving.folder}/{{mode}}/run_metadata.json",
         f"{plan.serving.folder}/{{mode}}/vllm_bench.jsonl",
+        f"{plan.serving.folder}/{{mode}}/guidellm.json",
     log:
         f"{LOGS}/measure_mode-{{mode}}.log",
     benchmark:

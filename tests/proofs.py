@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,25 @@ from typing import Any
 import numpy as np
 
 from contextrot.checked import validate
+from contextrot.engines.vllm import Options, interpreter, probe
+from contextrot.errors import EngineError
 from contextrot.samples.build import build_samples
 from contextrot.serving.measure import measure_mode
 from contextrot.settings import ModelSettings
 from contextrot.tasks.serving.task import Serving, ServingParameters
+
+
+def lacking(options: dict[str, Any], module: str | None = None) -> str | None:
+    """Why vLLM with these engine options, or a module beside it, cannot run on a GPU here; None if it can."""
+    asked = validate(Options, options, "the test's engine options")
+    try:
+        probe(asked, needs_gpu=True)
+    except EngineError as error:
+        return str(error)
+    python = interpreter(asked)
+    if module and subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode:
+        return f"{python} cannot import {module}: pip install {module}"
+    return None
 
 
 def measured(

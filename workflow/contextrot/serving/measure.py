@@ -23,6 +23,7 @@ from contextrot.serving.addresses import timed_endpoint
 from contextrot.serving.benchmark import cross_check
 from contextrot.serving.cold import shared_tokens
 from contextrot.serving.exports import vllm_bench_lines
+from contextrot.serving.guidellm_form import guidellm_report
 from contextrot.serving.run import Run
 from contextrot.serving.yarn import stretched
 from contextrot.tasks.serving.codes import salted
@@ -44,7 +45,7 @@ def measure_mode(
     paths: tuple[Path, Path | None, Path],
     log_path: Path,
 ) -> None:
-    """Measures one server and writes requests.parquet, parity.parquet, summary.json, run_metadata.json and vllm_bench.jsonl.
+    """Measures one server and writes requests.parquet, parity.parquet, summary.json, run_metadata.json, vllm_bench.jsonl and guidellm.json.
 
     Args:
         task: with its parameters.
@@ -127,6 +128,7 @@ def measure_mode(
         **note,
     }
     write_text(output / "vllm_bench.jsonl", vllm_bench_lines(requests, named, task.parameters.limits))
+    write_text(output / "guidellm.json", guidellm_report(requests, run.burstiness))
     write_text(output / "run_metadata.json", as_json(metadata(about, mode, task, details) | note))
     write_text(output / "summary.json", as_json(summary))
 

@@ -123,6 +123,7 @@ class Run:
             members = [sample for sample in members if sample.fits_window]
             if members:
                 self._measure_group(dict(zip(names, key, strict=True)), key, members)
+        mark_cut(self.rows, counts_exactly(self.settings))  # by another tokenizer's counts only several lengths tell
         failed = [row for row in self.rows if row["outcome"] == "failed"]
         if failed and not any(row["outcome"] == "answered" for row in self.rows):
             raise RequestError(f"no request of the measurement was answered; the first: {failed[0]['error']}")
