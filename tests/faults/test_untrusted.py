@@ -16,8 +16,8 @@ import pytest
 from contextrot import secrets
 from contextrot.errors import RequestError
 from contextrot.jobs.reporting import reporting_errors
-from contextrot.judging.judges.match import match
 from contextrot.judging.labels import write_label_sheet
+from contextrot.matching.match import match
 from contextrot.printable import as_cell, printable
 from contextrot.records import Judgement, Sample, read_responses, write_table
 from contextrot.report.captions import Facts

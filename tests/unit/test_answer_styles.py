@@ -14,7 +14,7 @@ import pytest
 from contextrot import tasks
 from contextrot.checked import validate
 from contextrot.judging.judge import is_judged
-from contextrot.judging.judges.match import match
+from contextrot.matching.match import match
 from contextrot.randomness import generator_for
 from contextrot.responses.collect import ask_samples
 from contextrot.responses.prices import pricing_of

@@ -40,6 +40,15 @@ def test_a_topic_may_be_a_file_of_code_whose_lines_stay(o200k, data, tmp_path):
     assert "/" not in sample.sample_id
 
 
+def test_hidden_folders_and_others_code_are_no_text_and_odd_line_ends_stay(o200k, data, tmp_path):
+    for name in (".venv", ".git", "node_modules"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.py").write_text("other = 1\n" * 500)
+    (tmp_path / "mine.py").write_text("".join(f"x{i} = 'a\u2028b'\n" for i in range(400)))
+    text = build(o200k, data, topic=str(tmp_path))[0].messages[0]["content"]
+    assert "a\u2028b" in text and "other" not in text
+
+
 def test_a_text_that_repeats_is_reported_and_refused_where_asked(o200k, data, tmp_path):
     (tmp_path / "short.txt").write_text("A boat came home late. Nobody saw it arrive.")
     assert build(o200k, data, topic=str(tmp_path))[0].condition["repetitions"] > 10

@@ -68,6 +68,12 @@ def test_a_single_length_is_refused_with_what_to_set(tmp_path, monkeypatch):
         choose_round(project, *PLACE, 1, [], tmp_path / "choice.json")
 
 
+def test_lengths_that_the_task_does_not_take_are_refused_before_anything_is_built(tmp_path, monkeypatch):
+    project = project_with(tmp_path, monkeypatch, {"shortest": 0})
+    with pytest.raises(ContextRotError, match=r"`shortest` \(0\).*lengths.0 = 0"):
+        choose_round(project, *PLACE, 1, [], tmp_path / "choice.json")
+
+
 def test_a_task_without_lengths_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ContextRotError, match="'serving'.*has no lengths"):
         choose_round(project_with(tmp_path, monkeypatch, {}), "full", "some", "serving", 1, [], tmp_path / "choice.json")

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +8,7 @@ from contextrot.plan.runs import runs_of
 from contextrot.project import Project
 from contextrot.records import Response, write_responses, write_table
 from contextrot.report.captions import Facts
+from contextrot.report.estimates import estimate_table
 from contextrot.report.summary import summarize_tier, write_metrics_page, write_summary
 from contextrot.report.summary_words import duration, few_note, readable
 from contextrot.scores.score import aggregate
@@ -186,3 +188,17 @@ def test_intervals_stay_in_one_line_of_the_page(project, tmp_path):
     )
     page = (tmp_path / "summary.html").read_text()
     assert "0.62\u00a0[" in page and "n\u00a0=\u00a016" in page and "\u00a0" not in (tmp_path / "summary.md").read_text()
+
+
+def test_what_was_used_stands_beside_what_was_estimated(project, tmp_path):
+    run = runs_of(project, "test")[0]
+    about = {"model": run.model, "experiment": run.experiment, "judge": None, "basis": "gold answers and limits"}
+    estimate = {**about, "calls": 4, "prompt_tokens": 900, "output_tokens": 100, "usd": 0.5}
+    (tmp_path / "cost.json").write_text(json.dumps({"estimates": [{**estimate, "judge": "strict", "usd": 9}, estimate]}))
+    counts = {"calls": 5, "input_tokens": 1000, "output_tokens": 100, "cost_usd": None, "total_tokens": 1100}
+    (tmp_path / "token_summary.json").write_text(json.dumps({"answers": counts}))
+    files = {(run.model, run.experiment): {"token_summary.json": tmp_path / "token_summary.json"}}
+    [row] = estimate_table([run], files, tmp_path / "cost.json").to_dict("records")
+    assert (row["Requests"], row["Tokens"], row["Output tokens"]) == ("5 (+25%)", "1,100 (+10%)", "100 (+0%)")
+    assert (row["USD"], row["Output expected from"]) == ("unknown", "gold answers and limits")
+    assert estimate_table([run], {(run.model, run.experiment): {}}, tmp_path / "cost.json").empty

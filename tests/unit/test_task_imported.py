@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -187,6 +188,27 @@ def test_a_tools_score_on_a_scale_of_its_own_has_no_interval_of_shares(tmp_path)
     found = task.metrics(scores.assign(outcome="answered", score=1.0, unjudged=False))
     points = select(found, "tool_score").iloc[0]
     assert points["value"] == 87.5 and points["low"] < 87.5 < points["high"] and points["n"] == 2
+
+
+def test_a_one_of_ten_is_no_right_answer_and_what_was_not_measured_no_score(tmp_path):
+    row = {"doc": {}, "target": "x", "arguments": [["p", {}]], "filtered_resps": ["x"], "metrics": ["4096", "8192"]}
+    graded = lines(tmp_path / "a.jsonl", *({**row, "doc_id": n, "4096": float(n), "8192": -1.0} for n in (1, 7)))
+    assert [(a.verdict, a.tool_score) for a in read_answers(Path(graded))] == [(None, 1.0), (None, 7.0)]
+    shares = lines(tmp_path / "b.jsonl", {**row, "doc_id": 1, "4096": -1.0, "8192": 1.0})
+    assert [(a.verdict, a.tool_score) for a in read_answers(Path(shares))] == [(True, 1.0)]
+
+
+def test_a_chat_as_lm_eval_logs_it_is_asked_by_its_last_message(tmp_path):
+    chat = json.dumps([{"role": "system", "content": "s"}, {"role": "user", "content": "6 times 7?"}])
+    row = {"doc_id": 0, "doc": {}, "target": "42", "arguments": {"gen_args_0": {"arg_0": chat}}, "filtered_resps": ["42"]}
+    assert [a.question for a in read_answers(Path(lines(tmp_path / "a.jsonl", row)))] == ["6 times 7?"]
+
+
+def test_a_depth_in_percent_and_longmemevals_labels_are_read(tmp_path):
+    (tmp_path / "a.csv").write_text("question,answer,output,depth\nq,gold,gold,50%\n")
+    assert read_answers(tmp_path / "a.csv")[0].depth == 50
+    row = {"question_id": "a", "hypothesis": "x", "autoeval_label": {"model": "m", "label": True}}
+    assert read_answers(Path(lines(tmp_path / "b.jsonl", row)))[0].verdict is True
 
 
 def test_files_of_one_name_and_one_file_named_twice_are_no_double(tmp_path):

@@ -6,11 +6,14 @@ Sources: SQuAD's JSON (Rajpurkar et al. 2016, arXiv:1606.05250) and its flat row
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from contextrot.errors import DataError
+from contextrot.files.tables import parse_json
 from contextrot.files.values import Row, as_text, as_texts
 
 CONTEXT_COLUMNS = ("context", "passage", "document", "article", "story")
@@ -227,7 +230,11 @@ def _lm_eval_prompt(row: Row) -> str:
         arguments = arguments[0]
     if not isinstance(arguments, str):
         raise DataError(f"{row.where}: `arguments` must hold the prompt, as lm-evaluation-harness writes it.")
-    return as_text(arguments, row.where) or ""
+    text = as_text(arguments, row.where) or ""
+    if text.lstrip().startswith("[{"):  # a chat, as the harness's chat models are sent it
+        with suppress(DataError):
+            return _asked(parse_json(text, row.where), row.where)
+    return text
 
 
 def _asked(value: Any, where: str) -> str:
@@ -251,7 +258,7 @@ def _content(value: Any, where: str) -> str | None:
 
 def _numbers(values: Any) -> dict[str, float]:
     given = values if isinstance(values, Mapping) else {}
-    return {str(name): float(value) for name, value in given.items() if isinstance(value, int | float)}
+    return {str(name): float(value) for name, value in given.items() if isinstance(value, int | float) and math.isfinite(value)}
 
 
 def _list(value: Any, key: str, where: str) -> list[Mapping[str, Any]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from contextrot.checked import validate
 from contextrot.errors import ConfigError
 from contextrot.project import Project
 from contextrot.randomness import generator_for
@@ -64,7 +65,7 @@ def lengths_of(project: Project, tier: str, model: str, experiment: str) -> list
     """The lengths that may be asked, ascending.
 
     Raises:
-        ConfigError: if fewer than two fit.
+        ConfigError: if fewer than two fit, or the task has no prompts so short or long.
     """
     settings, task = settings_of(project, experiment), project.task(tier, model, experiment)
     given = getattr(task.parameters, task.length_parameter or "lengths")
@@ -78,7 +79,12 @@ def lengths_of(project: Project, tier: str, model: str, experiment: str) -> list
             f"effective_length of {experiment!r} for {model!r}: the longest length, {longest}, must be above the shortest, {shortest}; "
             "set `shortest` and `longest` of `effective_length`."
         )
-    return candidate_lengths(shortest, longest)
+    lengths = candidate_lengths(shortest, longest)
+    parameters = {**task.parameters.model_dump(), task.length_parameter or "lengths": lengths}
+    validate(
+        type(task.parameters), parameters, f"`shortest` ({shortest}) and `longest` ({longest}) of effective_length.{experiment}"
+    )
+    return lengths
 
 
 def search_facts(project: Project, tier: str, model: str, experiment: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from contextrot.plan.provenance import by_experiment, responses_summary
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
+from contextrot.report.cut_answers import cut_answers, limit_notes
+from contextrot.report.estimates import counted_answers, estimate_table, estimates_of
 from contextrot.report.html_table import html_table
 from contextrot.report.summary_words import NO_ANSWER, cut_note, few_note, format_note, missing, readable
 from contextrot.responses.input_cut import counts_exactly
@@ -99,11 +100,16 @@ def _row_of(
     if condition is None and "responses.parquet" in files:
         counted = [responses[f"{kind}_tokens"] for kind in ("prompt", "completion")]
         row["tokens"] = None if None in counted else int(sum(counted))
-        row |= _counted(files.get("token_summary.json"), row)
-    if condition is None and estimates is not None:
-        row |= _estimated(Path(estimates), run.model, run.experiment)
+        if counts := counted_answers(files.get("token_summary.json")):
+            found = {"tokens": counts["total_tokens"], "cost_usd": counts["cost_usd"]}
+            row |= {
+                name: value for name, value in found.items() if row[name] is not None
+            }  # unknown of one answer is unknown of all
+    if condition is None and (told := estimates_of(estimates).get((run.model, run.experiment))):
+        row |= {"estimated_tokens": told["prompt_tokens"] + told["output_tokens"], "estimated_usd": told["usd"]}
     row |= _lengths(run.settings, scores)
     row["format_errors"] = _format_errors(metrics)
+    row |= cut_answers(scores, files.get("responses.parquet"), task.judged)
     row["note"] = run.note or None
     return row
 
@@ -144,23 +150,6 @@ def _of_condition(mine: pd.DataFrame) -> dict[str, Any]:
     return {"samples": int(mine["sample_id"].nunique()), "answers": len(mine), **totals, **counts}
 
 
-def _counted(path: Path | None, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Tokens and USD of all requests behind the answers: a row may have taken several, and two rows may share one."""
-    counts = json.loads(path.read_text(encoding="utf-8")).get("answers") if path else None
-    if not counts or not counts["calls"]:
-        return {}
-    found = {"tokens": counts["total_tokens"], "cost_usd": counts["cost_usd"]}
-    return {name: value for name, value in found.items() if row[name] is not None}  # unknown of one answer is unknown of all
-
-
-def _estimated(estimates: Path, model: str, experiment: str) -> dict[str, Any]:
-    """What the tier's cost estimate said of an experiment before it was asked; nothing of one that it did not know."""
-    for row in json.loads(estimates.read_text(encoding="utf-8"))["estimates"]:
-        if (row["model"], row["experiment"], row["judge"]) == (model, experiment, None):
-            return {"estimated_tokens": row["prompt_tokens"] + row["output_tokens"], "estimated_usd": row["usd"]}
-    return {}
-
-
 def write_summary(
     runs: Sequence[Run],
     seed: int,
@@ -184,9 +173,11 @@ def write_summary(
         if row["input_cut"] and not missing(row["input_cut"])
     ]
     formats = [format_note(row) for row in summary.to_dict("records") if (row["format_errors"] or 0) > MOST_FORMAT_ERRORS]
+    limits = [note for row in summary.to_dict("records") for note in limit_notes(row)]
     notes = (
         cut
         + formats
+        + limits
         + sorted({note for row in summary.to_dict("records") if (note := few_note(row))})
         + sorted({f"{row['model_title']}: {row['note']}." for row in summary.to_dict("records") if not missing(row["note"])})
     )
@@ -205,9 +196,10 @@ def write_summary(
         "(NoLiMa), with an interval of the same kind that claims no more than the measured lengths can tell.",
     ]
     write_table(csv, summary)
-    write_text(
-        markdown, "\n\n".join([f"# Summary, tier {tier}", *(f"**{note}**" for note in notes), _markdown(table), *about]) + "\n"
-    )
+    compared = estimate_table(runs, by_experiment(files), estimates)
+    beside = ["## Used, against the estimate", _markdown(compared)] if len(compared) else []
+    parts = [f"# Summary, tier {tier}", *(f"**{note}**" for note in notes), _markdown(table), *about, *beside]
+    write_text(markdown, "\n\n".join(parts) + "\n")
     write_text(html, html_table(table.map(_unbroken), f"Summary, tier {tier}", about, " ".join(notes), ["Model", "Experiment"]))
 
 

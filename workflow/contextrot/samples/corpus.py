@@ -37,13 +37,19 @@ def document_paths(folder: Path) -> list[Path]:
     if folder.is_file():
         return [folder]
     known = (*PROSE, *CODE)
-    paths = sorted((path for path in folder.glob("**/*") if path.suffix.lower() in known and path.is_file()), key=str)
+    found = (path for path in folder.glob("**/*") if path.suffix.lower() in known and not _is_set_aside(path.relative_to(folder)))
+    paths = sorted(filter(Path.is_file, found), key=str)
     if folder.is_dir():
         paths = [path for path in paths if path.name != "README.md"] or paths
     if not paths:
         what = "holds no text files" if folder.is_dir() else "does not exist"
         raise DataError(f"corpus {folder} {what} ({', '.join(known)} are read); name another `topic`.")
     return paths
+
+
+def _is_set_aside(path: Path) -> bool:
+    """Whether a file, or a folder above it, is hidden or holds others' code: .git, .venv, node_modules."""
+    return any(part.startswith(".") or part in ("node_modules", "__pycache__") for part in path.parts)
 
 
 def read_documents(folder: Path) -> list[list[str]]:
@@ -56,7 +62,9 @@ def read_documents(folder: Path) -> list[list[str]]:
     for path in document_paths(folder):
         text = read_text(path, "text")
         code = path.suffix.lower() in CODE
-        documents.append([part for line in text.splitlines() for part in cut_long("\n" + line)] if code else split_text(text))
+        documents.append(
+            [part for line in text.rstrip("\n").split("\n") for part in cut_long("\n" + line)] if code else split_text(text)
+        )
     found = [document for document in documents if any(sentence.strip() for sentence in document)]
     if not found:
         raise DataError(f"corpus {folder} holds no text: its files are empty; name another `topic`.")

@@ -7,8 +7,9 @@ G. Kamradt (2023), LLMTest_NeedleInAHaystack, `results/*.json`; K. Hong, A. Troy
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,22 +75,30 @@ def read_answers(path: Path, scorer: str | None = None) -> list[Answer]:
         ConfigError: if an Inspect log is to be read and Inspect is not installed.
         DataError: if the file is in none of the known forms; names file and row.
     """
-    if path.suffix == ".eval":
-        return inspect_answers(path, scorer)
-    if path.suffix == ".json":
+    ending = path.suffix.lower()
+    if ending == ".eval":
+        return _on_one_scale(inspect_answers(path, scorer))
+    if ending == ".json":
         held = read_json(path, "answers")
         if isinstance(held, Mapping) and isinstance(held.get("eval"), Mapping):
-            return inspect_answers(path, scorer)
+            return _on_one_scale(inspect_answers(path, scorer))
         rows = held if isinstance(held, list) else [held]
         if rows and all(isinstance(row, Mapping) and "model_response" in row for row in rows):
             return [kamradt_answer(row, f"{path}, row {i}", i) for i, row in enumerate(rows, 1)]
-    if path.suffix == ".csv":
+    if ending in (".csv", ".tsv"):
         return table_answers(published.read_rows(path, ("output",)), path)
     rows = read_rows(path, "answers")
     records = records_of(rows)
     if records is not None:
-        return [_of_record(record, row, scorer) for record, row in zip(records, rows, strict=True)]
+        return _on_one_scale([_of_record(record, row, scorer) for record, row in zip(records, rows, strict=True)])
     return table_answers([_named(row) for row in rows], path)
+
+
+def _on_one_scale(answers: list[Answer]) -> list[Answer]:
+    """The answers, without verdicts where the tool's scores go beyond 1: a 1 of 10 is not right."""
+    if any(answer.tool_score is not None and answer.tool_score > 1 for answer in answers):
+        return [replace(answer, verdict=None) for answer in answers]
+    return answers
 
 
 def kamradt_answer(row: Mapping[str, Any], where: str, number: int) -> Answer:
@@ -196,7 +205,8 @@ def _of_record(record: Record, row: Row, scorer: str | None) -> Answer:
     scores = dict(record.scores or {})
     if scorer is not None and scorer not in scores and scores:
         raise DataError(f"{record.where}: no score {scorer!r}; there are: {', '.join(scores)}.")
-    value = scores.get(scorer) if scorer else next(iter(scores.values()), None)
+    measured = {name: value for name, value in scores.items() if value >= 0}  # -1: not measured
+    value = measured.get(scorer) if scorer else next(iter(measured.values()), None)
     held = row.get("doc") if isinstance(row.get("doc"), Mapping) else row
     held = {**held, **(row.get("metadata") if isinstance(row.get("metadata"), Mapping) else {})}
     return Answer(
@@ -209,7 +219,7 @@ def _of_record(record: Record, row: Row, scorer: str | None) -> Answer:
         length=_first(held, LENGTHS),
         depth=_first(held, DEPTHS),
         verdict=None if value not in (0, 1) else bool(value),
-        tool_score=None if value is not None and value < 0 else value,  # -1: not measured
+        tool_score=value,
     )
 
 
@@ -220,6 +230,8 @@ def _named(row: Row) -> dict[str, str]:
         name = next((name for name in names if name in row), None)
         if name is not None:
             value = row[name]
+            if key == "verdict" and isinstance(value, Mapping):
+                value = value.get("label")  # LongMemEval's evaluation
             found[key] = _BETWEEN.join(as_texts(value, row.where)) if isinstance(value, list) else as_text(value, row.where) or ""
     if "output" not in found:
         raise DataError(
@@ -245,10 +257,14 @@ def _first(values: Mapping[str, Any], names: Sequence[str]) -> float | None:
 def _number(text: str | None, where: str) -> float | None:
     if text is None or not text.strip():
         return None
+    plain = text.strip().removesuffix("%").strip()
     try:
-        return float(text)
+        number = float(plain)
     except ValueError:
-        raise DataError(f"{where}: {text[:60]!r} is no number.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise DataError(f"{where}: {text[:60]!r} is no number.")
+    return number
 
 
 def _plain(value: Any) -> str:
@@ -257,4 +273,6 @@ def _plain(value: Any) -> str:
 
 def _as_share(value: Any) -> float | None:
     known = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
-    return known.get(value) if isinstance(value, str) else float(value) if isinstance(value, int | float) else None
+    if isinstance(value, str):
+        return known.get(value)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
