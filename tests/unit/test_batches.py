@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from contextrot.errors import ConfigError, RequestError
+from contextrot.errors import ConfigError, ContextRotError, RequestError
 from contextrot.records import Sample
 from contextrot.responses.asking_by_batch import asks_by_batch
+from contextrot.responses.batch_api import json_lines
 from contextrot.responses.collect import ask_samples
 from contextrot.responses.prices import pricing_of
 from contextrot.responses.provider_batches import from_gemini
@@ -47,7 +48,7 @@ class Job:
     def __call__(self, asked, ask="batch", store="store", **settings):
         model = self.model.model_copy(update={"ask": ask})
         self.usage = Ledger(self.folder / "t" / "m" / "e", "1-of-1", "m", pricing_of(model), settings.get("budget_usd"))
-        chosen = Settings(request_store=str(self.folder / store), batch=self.batch, retry_deadline_seconds=20, **settings)
+        chosen = Settings(request_store=str(self.folder / store), batch=self.batch, **({"retry_deadline_seconds": 20} | settings))
         return ask_samples(asked, Task(Parameters()), model, chosen, self.usage, self.folder / "log", "job")
 
 
@@ -68,6 +69,47 @@ def test_every_answer_comes_once_at_half_the_price_whatever_a_batch_does(provide
         assert (row.outcome, row.text) == ("answered", answer_to(sample.messages)) == (cached.outcome, cached.text)
         assert row.cost_usd == pytest.approx(USD_A_REQUEST / 2) and row.total_seconds is None
     assert not list((tmp_path / "store" / "batches").glob("*/*.json"))
+
+
+class OddServer(BatchServer):
+    """Answers of which some have a value, anywhere, that no provider sends."""
+
+    share = 0.0
+
+    def get(self, path):
+        return self._odd(*super().get(path))
+
+    def post(self, path, content):
+        return self._odd(*super().post(path, content))
+
+    def _odd(self, status, answer):
+        lines = json_lines(answer) if isinstance(answer, bytes) else [answer]
+        for line in lines:
+            if self.rng.random() < self.share:
+                self._spoil(line)
+        return status, "\n".join(map(json.dumps, lines)).encode() if isinstance(answer, bytes) else answer
+
+    def _spoil(self, value):
+        while isinstance(value, (dict, list)) and value:
+            place = self.rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
+            if not isinstance(value[place], (dict, list)) or self.rng.random() < 0.3:
+                value[place] = self.rng.choice([None, True, 7, -1.5, 1e999, "", "x", [], [1], {}, {"a": [None]}, [[]], 10**400])
+                return
+            value = value[place]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
+def test_odd_answers_of_a_batch_api_are_failed_rows_or_one_message(provider, seed, tmp_path, monkeypatch):
+    with OddServer(seed=seed) as server:
+        server.share = 0.2
+        job = Job(tmp_path, server, monkeypatch, provider, wait_hours=0.0005)
+        try:
+            answers = job(samples(12), retry_deadline_seconds=0.5, allow_failed=True)
+        except ContextRotError as error:
+            assert len(str(error)) < 2000
+        else:
+            assert {row.outcome for rows in answers.values() for row in rows} <= {"answered", "failed", "empty", "truncated"}
 
 
 def test_answers_are_those_of_direct_asking_and_stored_under_the_same_keys(tmp_path, monkeypatch):

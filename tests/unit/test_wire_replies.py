@@ -71,6 +71,25 @@ def test_a_stream_of_gemini_without_an_end_is_cut_and_a_blocked_prompt_refused()
     assert classify(reply)[0] == "refused"
 
 
+def test_a_whole_answer_of_cohere_that_the_limit_cut_is_cut():
+    whole = {
+        "id": "1",
+        "finish_reason": "MAX_TOKENS",
+        "message": {"role": "assistant", "content": [{"type": "text", "text": "yes"}]},
+        "usage": {"tokens": {"input_tokens": 7, "output_tokens": 2}},
+    }
+    body = {**BODY, "model": "command-r", "stream": False}
+    reply, _ = send(Said(body=json.dumps(whole).encode()), "cohere_chat", LitellmTransport, body)
+    assert (classify(reply)[0], reply.finish_reason, reply.prompt_tokens) == ("truncated", "MAX_TOKENS", 7)
+
+
+def test_an_error_of_google_in_the_middle_of_a_stream_says_what_it_is():
+    first = {"candidates": [{"content": {"parts": [{"text": "ye"}], "role": "model"}, "index": 0}]}
+    error = {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "slow down"}}
+    failure, _ = send(Said(body=events(first, error, done=False), headers=SSE), "gemini", LitellmTransport)
+    assert failure.kind == "rate_limited"
+
+
 def test_an_answer_that_litellm_cannot_read_is_malformed_and_no_broken_connection():
     start = {
         "type": "message_start",

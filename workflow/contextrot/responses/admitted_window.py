@@ -9,9 +9,13 @@ from contextrot.engines import Endpoint
 from contextrot.responses import outgoing, prices
 from contextrot.responses.model_names import same_model
 from contextrot.settings import ModelSettings
+from contextrot.wire.reply_form import mapping
 
 MODEL_LIST_FIELDS = ("max_model_len", "loaded_context_length", "context_length", "context_window", "max_context_length")
 """What vLLM, LM Studio, OpenRouter, Groq and Mistral call it in their lists of models."""
+LONGEST_WINDOW = 10**9
+DEAREST = 1e6
+"""USD a million tokens; what is more is no price."""
 LONGEST_ANSWER_BYTES = 20_000_000
 
 
@@ -43,11 +47,13 @@ async def listed_price(endpoint: Endpoint, model: ModelSettings, seconds: float 
     """A model's prices as OpenRouter's list has them, in the form of config's `price`; None elsewhere."""
     if endpoint.provider != "openrouter":
         return None
-    for entry in _below(await _get(endpoint, endpoint.url("models"), seconds), "data") or []:
+    for entry in _entries(await _get(endpoint, endpoint.url("models"), seconds), "data"):
         if _below(entry, "id") == model.name:
             try:
                 prompt, completion = (float(_below(entry, "pricing", name)) * 1e6 for name in ("prompt", "completion"))
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
+                return None
+            if not (0 <= prompt <= DEAREST and 0 <= completion <= DEAREST):
                 return None
             return {"input_usd_per_million_tokens": round(prompt, 6), "output_usd_per_million_tokens": round(completion, 6)}
     return None
@@ -75,7 +81,7 @@ async def _of_ollama(endpoint: Endpoint, name: str, seconds: float, root: str | 
     """The window that the loaded model has, else the longest that the model was made for (which a request can ask for)."""
     root = root or endpoint.base_url
     loaded = await _get(endpoint, f"{root}/api/ps", seconds)
-    for entry in _below(loaded, "models") or []:
+    for entry in _entries(loaded, "models"):
         if same_model(name, str(_below(entry, "name") or _below(entry, "model"))) and (
             window := _length(_below(entry, "context_length"))
         ):
@@ -83,12 +89,13 @@ async def _of_ollama(endpoint: Endpoint, name: str, seconds: float, root: str | 
     if endpoint.provider != "ollama":
         return None, None
     shown = await _get(endpoint, f"{root}/api/show", seconds, {"model": name})
-    made_for = [_length(value) for key, value in (_below(shown, "model_info") or {}).items() if key.endswith(".context_length")]
+    about = mapping(_below(shown, "model_info"))
+    made_for = [_length(value) for key, value in about.items() if key.endswith(".context_length")]
     return (made_for[0], "/api/show") if made_for and made_for[0] else (None, None)
 
 
 def _in_list(listed: Any, name: str) -> int | None:
-    entries = [entry for entry in (_below(listed, "data") or []) if isinstance(entry, dict)]
+    entries = _entries(listed, "data")
     named = [entry for entry in entries if str(entry.get("id")) == name] or [
         entry for entry in entries if same_model(name, str(entry.get("id")))
     ]
@@ -107,8 +114,15 @@ def _below(value: Any, *path: str) -> Any:
     return value
 
 
+def _entries(value: Any, name: str) -> list[dict[str, Any]]:
+    """The objects of a list in an object."""
+    entries = _below(value, name)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
 def _length(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= LONGEST_WINDOW
+    return int(value) if known else None
 
 
 async def _get(endpoint: Endpoint, url: str, seconds: float, body: dict[str, Any] | None = None) -> Any:
@@ -126,5 +140,5 @@ async def _get(endpoint: Endpoint, url: str, seconds: float, body: dict[str, Any
             if answer.status != 200:
                 return None
             return json.loads(await answer.content.read(LONGEST_ANSWER_BYTES))
-    except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError, RecursionError):
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ from contextrot.wire.faults import Failure
 
 MOST_RESULT_BYTES = 1 << 31
 TIMEOUT_SECONDS = 300
+ODD = (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError)
+"""What comes of reading JSON that has another form than the provider's."""
 _OPENAI_ENDED = ("completed", "failed", "expired", "cancelled")
 Items = Mapping[str, dict[str, Any]]
 """Bodies of requests by their keys."""
@@ -178,16 +180,7 @@ class OpenAIBatches(BatchApi):
         results: Results = {}
         for file in filter(None, files):
             for line in json_lines(await self.call("GET", f"{self._url}/files/{file}/content")):
-                key, answer = line.get("custom_id"), line.get("response") or {}
-                if line.get("error") or not 200 <= (answer.get("status_code") or 200) < 300:
-                    error = line.get("error") or meaning.error_of_body(json.dumps(answer.get("body")))
-                    expired = isinstance(error, dict) and error.get("code") == "batch_expired"
-                    failure = (
-                        meaning.failure_of(answer.get("status_code"), error) if not expired else Expired("the batch expired")
-                    )
-                    results.setdefault(key, failure)
-                elif isinstance(answer.get("body"), dict):
-                    results.setdefault(key, answer["body"])
+                take(results, line.get("custom_id"), _of_openai, line)
         refused = None
         if state["status"] == "failed" and not results:
             errors = (state.get("errors") or {}).get("data") or [{"message": "the batch failed"}]
@@ -195,6 +188,27 @@ class OpenAIBatches(BatchApi):
             if "token_limit" in str(errors[0].get("code")):
                 refused = faults.RateLimited(refused.message)
         return Look(True, results, refused)
+
+
+def _of_openai(line: dict[str, Any]) -> dict[str, Any] | Failure | None:
+    answer = line.get("response") or {}
+    if not line.get("error") and 200 <= (answer.get("status_code") or 200) < 300:
+        return answer["body"] if isinstance(answer.get("body"), dict) else None
+    error = line.get("error") or meaning.error_of_body(json.dumps(answer.get("body")))
+    if isinstance(error, dict) and error.get("code") == "batch_expired":
+        return Expired("the batch expired")
+    return meaning.failure_of(answer.get("status_code"), error)
+
+
+def take(results: Results, key: Any, read: Callable[[Any], dict[str, Any] | Failure | None], result: Any) -> None:
+    """Adds what the result of one request means; one that has another form than the provider's is Malformed, and spoils no other."""
+    if isinstance(key, str):
+        try:
+            found = read(result)
+        except ODD:
+            found = faults.Malformed("the result has another form than the provider's", 200)
+        if found is not None:
+            results.setdefault(key, found)
 
 
 def json_lines(content: bytes) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from typing import Any
 from contextrot.errors import RequestError
 from contextrot.files.regular_files import read_regular
 from contextrot.records import write_text
-from contextrot.responses.batch_api import BatchApi, Expired, Look
+from contextrot.responses.batch_api import ODD, BatchApi, Expired, Look
 from contextrot.responses.clock import Stop
 from contextrot.responses.outages import backoff
 from contextrot.settings import BatchSettings
@@ -293,7 +293,12 @@ class Batches:
         end, failures = self._stop.clock.monotonic() + self._deadline, 0
         while True:
             try:
-                return await call()
+                try:
+                    return await call()
+                except ODD as error:
+                    raise faults.Malformed(
+                        f"the answer has another form than the provider's ({type(error).__name__})", 200
+                    ) from error
             except Failure as failure:
                 failures += 1
                 pause = backoff(1.0, failures, failure)

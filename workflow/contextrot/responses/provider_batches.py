@@ -15,9 +15,11 @@ from typing import Any
 from contextrot.engines import Endpoint
 from contextrot.engines.external import provider_url
 from contextrot.errors import ConfigError
-from contextrot.responses.batch_api import BatchApi, Expired, Items, Look, OpenAIBatches, Results, json_lines, text_of
+from contextrot.responses.batch_api import BatchApi, Expired, Items, Look, OpenAIBatches, Results, json_lines, take, text_of
 from contextrot.wire import meaning
+from contextrot.wire.faults import Failure
 from contextrot.wire.heard import end_of_googles
+from contextrot.wire.reply_form import mapping
 
 
 class AnthropicBatches(BatchApi):
@@ -69,16 +71,7 @@ class AnthropicBatches(BatchApi):
             return Look(False)
         results: Results = {}
         for line in json_lines(await self.call("GET", f"{self._url}/{batch}/results")):
-            result = line.get("result") or {}
-            kind = result.get("type")
-            if kind == "succeeded" and isinstance(result.get("message"), dict):
-                results.setdefault(line.get("custom_id"), from_anthropic(result["message"]))
-            elif kind == "errored":
-                results.setdefault(
-                    line.get("custom_id"), meaning.failure_of(None, (result.get("error") or {}).get("error") or {})
-                )
-            elif kind in ("expired", "canceled"):
-                results.setdefault(line.get("custom_id"), Expired(f"the request was {kind}"))
+            take(results, line.get("custom_id"), _of_anthropic, line.get("result"))
         return Look(True, results)
 
 
@@ -129,11 +122,8 @@ class GeminiBatches(BatchApi):
         responses = ((operation.get("response") or {}).get("inlinedResponses") or {}).get("inlinedResponses") or []
         results: Results = {}
         for place, answer in enumerate(responses):
-            key = (answer.get("metadata") or {}).get("key") or (keys[place] if len(responses) == len(keys) else None)
-            if isinstance(answer.get("response"), dict):
-                results.setdefault(key, from_gemini(answer["response"]))
-            elif answer.get("error"):
-                results.setdefault(key, meaning.failure_of(None, answer["error"]))
+            named = mapping(mapping(answer).get("metadata")).get("key")
+            take(results, named or (keys[place] if len(responses) == len(keys) else None), _of_gemini, answer)
         return Look(True, results)
 
 
@@ -175,6 +165,21 @@ def _translated(endpoint: Endpoint, body: dict[str, Any]) -> tuple[Any, dict[str
     messages = [dict(message) for message in body.pop("messages")]
     options = get_optional_params(model=endpoint.model, custom_llm_provider=endpoint.provider, messages=messages, **body)
     return litellm, options, messages
+
+
+def _of_anthropic(result: dict[str, Any]) -> dict[str, Any] | Failure | None:
+    kind = result.get("type")
+    if kind == "succeeded":
+        return from_anthropic(result["message"])
+    if kind == "errored":
+        return meaning.failure_of(None, (result.get("error") or {}).get("error") or {})
+    return Expired(f"the request was {kind}") if kind in ("expired", "canceled") else None
+
+
+def _of_gemini(answer: dict[str, Any]) -> dict[str, Any] | Failure | None:
+    if isinstance(answer.get("response"), dict):
+        return from_gemini(answer["response"])
+    return meaning.failure_of(None, answer["error"]) if answer.get("error") else None
 
 
 def from_anthropic(message: dict[str, Any]) -> dict[str, Any]:

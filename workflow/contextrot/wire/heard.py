@@ -7,6 +7,7 @@ from typing import Any
 
 from contextrot.wire.event_stream import LARGEST_EVENT_BYTES, events_of
 from contextrot.wire.faults import Failure
+from contextrot.wire.meaning import error_in
 
 
 @dataclass
@@ -64,3 +65,17 @@ def end_of_googles(chunks: list[dict[str, Any]]) -> str | None:
             if isinstance(candidate, dict) and isinstance(candidate.get("finishReason"), str):
                 end = candidate["finishReason"]
     return end
+
+
+def end_of_coheres(chunks: list[dict[str, Any]]) -> str | None:
+    """The end of one answer in Cohere's own form, of which litellm reports "stop" whatever it is; None for another form."""
+    for chunk in chunks:
+        message = chunk.get("message")
+        if isinstance(chunk.get("finish_reason"), str) and isinstance(message, dict) and "content" in message:
+            return chunk["finish_reason"]
+    return None
+
+
+def error_among(chunks: list[dict[str, Any]]) -> dict[str, Any] | str | None:
+    """The error that one of the chunks is, as Google sends it in the middle of a stream."""
+    return next((error for chunk in chunks if "error" in chunk and (error := error_in(chunk)) is not None), None)

@@ -21,7 +21,7 @@ from typing import Any
 from contextrot import secrets
 from contextrot.wire import ends, faults, meaning
 from contextrot.wire.faults import Failure
-from contextrot.wire.heard import Heard, end_of_googles, in_googles_form, in_openais_form
+from contextrot.wire.heard import Heard, end_of_coheres, end_of_googles, error_among, in_googles_form, in_openais_form
 from contextrot.wire.meaning import Sent
 from contextrot.wire.reply import Reply
 
@@ -163,11 +163,11 @@ async def read(stream: Any, reply: Reply, begin: float, heard: Heard, sent: Sent
         Failure: as `Reply.add` does.
     """
     if not hasattr(stream, "__aiter__"):
-        reply.add(_values(stream), time.perf_counter() - begin, sent=sent)
+        reply.add(stream.model_dump(warnings=False), time.perf_counter() - begin, sent=sent)
         reply.first_token_seconds = None
     else:
         async for chunk in stream:
-            reply.add(_values(chunk), time.perf_counter() - begin, sent=sent)
+            reply.add(chunk.model_dump(warnings=False), time.perf_counter() - begin, sent=sent)
         if not any(getattr(chunk, "usage", None) for chunk in getattr(stream, "chunks", [])):
             reply.prompt_tokens = reply.completion_tokens = reply.reasoning_tokens = None
             reply.cached_tokens = reply.cache_written_tokens = None
@@ -177,7 +177,7 @@ async def read(stream: Any, reply: Reply, begin: float, heard: Heard, sent: Sent
     elif in_googles_form(chunks):  # litellm reports "stop" for one that was cut
         reply.finish_reason = end_of_googles(chunks)
     else:
-        reply.finish_reason = _end_of(stream, reply, heard.ends)
+        reply.finish_reason = end_of_coheres(chunks) or _end_of(stream, reply, heard.ends)
     reply.upstream = reply.upstream or heard.upstream
 
 
@@ -202,8 +202,12 @@ def is_whole(reply: Reply, heard: Heard, sent: Sent | None) -> bool:
 
 
 def _told(heard: Heard, sent: Sent | None) -> Failure | None:
-    """The failure that an answer in OpenAI's form itself tells of, if it is more than that it cannot be read."""
-    if in_openais_form(chunks := heard.chunks()):
+    """The failure that an answer of status 200 itself tells of, if it is more than that it cannot be read."""
+    if getattr(heard.answer, "status_code", 200) >= 300:
+        return None
+    if (error := error_among(chunks := heard.chunks())) is not None:
+        return meaning.failure_of(None, error, sent=sent)
+    if in_openais_form(chunks):
         try:
             own = Reply()
             _read_chunks(own, chunks, sent)
@@ -211,10 +215,6 @@ def _told(heard: Heard, sent: Sent | None) -> Failure | None:
         except Failure as failure:
             return None if isinstance(failure, faults.Unreadable) else failure
     return None
-
-
-def _values(chunk: Any) -> dict[str, Any]:
-    return chunk.model_dump(warnings=False)
 
 
 def _end_of(stream: Any, reply: Reply, raw: list[str]) -> str | None:
