@@ -192,6 +192,12 @@ LOCAL = [
     Refusal("tabby", 400, {"detail": "No models are currently loaded."}, "denied"),
     Refusal("litellm_proxy", 400, {"error": {"message": "Budget has been exceeded! Current cost: 10.1, Max budget: 10.0", "type": "budget_exceeded"}}, "no_credit"),
     Refusal("hf_router", 400, {"error": {"message": "The requested model 'x' is not supported by any provider you have enabled.", "code": "model_not_supported"}}, "denied"),
+    # YandexGPT, Baichuan, Groq "Error codes", Cortex (Jan)
+    Refusal("yandex", 400, {"error": {"grpcCode": 3, "httpCode": 400, "message": "Number of input tokens must be no more than 7400, got 9000"}}, "over_window"),
+    Refusal("baichuan", 400, {"error": {"code": "input_tokens_exceed_limit", "message": "refused"}}, "over_window"),
+    Refusal("groq", 400, {"error": {"message": "Organization has been restricted.", "type": "invalid_request_error", "code": "organization_restricted"}}, "denied"),
+    Refusal("jan", 400, {"message": "Model has not been loaded, please load model into nitro"}, "denied"),
+    Refusal("gateway", 429, {"error": "x"}, "rate_limited", 20.0, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-After": "20"}),
     # draft-ietf-httpapi-ratelimit-headers, of today and of before
     Refusal("gateway", 429, {"error": "slow"}, "rate_limited", 30.0, {"RateLimit": '"day";r=9;t=4000, "burst";r=0;t=30'}),
     Refusal("gateway", 429, {"error": "slow"}, "rate_limited", 50.0, {"RateLimit": "limit=100, remaining=0, reset=50"}),

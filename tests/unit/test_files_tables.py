@@ -128,6 +128,7 @@ def test_every_reader_says_that_a_file_is_missing(tmp_path):
         (["x", None, ""], ("x",)),
         (42, ("42",)),
         (None, ()),
+        ({"value": "Paris", "aliases": ["Paname", "Paris"], "type": "WikipediaEntity"}, ("Paris", "Paname")),
     ],
 )
 def test_answers_are_texts_each_once(value, texts):

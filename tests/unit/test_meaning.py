@@ -131,6 +131,9 @@ def test_a_refusal_that_says_how_long_to_wait_is_waited_for(status):
         ({"Response": {"Error": {"Code": "LimitExceeded", "Message": "too many requests"}}}, "rate_limited"),  # Tencent Cloud API 3.0
         ({"fault": {"faultstring": "Rate limit quota violation", "detail": {"errorcode": "policies.ratelimit.QuotaViolation"}}}, "rate_limited"),  # Apigee
         ({"errorMessage": "Task timed out after 3.00 seconds", "errorType": "Runtime.Timeout"}, "server"),  # AWS Lambda
+        ({"code": 10907, "message": "token total exceeds the upper limit"}, "over_window"),  # Spark "Error codes"
+        ({"code": 10013, "message": "input content audit failed"}, "content_filter"),
+        ({"Response": {"Error": {"Code": "FailedOperation.FreeResourcePackExhausted", "Message": "x"}}}, "no_credit"),
         ({"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, "rate_limited"),  # MiniMax "Error code"; Zhipu's 1002 is a token
         ({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}, "denied"),
         ({"base_resp": {"status_code": 1027, "status_msg": "output sensitive"}}, "content_filter"),

@@ -94,6 +94,9 @@ def test_lengths_are_exact_and_the_facts_stand_in_their_order(seed, length, embe
         text, place = sample.messages[0]["content"], 0
         for fact in told.facts:
             place = text.index(fact, place) + len(fact)
+        body = text.partition("<text>")[2].rpartition("</text>")[0]
+        said = re.findall(rf"(?:(?:{'|'.join(PEOPLE)}) [^.]*\.|The \w+ is (?:{'|'.join(WAYS)}) of the \w+\.)", body)
+        assert [" ".join(fact.split()) for fact in said] == list(told.facts)  # no fact by accident in the text around
         assert score(of, sample, f"{told.answer.capitalize()}.") == 1 and score(of, sample, "") == 0
 
 

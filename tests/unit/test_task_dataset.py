@@ -329,3 +329,10 @@ def test_a_line_of_code_keeps_its_indent_and_other_answers_do_not(tmp_path):
     for scorer, answer in (("code", "    return 1 "), ("exact", "return 1")):
         (item,) = read_items(validate(DatasetParameters, {"file": "code.jsonl", "scorer": scorer}, "a test"), tmp_path)
         assert item.answers == (answer,)
+
+
+def test_rows_without_an_answer_are_told_in_the_log(tmp_path, data, caplog):
+    rows = [{"context": "It is blue.", "question": f"{n}?", "answers": answers} for n, answers in enumerate((["blue"], [], None))]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert len(read_items(validate(DatasetParameters, {"file": str(tmp_path / "a.jsonl")}, "a test"), data)) == 1
+    assert "2 of 3 rows have no answer" in caplog.text

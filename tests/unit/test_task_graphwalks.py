@@ -49,6 +49,10 @@ def test_lengths_are_exact_and_networkx_finds_the_gold_nodes(seed, length, embed
         assert score(of, sample, "So it is.\nFinal Answer: [" + ", ".join(sorted(gold)) + "]")["score"] == 1
         assert score(of, sample, sample.references[0])["exact"] == 1
         assert score(of, sample, "Final Answer: [zz, yy]")["score"] == 0
+        edges = re.findall(r"^(\w+) -> (\w+)$", sample.messages[0]["content"].partition("these edges:\n")[2], re.MULTILINE)
+        assert len(set(edges)) == len(edges) and not any(a == b for a, b in edges)
+        others = sorted({node for edge in edges for node in edge} - gold)[: len(gold)]
+        assert score(of, sample, f"Final Answer: [{', '.join(others)}]")["score"] == 0
 
 
 def test_lengths_are_exact_with_a_large_vocabulary_too(o200k, data):

@@ -48,6 +48,8 @@ def test_lengths_are_exact_and_a_reader_of_the_conversation_finds_the_gold_text(
     for wrong in written:
         assert (score(of, sample, prefix + wrong)["score"] == 1) == (prefix + wrong == gold)
     assert score(of, sample, gold.removeprefix(prefix))["score"] == 0
+    assert not any(prefix in message["content"] for message in sample.messages[:-1])
+    assert [message["content"] for message in sample.messages].count(gold.removeprefix(prefix)) == 1
 
 
 def test_which_request_is_asked_for_goes_round(embedded_tokenizer, data):

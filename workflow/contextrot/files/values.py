@@ -116,13 +116,15 @@ def as_text(value: Any, where: str) -> str | None:
 def as_texts(value: Any, where: str, strip: bool = True) -> tuple[str, ...]:
     """All texts of an answer, each once, without those that are empty; without the white space at their ends unless told.
 
-    An answer is one value, a list of them, or an object in the manner of SQuAD: {"text": [...], "answer_start": [...]}, or a
-    list of such objects.
+    An answer is one value, a list of them, or an object in the manner of SQuAD: {"text": [...], "answer_start": [...]}, or of
+    TriviaQA: {"value": ..., "aliases": [...]}, or a list of such objects.
 
     Raises:
         DataError: for anything else.
     """
     if isinstance(value, Mapping):
+        if "value" in value and isinstance(value.get("aliases"), list):  # TriviaQA
+            return as_texts([value["value"], *value["aliases"]], where, strip)
         if "text" not in value:
             raise DataError(
                 f"{where}: an answer that is an object must have `text`, as in SQuAD, but has {', '.join(map(str, value)) or 'nothing'}."

@@ -202,7 +202,9 @@ def is_whole(reply: Reply, heard: Heard, sent: Sent | None) -> bool:
 
 
 def _told(heard: Heard, sent: Sent | None) -> Failure | None:
-    """The failure that the answer itself tells of, if it is more than that it cannot be read."""
+    """The failure that an answer of status 200 itself tells of, if it is more than that it cannot be read."""
+    if getattr(heard.answer, "status_code", 200) >= 300:
+        return None
     if (error := error_among(chunks := heard.chunks())) is not None:
         return meaning.failure_of(None, error, sent=sent)
     if in_openais_form(chunks):

@@ -26,7 +26,7 @@ _WORDS = set(
 """Fields of errors, without `_` and in small letters."""
 _NUMBER = r"[a-z_'`\s:=(]{0,40}?(\d{2,})(?!\d*\.\d)"
 _LIMIT = re.compile(
-    r"(?:maximum|max|limit|at most|up to|<=?|less than|fewer than|only|window of|window is|window|supports|allowed|n_ctx)"
+    r"(?:maximum|max|limit|at most|up to|<=?|less than|fewer than|no more than|only|window of|window is|window|supports|allowed|n_ctx)"
     + _NUMBER,
     re.IGNORECASE,
 )
@@ -38,7 +38,7 @@ _OVER_WINDOW = re.compile(
     r"context.?length|context.?window|context size|maximum.{0,20}length|max_model_len|n_ctx"
     r"|(prompt|input|inputs|messages).{0,40}(too long|too large|exceed|longer than)|(too many|exceed\w*).{0,30}(input|prompt) tokens"
     r"|reduce the length of (the|your) (messages|prompt|input)|too many tokens: size limit|exceed\w* model token limit|range of input length"
-    r"|total tokens.{0,30}exceed|expected max.?length: \d+, actual: \d+",
+    r"|(total|input|prompt) tokens.{0,30}exceed|token total exceed|expected max.?length: \d+, actual: \d+",
     re.IGNORECASE,
 )
 _OUTPUT_LIMIT = re.compile(
@@ -47,12 +47,12 @@ _OUTPUT_LIMIT = re.compile(
 _CONTENT_FILTER = re.compile(
     r"content.?(filter|policy|management|moderation)|blocked by.{0,20}safety|safety (system|filter|setting)|requires moderation|flagged (by|as|for)|responsible.?ai"
     r"|inappropriate content|content exists risk|sensitive (content|information|words?)|for safety reasons|censor|敏感"
-    r"|violat\w+.{0,30}(usage|content|safety|acceptable.use) (polic|guideline)",
+    r"|violat\w+.{0,30}(usage|content|safety|acceptable.use) (polic|guideline)|(content|input|output).{0,20}audit",
     re.IGNORECASE,
 )
 _NO_CREDIT = re.compile(
     r"insufficient.{0,20}(quota|credit|funds|balance)|exceeded your current quota|credit balance|balance.{0,20}(insufficient|too low)"
-    r"|(credits?|balance|free (tier|quota|allocation)).{0,30}(depleted|exhausted|used up)|used (up )?(all|your).{0,30}(credits|free allocation)"
+    r"|(credits?|balance|free (tier|quota|allocation|resource pack)).{0,30}(depleted|exhausted|used up)|used (up )?(all|your).{0,30}(credits|free allocation)"
     r"|budget.{0,20}exceeded|limit for this billing period|no credits?\b|n.t have (any|enough) credits|top up|recharge|api usage limits|spending limit|past invoices|余额|欠费|充值",
     re.IGNORECASE,
 )
@@ -63,11 +63,11 @@ _NO_KEY = re.compile(
     r"(invalid|incorrect|missing|no) api.?key|api.?key.{0,40}(invalid|incorrect|not valid|missing|expired)", re.IGNORECASE
 )
 _NO_ACCESS = re.compile(
-    r"(organization|account|project).{0,30}(disabled|suspended|deactivated|closed)|location is not supported|region.{0,30}not supported",
+    r"(organization|account|project).{0,30}(disabled|suspended|deactivated|closed|restricted)|location is not supported|region.{0,30}not supported",
     re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
-    r"model.{0,80}(does not exist|not exist|not found|not a valid model|isn't available|no longer available|decommissioned|not supported by any|identifier is invalid"
+    r"model.{0,80}(does not exist|not exist|not found|not a valid model|isn't available|no longer available|decommissioned|not supported by any|identifier is invalid|not been loaded"
     r"|throughput isn.t supported)|not a valid model|invalid model|no such model|unknown model|no models?( are)?( currently)? loaded",
     re.IGNORECASE,
 )
@@ -179,6 +179,7 @@ def _kind(
             if kind is faults.NoCredit and status is not None and status >= 500:
                 break
             return kind
+    words = " | ".join([message, *_words_of_codes(objects)])
     if status is not None and 300 <= status < 400:
         return faults.Denied
     if status in (429, 498):
@@ -190,16 +191,15 @@ def _kind(
     ):
         if too_long(message, objects, sent):
             return faults.OverWindow
-        if status in (None, 400, 413, 422, 500) and _OVER_WINDOW.search(message) and not _only_output(message):
+        if status in (None, 400, 413, 422, 500) and _OVER_WINDOW.search(words) and not _only_output(message):
             return faults.OverWindow
-    if status in (403, 451) and _OVER_WINDOW.search(message) and not _only_output(message):  # Together
+    if status in (403, 451) and _OVER_WINDOW.search(words) and not _only_output(message):  # Together
         return faults.OverWindow
     if asked_to_wait and status in (402, 403, 404, 413, 420):  # RFC 9110: Retry-After says that the condition is temporary
         return faults.ServerFault
     if status == 413 or (status in (401, 404, 405, 410, 402)):
         return error_codes.OF_STATUS[status]
     if status is None or status < 500:
-        words = " | ".join([message, *_words_of_codes(objects)])
         if status in (None, 400, 403, 412, 422) and _NO_CREDIT.search(words):
             return faults.NoCredit
         if status in (None, 400, 403, 422, 451) and _CONTENT_FILTER.search(words):

@@ -71,7 +71,7 @@ def of_headers(headers: Mapping[str, Any]) -> float | None:
     used_up = begins + [
         _wait(value)
         for name, value in named.items()
-        if "ratelimit" in name and "reset" in name and _number(named.get(name.replace("reset", "remaining"))) == 0
+        if "ratelimit" in name and "reset" in name and _number(named.get(re.sub("reset(-after)?", "remaining", name))) == 0
     ]
     return max((seconds for seconds in used_up if seconds is not None), default=None)
 

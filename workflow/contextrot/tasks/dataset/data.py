@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import string
 import unicodedata
@@ -19,6 +20,8 @@ from contextrot.samples.passages import TEXT_KEYS, as_passages, paragraph_of
 
 if TYPE_CHECKING:
     from contextrot.tasks.dataset.task import DatasetParameters
+
+log = logging.getLogger(__name__)
 
 Message = dict[str, str]
 ROLES = {
@@ -74,6 +77,13 @@ def read_items(p: DatasetParameters, data: Path) -> list[Item]:
         raise DataError(
             f"{_source(p)} has no row with an answer in column {p.references!r}; check `references` (and `split`: some test splits "
             "hold no answers)."
+        )
+    if len(kept) < len(items):
+        log.warning(
+            "%s: %d of %d rows have no answer (as impossible questions) and are left out",
+            _source(p),
+            len(items) - len(kept),
+            len(items),
         )
     places: dict[str, int] = {}
     for number, item in enumerate(kept, 1):
