@@ -161,9 +161,9 @@ class Run:
             self.hit["group"] += 1
         for part, process in found if parts != "group" else []:
             self.hit[part] += 1
-            with suppress(psutil.NoSuchProcess):
+            with suppress(psutil.Error):  # gone already, or not yet taken notice of by its parent
                 process.kill()
-                process.wait(timeout=5)
+                process.wait(timeout=1)
         if parts != "server":
             if "snakemake" not in parts and parts != "group":
                 run.wait(timeout=240)
