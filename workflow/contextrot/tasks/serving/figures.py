@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from contextrot.figures import FigureContext
 
+MOST_OF_VALUES = 2.5
+"""How far above the largest value a panel reaches."""
 NEEDS = {
     "latency_by_rate": ["several_rates"],
     "throughput_by_concurrency": ["several_concurrencies"],
@@ -83,11 +85,21 @@ def _panels(
         _lines(ax, rows, x, ["mode", other])
         token_axis(ax, rows[x], label=label)
         ax.xaxis.set_major_formatter(lambda value, _: tick_label(round(value)))
-        ax.set_ylim(bottom=0)
+        _frame(ax, rows, x)
         ax.set_ylabel(axis_label)
         if len(rows):
             legend_under(ax)
     return figure
+
+
+def _frame(ax: Axes, rows: pd.DataFrame, x: str) -> None:
+    """Limits of a panel: from 0, and so that points are apart: far wider intervals, as those of two repeats, go on above, which it says."""
+    most, highest = MOST_OF_VALUES * rows["value"].max(), 1.05 * max(rows["value"].max(), rows["high"].max())
+    ax.set_ylim(0, min(most, highest) if most > 0 else None)
+    if rows[x].nunique() == 1:
+        ax.set_xlim(rows[x].iloc[0] / 2, rows[x].iloc[0] * 2)
+    if highest > most > 0:
+        ax.text(0.5, 1.0, "some intervals go on above", transform=ax.transAxes, ha="center", va="bottom", fontsize=7)
 
 
 def draw_delta_table(context: FigureContext) -> Figure:
@@ -153,7 +165,7 @@ def draw_memory_by_length(context: FigureContext) -> Figure:
             x = aside(peaks.index.to_numpy(float), table["length"], index, len(instances))
             line_with_interval(ax, x, peaks["mean"], peaks["min"], peaks["max"], peaks["count"], label_text, index)
         token_axis(ax, table["length"], label="prompt length (tokens, log scale)")
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, 1.05 * known[column].max() / scale if len(known) else None)
         ax.set_ylabel(label)
         if len(known):
             legend_under(ax)
