@@ -26,7 +26,8 @@ def pytest_collection_modifyitems(items):
 
 def pytest_terminal_summary(terminalreporter, config):
     lines = config.stash[PROVED]
-    if not any("/tests/gpu" in str(argument) for argument in config.args):
+    asked = [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]
+    if not any(path.is_relative_to(Path(__file__).parent) for path in asked):
         return
     terminalreporter.section("what was shown")
     terminalreporter.write_line(card() or "no NVIDIA GPU")

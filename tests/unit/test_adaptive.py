@@ -91,6 +91,18 @@ def test_a_width_that_no_search_can_reach_ends_at_its_rounds_or_needles_with_wha
     assert step.found.low < 8000 * ((1 + (500 / 8000) ** 2) / 0.85 - 1) ** 0.5 < step.found.high
 
 
+def test_a_narrow_range_of_lengths_is_found_within_the_rounds_too():
+    lengths = np.array(candidate_lengths(256, 2000), float)
+    ends = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        plan = Search(NOLIMA, lengths, lengths + 10, 4, width=2.0)
+        ends.append(
+            rehearse(plan, lambda j, first, blocks, rng=rng: rng.binomial(blocks, 0.97 / (1 + (lengths[j] / 1500) ** 3), 4))
+        )
+    assert [step.verdict for step, *_ in ends] == ["found"] * 6
+
+
 def test_candidates_hold_both_ends_once_and_no_history():
     assert candidate_lengths(0, 8) == sorted(set(candidate_lengths(0, 8)))
     assert {0, 8} <= set(candidate_lengths(0, 8))

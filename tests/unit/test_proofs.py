@@ -1,5 +1,6 @@
 """What the GPU tests run, without a GPU: the same bodies on the CPU, and on timings that a formula makes."""
 
+import subprocess
 import sys
 
 import pytest
@@ -35,3 +36,9 @@ def test_a_module_that_is_missing_beside_vllm_is_the_reason_to_skip(monkeypatch)
     monkeypatch.setattr(proofs, "probe", lambda options, needs_gpu: {})
     assert proofs.lacking({"python": sys.executable}) is None
     assert "cannot import no_such_module" in proofs.lacking({"python": sys.executable}, "no_such_module")
+
+
+def test_make_test_gpu_ends_with_what_was_shown(root):
+    command = [sys.executable, "-m", "pytest", "tests/gpu", "-m", "gpu", "-q", "-k", "no_such_test", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert "what was shown" in done.stdout and "- nothing: the reasons stand" in done.stdout

@@ -76,6 +76,10 @@ def test_an_answer_of_one_token_has_no_tpot():
     assert timing.tpot_seconds is None
 
 
+def test_an_answer_that_came_in_one_piece_has_no_tpot_rather_than_0():
+    assert Timing("s", 0.0, 1.0, 1.0, 1, 16, 0, "").tpot_seconds is None
+
+
 def test_the_chunk_that_only_names_the_role_is_no_first_token(threaded):
     def handle(_):
         def body():

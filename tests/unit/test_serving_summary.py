@@ -55,6 +55,12 @@ def test_intervals_hold_the_value_and_are_the_same_on_every_run():
     assert (known["value"] <= known["high"]).all()
 
 
+def test_no_interval_of_two_repeats_that_differ_reaches_below_0():
+    table = pd.concat([requests(repeat=0, seconds=1.0), requests(repeat=1, seconds=9.0, ttfts=(0.01,) * 4)])
+    known = summarize_requests(table).dropna(subset=["low"])
+    assert (known["low"] >= 0).all() and (known["low"] == 0).any()
+
+
 def test_one_request_has_a_value_but_no_interval():
     row = summarize_requests(requests(ttfts=(2.0,), tpots=(0.1,))).set_index("measure").loc["ttft_seconds_median"]
     assert row["value"] == 2.0

@@ -237,7 +237,7 @@ class EffectiveLengthSettings(Section):
     """For criteria share and score: between 0 and 1."""
     width: float = Field(1.5, gt=1)
     """The wanted upper end of the interval over its lower end. Eight needles that differ as most do (0.7 logits) allow 1.5 in about half of the
-    searches and 2 in two of three; the others end with what more needles, or a higher cap, would narrow."""
+    searches and 2 in three of four; the others end with what more needles, or a higher cap, would narrow."""
     max_tokens: int | None = Field(None, gt=0)
     """The search ends before it has asked for more tokens, prompts and answers together."""
     max_usd: float | None = Field(None, gt=0)

@@ -158,7 +158,7 @@ class Server:
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout=SECONDS_TO_DIE)
         if self.process is None or self.process.poll() is not None:
-            status = "is not running" if self.process is None else f"stopped by itself (exit status {self.process.returncode})"
+            status = "is not running" if self.process is None else f"stopped by itself ({_end_of(self.process.returncode)})"
             raise EngineError(f"{self.name} {status}. {self._tail()}")
 
     def _tail(self) -> str:
@@ -191,3 +191,9 @@ class Server:
         self.stop()
         self.fixed_port = self.fixed_port or port
         self.start()
+
+
+def _end_of(status: int) -> str:
+    """How a process ended."""
+    killed = ": it was killed, perhaps because memory ran out" if status == -signal.SIGKILL else ""
+    return f"exit status {status}{killed}"

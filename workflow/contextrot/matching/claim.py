@@ -17,16 +17,21 @@ _AGREES = regex.compile(
     r"\W*(?:yes|yep|yeah|correct|right|indeed|that(?:'s| is| was)|this is|it (?:is|was)\b(?!\s+\p{L})|(?:is|was) (?:correct|right)|confirmed|ja|oui|sí|да|是的|对|没错|はい|نعم|हाँ)(?![\p{L}\p{M}])",
     regex.I,
 )
+_PROPOSES = regex.compile(
+    r"\W*(?:how about|what about|why not|have you (?:considered|tried|thought)|wie wäre|warum nicht|qué tal|por qué no|pourquoi pas|et si|要不要|不如|はどう)",
+    regex.I,
+)
 _TAKES_BACK = regex.compile(
     r"(?:(?<=^|[.!?…。！？\n,，—–;(-]\s*)(?:(?:oh|oops|ah|hm+|no|actually|sorry)[,.!]?\s+)*(?:hold on|wait)(?=\s*[,.:;!—–-])(?:\W*no\b)?"
     r"|\b(?:scratch|strike) that\b|\b(?:self-)?correction\s*[:,—–-]|\b(?:let me|i (?:should|must|have to)) correct (?:myself|that|this)\b"
-    r"|\bi (?:mis-?(?:read|spoke|counted|stated|typed|remembered)|meant|stand corrected|was (?:wrong|mistaken)|made (?:a|an) (?:mistake|error))\b"
+    r"|\bi (?:mis-?(?:read|spoke|counted|stated|typed|remembered)(?!\W+(?:\w+\W+){0,2}(?:as|for)\b)|mean|meant|stand corrected|was (?:wrong|mistaken)|made (?:a|an) (?:mistake|error))\b"
+    r"|\blet me (?:re-?(?:read|check|consider)|look again)\b|(?<=[\p{L}\d]),\s*(?:sorry|no|rather|nein|non|pardon|perdón|digo|não|нет)\s*,(?=\s*\S+(?:\s+\S+){0,4}\s*$)"
     r"|\bi take (?:that|it) back\b|\bmy (?:mistake|bad|apologies|error)\b|\bsorry,?\s+(?=(?:no|not|it(?:'s| is| was)|that(?:'s| is| was))\b)|\bor rather\b"
     r"|\bon (?:re-?reading|second thoughts?|(?:further )?reflection|closer (?:look|reading|inspection|examination))\b"
     r"|\b(?:nein|ach|halt|oder),?\s+(?:moment|warte|halt|besser gesagt|doch nicht)\b|\bmoment mal\b|\bkorrektur\s*:|\b(?:ich habe mich (?:geirrt|vertan|verlesen)|besser gesagt)\b"
     r"|\b(?:perdón|perdona|corrijo|mejor dicho|espera)\s*[,:]|\b(?:ou plutôt|pardon,|je me trompe|je me corrige|attends?,|non, attendez)|\b(?:anzi|mi correggo|scusa,|aspetta,)"
     r"|\b(?:ou melhor|desculpe?,|corrigindo\s*:|perdão,)|\b(?:стоп|нет, подожди\p{L}*|вернее|точнее|извините|поправка)\s*[,:]"
-    r"|(?:不对|不對|等等|等一下|更正|纠正一下|我(?:看|记|说|弄)错了)(?=[，,。:：!！])|(?:すみません、|失礼、|いや、|訂正(?:します)?[:：。、]|間違えました|待って、)"
+    r"|(?:不对|不對|[哦噢啊]不|等等|等一下|更正|纠正一下|我(?:看|记|说|弄)错了)(?=[，,。:：!！])|(?:すみません、|失礼、|いや、|訂正(?:します)?[:：。、]|間違えました|待って、)"
     r"|(?<!\p{L})(?:عفوا|تصحيح|لا، انتظر)\s*[،,:]|(?:माफ़ कीजिए|रुकिए|सुधार)\s*[,:]|(?:아니,|정정(?:합니다)?[:.,]|잠깐,))",
     regex.I,
 )
@@ -51,7 +56,7 @@ def claim_of(answer: str) -> str:
 
 
 def _says(text: str) -> bool:
-    return bool(regex.search(r"[\p{L}\p{N}]", text))
+    return bool(regex.search(r"\p{N}|\p{L}{3}|[^\W\p{Latin}]", text) or regex.search(r"^\W*\p{L}+\W*$", text))
 
 
 def _behind_thought(text: str) -> str:
@@ -120,6 +125,6 @@ def _without_questions(text: str) -> str:
     kept = [
         one.replace("?", ".") if _AGREES.match(behind) else one
         for one, behind in zip(sentences, [*sentences[1:], ""], strict=True)
-        if not _only_asks(one) or _AGREES.match(behind) or not _says(one)
+        if not _only_asks(one) or _AGREES.match(behind) or _PROPOSES.match(one) or not _says(one)
     ]
     return "".join(kept) if _says("".join(kept)) else text

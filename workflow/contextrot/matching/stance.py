@@ -16,7 +16,7 @@ _CLAUSE = regex.compile(
     r"|(?<=ではな)く|(?<=じゃな)くて|\b(?:mais|maar)\b|(?<!\p{L})(?:mà(?=\s+là)|אלא|но)(?!\p{L})|แต่|(?<=아니)(?:라|고)"
 )
 _NOT_BEFORE = regex.compile(
-    r"\b(?:not(?!\s+(?:only|just|merely|far|sure))|no|never|neither|nor|rather than|instead of|unlike|except|other than|(?:anything|everything) but|no longer|used to|wrong"
+    r"\b(?:not(?!\s+(?:only|just|merely|far|sure))|no|never|neither|nor|rather than|instead of|unlike|except|other than|(?:anything|everything) but|mis(?:read|took|taken|heard)\s+(?:\w+\s+){0,2}(?:as|for)|no longer|used to|wrong"
     r"|nicht|kein\w*|nie|niemals|weder|statt|anstatt|no es|pas|не|нет)\b"
     r"|不[是在叫会應应能]|并非|並非|不认为|不觉得|而非|绝非|没有"
     r"|(?<!\p{L})(?:و?ليس(?:ت)?|و?لم|و?لن|و?لا(?!\s+شك)|بدلا|وغير)(?!\p{L})|(?<![\p{L}\p{M}])(?:नहीं|न\s+कि|मत)(?![\p{L}\p{M}])"
@@ -188,7 +188,8 @@ def bare_list(text: str, gold: str) -> bool:
         if not any(line.casefold() in part.casefold() or part.strip().casefold() in line.casefold() for part in golds)
     ]
     if len(golds) > 1:
-        return len(lines) > len(golds) and len(more) == len(lines) - len(golds) and names and capital
+        short = all(len(line.split()) <= 2 for line in more)
+        return len(lines) > len(golds) and len(more) == len(lines) - len(golds) and names and (capital or short)
     return len(lines) > 2 and bool(alike) and names and capital
 
 

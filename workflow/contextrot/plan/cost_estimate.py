@@ -114,9 +114,10 @@ def cost_table(tier: str, estimates: Sequence[CostEstimate]) -> str:
             e.experiment + (f", judge {e.judge}" if e.judge else ""),
             f"{e.calls:,}",
             f"{e.prompt_tokens:,}",
-            f"{e.output_tokens:,}" + _interval(e.output_tokens_low, e.output_tokens_high, ","),
+            f"{e.output_tokens:,}"
+            + ("" if e.output_tokens_low is None else f" [{e.output_tokens_low:,}, {e.output_tokens_high:,}]"),
             f"{e.output_tokens_at_most:,}",
-            _usd(e.usd) + _interval(e.usd_low, e.usd_high, ".2f") * bool(e.usd),
+            _usd(e.usd) + (f" [{_usd(e.usd_low)}, {_usd(e.usd_high)}]" if e.usd and e.usd_low is not None else ""),
             _usd(e.usd_at_most),
             "" if e.usd_in_batches is None else _usd(e.usd_in_batches),
             "" if e.usd_saved_by_cache is None else _usd(e.usd_saved_by_cache),
@@ -142,9 +143,8 @@ def cost_table(tier: str, estimates: Sequence[CostEstimate]) -> str:
     return f"# Cost estimate, tier {tier}\n\n{table}\n\n{notes}\n"
 
 
-def _interval(low: float | None, high: float | None, form: str) -> str:
-    return "" if low is None or high is None else f" [{low:{form}}, {high:{form}}]"
-
-
 def _usd(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2f}"
+    """Cents from one USD on, two digits below."""
+    if value is None:
+        return "unknown"
+    return f"{value:.2f}" if value >= 1 or not value else f"{value:.2g}"

@@ -35,7 +35,7 @@ FIRST_BLOCKS = 2
 """Blocks at the shortest length in the first round at least; its score is part of relative thresholds."""
 DEAD_SCORE = 0.15
 """A model whose score at the shortest length is surely below is called dead: no length of it is effective."""
-FIRST_SHARE, GROWTH = 0.25, 1.0
+FIRST_SHARE, GROWTH = 0.25, 3.0
 """Tokens of the first round, in blocks at the longest length; and of a later one, over those of all rounds before it; both at most."""
 POOLED = 3
 """Neighbouring lengths that are taken together to see whether a curve rises again."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MOST_PERCENT = 10_000
+"""An interval that reaches a hundredfold says nothing; the table of pairs has it all the same."""
 LOADS = {"concurrency": "at once", "rate": "a second", "speed": "times as fast"}
 LIMITED = {"ttft_seconds": "TTFT", "tpot_seconds": "TPOT", "end_to_end_seconds": "end to end"}
 
@@ -297,6 +299,8 @@ def pair_lines(pairs: pd.DataFrame) -> list[str]:
         unit = "" if row["measure"] == "score" else " %"
         bounds = [row["low"], row["high"]]
         known = "" if any(bound is None or bound != bound for bound in bounds) else f" [{bounds[0]:+.3g}, {bounds[1]:+.3g}]"
+        if unit and known and bounds[1] > MOST_PERCENT:
+            known = " (too few repeats)"
         what = LIMITED.get(row["measure"], row["measure"])
         lines.append(
             f"| {row['mode']} | {row['against']} | {row['length']} | {row[load_column(pairs)]:g} | {what} | {row['n']} | {row['change']:+.3g}{unit}{known} |"

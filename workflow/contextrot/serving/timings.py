@@ -40,8 +40,8 @@ class Timing:
 
     @property
     def tpot_seconds(self) -> float | None:
-        """Time per output token after the first; None for an answer of one token, or of which nobody says how many it has."""
-        if self.completion_tokens is None or self.completion_tokens < 2:
+        """Time per output token after the first; None for an answer of one token, that came in one piece, or of unknown length."""
+        if self.completion_tokens is None or self.completion_tokens < 2 or self.end_to_end_seconds <= self.ttft_seconds:
             return None
         return (self.end_to_end_seconds - self.ttft_seconds) / (self.completion_tokens - 1)
 

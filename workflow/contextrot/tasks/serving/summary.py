@@ -10,7 +10,6 @@ import numpy as np
 
 from contextrot.records import OUTCOMES
 from contextrot.scores.clusters import clustered_mean
-from contextrot.scores.stats import mean_interval
 from contextrot.tasks.serving.tails import clustered, quantile_interval
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def summarize_requests(requests: pd.DataFrame, limits: Mapping[str, float] | Non
 
     Latencies: mean, median, p95, p99 over requests (ITL: over all gaps between chunks), with the repeats as clusters (see `tails`); a
     bound is empty where too few requests tell it. Rates: requests, tokens and good requests per second of each repeat's wall time,
-    averaged over repeats, with Student's interval. Requests whose prompts a cache held (`warm`) count nowhere. A group without a
+    averaged over repeats, with Student's interval, cut at 0. Requests whose prompts a cache held (`warm`) count nowhere. A group without a
     request has no value.
 
     Args:
@@ -73,7 +72,7 @@ def summarize_requests(requests: pd.DataFrame, limits: Mapping[str, float] | Non
                 value, low, high = estimate(values, repeats)
                 rows.append({**shared, "measure": f"{name}_{statistic}", "value": value, "low": low, "high": high, "n": n})
         for name, values in rates(measured, limits or {}).items():
-            value, low, high = mean_interval(np.array(values))
+            value, low, high = clustered(np.array(values), np.arange(len(values)), np.mean)
             rows.append({**shared, "measure": name, "value": value, "low": low, "high": high, "n": len(values)})
         rows += [{**shared, **row} for row in quality(group, measured)]
     order = ["grouping", "measure", *names, "value", "low", "high", "n", *OUTCOMES, "unjudged"]

@@ -44,7 +44,7 @@ def quantile_interval(values: np.ndarray, clusters: np.ndarray, q: float, confid
 
 
 def clustered(values: np.ndarray, clusters: np.ndarray, statistic: Callable[[np.ndarray], float]) -> Estimate:
-    """A mean or median of all values, with Student's interval over those of the clusters.
+    """A mean or median of all values, none below 0, with Student's interval over those of the clusters, cut at 0.
 
     One cluster says nothing of others: the mean's interval is then over its values, the median's that of order statistics.
     """
@@ -57,7 +57,7 @@ def clustered(values: np.ndarray, clusters: np.ndarray, statistic: Callable[[np.
     centre, low, high = mean_interval(each if len(each) > 1 else values)
     if low is None or high is None:
         return value, None, None
-    return value, low + value - centre, high + value - centre
+    return value, max(low + value - centre, 0.0), high + value - centre
 
 
 def effective_number(hits: np.ndarray, clusters: np.ndarray) -> float:
