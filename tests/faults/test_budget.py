@@ -229,7 +229,13 @@ def test_no_server_bills_more_than_the_budget_and_what_was_under_way_whatever_is
                 output, _ = job.communicate(timeout=30)
                 assert "Traceback" not in output
             job.kill()
-    assert "budget_usd is used up" in output or way.isdigit()
+            job.wait()
+            job.stdout.close()
+    assert (
+        "budget_usd is used up" in output
+        or way.isdigit()
+        or way in ("an error in the middle", "an error that counts", "counts beside a 429")
+    )
     assert billing.billed <= 40 * worst + (CONCURRENCY * billing.dearest if billing.dearest > worst else 0)
 
 

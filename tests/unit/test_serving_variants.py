@@ -129,3 +129,11 @@ def test_vllms_form_leaves_out_what_the_server_did_not_count():
     table = requests("aggregated", 1.0, completion_tokens=None, tpot_seconds=None)
     [first, *_] = [json.loads(line) for line in vllm_bench_lines(table, {}, {}).splitlines()]
     assert not {"total_output_tokens", "output_throughput", "mean_tpot_ms", "request_goodput"} & set(first)
+
+
+def test_a_grid_s_servers_are_named_in_figures_by_what_differs():
+    from contextrot.tasks.serving.figures import _server_names
+
+    assert _server_names(["aggregated+a=1,b=2", "aggregated+a=2,b=2"])["aggregated+a=1,b=2"] == "a=1, b=2"
+    assert _server_names(["aggregated+a=1", "disaggregated+a=1"])["disaggregated+a=1"] == "disaggregated: a=1"
+    assert _server_names(["aggregated", "disaggregated"])["aggregated"] == "aggregated"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from contextrot.figures.charts import aside, legend_under, line_with_interval, token_axis, token_label
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from contextrot.figures import FigureContext
 
+LABEL_CHARACTERS, LINE_INCHES, FEW_LINES = 42, 0.15, 4
+"""Of a legend: characters of a line, its height, and how many a panel of the usual height has room for."""
 MOST_OF_VALUES = 2.5
 """How far above the largest value a panel reaches."""
 NEEDS = {
@@ -79,7 +82,11 @@ def _panels(
         x: column on the horizontal axis.
         label, tick_label: of that axis.
     """
-    figure, panels = new_figure(context, columns=len(shown))
+    names = _server_names(context.metrics["mode"].unique())
+    lines = sum(
+        _wrapped(f"{names[mode]}, 100k tokens").count("\n") + 1 for mode, _ in context.metrics.groupby(["mode", other]).groups
+    )
+    figure, panels = new_figure(context, columns=len(shown), panel_height=2.7 + LINE_INCHES * max(lines - FEW_LINES, 0))
     for ax, (measure, axis_label) in zip(panels, shown.items(), strict=True):
         rows = context.metrics[context.metrics["measure"] == measure].dropna(subset=["value"])
         _lines(ax, rows, x, ["mode", other])
@@ -112,12 +119,13 @@ def draw_delta_table(context: FigureContext) -> Figure:
         {"rate": "a\nsecond", "speed": "times\nas fast"}.get(load_column(table), "at\nonce"),
         *("\n".join(label.replace(" (s)", "").rsplit(" ", 1)) for _, label in SHOWN),
     ]
+    servers = _server_names([*table["mode"], *table["against"]])
     cells, shades = [], []
     for (mode, length, load), rows in groups:
         by_measure = rows.set_index("measure")
         texts = [change(by_measure, measure).replace("*", "") for measure, _ in SHOWN]
         separate = [measure in by_measure.index and bool(by_measure.loc[measure, "separate"]) for measure, _ in SHOWN]
-        cells.append([mode, str(length), f"{load:g}", *texts])
+        cells.append([servers[mode], str(length), f"{load:g}", *texts])
         shades.append(["white", "white", "white", *("#F7D9C4" if s else "white" for s in separate)])
     figure, ax = new_figure(context, panel_width=7.4, panel_height=0.75 + 0.24 * max(len(cells), 1))
     ax.axis("off")
@@ -134,7 +142,8 @@ def draw_delta_table(context: FigureContext) -> Figure:
         cell.set_height((0.42 if row == 0 else 0.2) / (0.75 + 0.24 * len(cells)))
     n = sorted({int(count) for count in table["n"]})
     ax.set_title(
-        f"against {table['against'].iloc[0]}, change in %; shaded: 95 % intervals apart (n = {n[0]} to {n[-1]})", loc="left"
+        f"against {servers[table['against'].iloc[0]]}, change in %; shaded: 95 % intervals apart (n = {n[0]} to {n[-1]})",
+        loc="left",
     )
     return figure
 
@@ -151,6 +160,7 @@ def draw_memory_by_length(context: FigureContext) -> Figure:
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=["mode", "role", "length", "resident_bytes", "gpu_bytes", "kv_cache_share"])
+    servers = _server_names(table["mode"])
     memory = "gpu_bytes" if table["gpu_bytes"].notna().any() else "resident_bytes"
     name = "GPU memory" if memory == "gpu_bytes" else "resident memory"
     for ax, column, scale, label in (
@@ -161,7 +171,7 @@ def draw_memory_by_length(context: FigureContext) -> Figure:
         instances = list(known.groupby(["mode", "role"], sort=True))
         for index, ((mode, role), group) in enumerate(instances):
             peaks = group.groupby("length")[column].agg(["mean", "min", "max", "count"]) / [scale, scale, scale, 1]
-            label_text = mode if role == "server" else f"{mode}: {role}"
+            label_text = _wrapped(servers[mode] if role == "server" else f"{servers[mode]}: {role}")
             x = aside(peaks.index.to_numpy(float), table["length"], index, len(instances))
             line_with_interval(ax, x, peaks["mean"], peaks["min"], peaks["max"], peaks["count"], label_text, index)
         token_axis(ax, table["length"], label="prompt length (tokens, log scale)")
@@ -175,12 +185,29 @@ def draw_memory_by_length(context: FigureContext) -> Figure:
 def _lines(ax: Axes, rows: pd.DataFrame, x: str, by: list[str]) -> None:
     """A line for each combination of `by`, labelled by what differs between them."""
     several = [name for name in by if rows[name].nunique() > 1]
+    servers = _server_names(rows["mode"].unique())
     groups = list(rows.groupby(by, sort=True))
     for index, (key, group) in enumerate(groups):
-        parts = [_part(name, value) for name, value in zip(by, key, strict=True) if name in several or name == "mode"]
+        known = [(name, servers.get(value, value)) for name, value in zip(by, key, strict=True)]
+        parts = [_part(name, value) for name, value in known if name in several or name == "mode"]
         group = group.sort_values(x)
         places = aside(group[x], rows[x], index, len(groups))
-        line_with_interval(ax, places, group["value"], group["low"], group["high"], group["n"], ", ".join(parts), index)
+        line_with_interval(ax, places, group["value"], group["low"], group["high"], group["n"], _wrapped(", ".join(parts)), index)
+
+
+def _server_names(modes: Iterable[str]) -> dict[str, str]:
+    """The servers of a grid by the options in which they differ, and by their mode where that differs too."""
+    split = {mode: mode.partition("+") for mode in modes}
+    one = len({first for first, _, _ in split.values()}) == 1
+    names = {}
+    for mode, (first, _, options) in split.items():
+        shown = options.replace(",", ", ")
+        names[mode] = first if not options else shown if one else f"{first}: {shown}"
+    return names
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(wrap(text, LABEL_CHARACTERS, break_long_words=False, break_on_hyphens=False))
 
 
 def _part(name: str, value: Any) -> str:
