@@ -81,6 +81,19 @@ def test_scores_at_the_ends_are_those_of_the_ends_with_answers(project):
     assert (row["answers"], row["over_window"], row["failed"]) == (18, 2, 0)
 
 
+def test_no_effective_length_is_given_where_the_limit_cut_thoughts(project):
+    folder = Path("results/test/local/niah")
+    scores = pd.read_parquet(folder / "scores.parquet")
+    cut = scores["length"] == 1024
+    scores.loc[cut, "outcome"] = "truncated"
+    write_table(folder / "scores.parquet", scores)
+    responses = [Response(row.sample_id, 0, row.outcome, None, engine="e") for row in scores.itertuples()]
+    write_responses(folder / "responses.parquet", responses)
+    row = summarize_tier(runs_of(project), project.settings.seed, files()).iloc[0]
+    assert row["model"] == "local" and row["cut_unsaid"] == 8
+    assert pd.isna(row["effective_length_ruler_status"]) and pd.isna(row["effective_length_ruler"])
+
+
 def test_the_effective_length_lies_between_the_length_that_passes_and_the_one_that_fails(project):
     row = summarize_tier(runs_of(project), project.settings.seed, files()).iloc[0]
     assert 256 < row["effective_length_ruler"] < 1024

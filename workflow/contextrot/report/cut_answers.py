@@ -45,14 +45,19 @@ def _without_text(responses: str | Path) -> set[tuple[str, int]]:
     return found
 
 
+def mostly_unsaid(cut: Mapping[str, Any], answers: int) -> bool:
+    """Whether so many answers were cut before they said anything that scores say nothing about lengths."""
+    return bool(answers) and (cut["cut_unsaid"] or 0) > MOST_CUT * answers
+
+
 def limit_notes(row: Mapping[str, Any]) -> list[str]:
     """What must be said of an experiment whose answers were cut."""
     notes, answers = [], row["answers"] or 0
     where = f"{row['model_title']}, {row['experiment_title']}" + (f": {row['condition']}" if row["condition"] else "")
-    if answers and (row["cut_unsaid"] or 0) > MOST_CUT * answers:
+    if mostly_unsaid(row, answers):
         notes.append(
             f"{where}: {row['cut_unsaid']:.0f} of {answers:.0f} answers were cut before they said anything, as within a thought; they count as wrong, so "
-            "the scores show the limit, not the task. Give the model room for thinking (`reasoning_tokens`), or turn it off."
+            "the scores show the limit, not the task, and no effective length is given. Give the model room for thinking (`reasoning_tokens`), or turn it off."
         )
     if answers and (row["cut_wrong"] or 0) > MOST_CUT * answers:
         notes.append(

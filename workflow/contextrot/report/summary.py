@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from contextrot.plan.provenance import by_experiment, responses_summary
 from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table, write_text
-from contextrot.report.cut_answers import cut_answers, limit_notes
+from contextrot.report.cut_answers import cut_answers, limit_notes, mostly_unsaid
 from contextrot.report.estimates import counted_answers, estimate_table, estimates_of
 from contextrot.report.html_table import html_table
 from contextrot.report.summary_words import NO_ANSWER, cut_note, few_note, format_note, missing, readable
@@ -84,7 +84,9 @@ def _row_of(
     for name, rows in (("shortest", by_length.head(1)), ("longest", by_length.tail(1))):
         row[f"{name}_length"] = rows[task.length_column].iloc[0] if len(rows) else None
         row |= _mean(name, rows)
-    row |= _effective_lengths(seed, run, counted_here, condition) | _population(run, counted_here)
+    cut = cut_answers(scores, files.get("responses.parquet"), task.judged)
+    curve = None if scores is None or mostly_unsaid(cut, len(scores)) else counted_here
+    row |= _effective_lengths(seed, run, curve, condition) | _population(run, counted_here)
     row |= {"samples": None, "answers": None, **dict.fromkeys(NO_ANSWER), "cost_usd": None, "request_seconds": None}
     if "responses.parquet" in files:
         responses = responses_summary(files["responses.parquet"])
@@ -109,7 +111,7 @@ def _row_of(
         row |= {"estimated_tokens": told["prompt_tokens"] + told["output_tokens"], "estimated_usd": told["usd"]}
     row |= _lengths(run.settings, scores)
     row["format_errors"] = _format_errors(metrics)
-    row |= cut_answers(scores, files.get("responses.parquet"), task.judged)
+    row |= cut
     row["note"] = run.note or None
     return row
 
