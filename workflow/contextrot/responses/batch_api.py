@@ -27,6 +27,9 @@ Items = Mapping[str, dict[str, Any]]
 Results = dict[str, dict[str, Any] | Failure]
 """A whole answer in OpenAI's form, or why there is none."""
 
+CLOCKS_APART_SECONDS = 900.0
+"""This machine's clock may be so far before the provider's or behind it."""
+
 
 @dataclass
 class Look:
@@ -168,7 +171,7 @@ class OpenAIBatches(BatchApi):
             for batch in found:
                 if (batch.get("metadata") or {}).get("contextrot") == name and batch.get("status") not in ("failed", "cancelled"):
                     return text_of(batch, "id")
-            if not page.get("has_more") or not found or (found[-1].get("created_at") or 0) < since:
+            if not page.get("has_more") or not found or (found[-1].get("created_at") or 0) < since - CLOCKS_APART_SECONDS:
                 return None
             after = f"&after={text_of(found[-1], 'id')}"
 

@@ -15,7 +15,18 @@ from typing import Any
 from contextrot.engines import Endpoint
 from contextrot.engines.external import provider_url
 from contextrot.errors import ConfigError
-from contextrot.responses.batch_api import BatchApi, Expired, Items, Look, OpenAIBatches, Results, json_lines, take, text_of
+from contextrot.responses.batch_api import (
+    CLOCKS_APART_SECONDS,
+    BatchApi,
+    Expired,
+    Items,
+    Look,
+    OpenAIBatches,
+    Results,
+    json_lines,
+    take,
+    text_of,
+)
 from contextrot.wire import meaning
 from contextrot.wire.faults import Failure
 from contextrot.wire.heard import end_of_googles
@@ -55,13 +66,13 @@ class AnthropicBatches(BatchApi):
                 counts = batch.get("request_counts") or {}
                 if batch.get("id") in known:
                     continue
-                if _seconds(batch.get("created_at")) < since - 60 or sum(counts.values()) != len(keys):
+                if _seconds(batch.get("created_at")) < since - CLOCKS_APART_SECONDS or sum(counts.values()) != len(keys):
                     continue
                 if batch.get("processing_status") != "ended":
                     return text_of(batch, "id")  # perhaps ours: its results will tell
                 if set((await self.look(text_of(batch, "id"), keys)).results) & set(keys):
                     return text_of(batch, "id")
-            if not page.get("has_more") or not found or _seconds(found[-1].get("created_at")) < since - 60:
+            if not page.get("has_more") or not found or _seconds(found[-1].get("created_at")) < since - CLOCKS_APART_SECONDS:
                 return None
             after = f"&after_id={text_of(found[-1], 'id')}"
 
