@@ -16,7 +16,7 @@ def readme(name):
     return (FOLDER / name / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(set(tasks.names()) - {"serving"}))
+@pytest.mark.parametrize("name", tasks.names())
 def test_a_task_says_what_it_asks_and_how_it_scores(name):
     text = readme(name)
     assert text.startswith(("# " + name, f"# Task `{name}`")) and "**Question" in text
@@ -33,7 +33,7 @@ def test_a_task_of_questions_shows_a_real_prompt_and_names_source_chance_and_dev
     assert "Score: " in prompt and prompt.count("```text") == 2
 
 
-@pytest.mark.parametrize("name", sorted(set(tasks.names()) - {"serving"}))
+@pytest.mark.parametrize("name", tasks.names())
 def test_names_in_code_that_a_readme_shows_exist(name):
     kind = tasks.load(name)
     known = set(kind.Parameters.model_fields)
