@@ -100,7 +100,8 @@ def test_20_kills_lose_nothing_and_ask_nothing_finished_again(tmp_path):
     path = "test/m/e/responses/1-of-1.parquet"
     assert content(tmp_path / "killed" / path) == content(tmp_path / "undisturbed" / path), output
     told = [responses_summary(tmp_path / name / path) for name in ("killed", "undisturbed")]
-    assert [key for key in told[0] if told[0][key] != told[1][key]] == ["from_request_store", "request_seconds", "answered_until"]
+    others = {key for key in told[0] if told[0][key] != told[1][key]}
+    assert others - {"answered_until"} == {"from_request_store", "request_seconds"}  # both may have ended in one second
     summaries = [json.loads((tmp_path / n / "test/m/e/token_summary.json").read_text()) for n in ("killed", "undisturbed")]
     assert [s["total_tokens"] for s in summaries] == [9 * rows] * 2
 
