@@ -44,11 +44,13 @@ class Killed:
         when: the time.
         under_way: prompts whose answer the server had not given.
         unsaved: prompts that had their answers, but not on the disk.
+        most: how many may have been under way.
     """
 
     when: float
     under_way: set[str]
     unsaved: set[str]
+    most: int
 
 
 @dataclass
@@ -186,8 +188,9 @@ class Run:
         surely = float("inf") if servers is None else when - SECONDS_ON_THE_WAY
         asked = {name for what, name, *_ in mine if what == "asked"}
         answered = {name for what, name, _, at in mine if what == "answered" and float(at) < surely}
+        late = {name for what, name, *_ in mine if what == "answered"} - answered  # each made room for the next
         kept = answered if servers else stored(self.store)
-        return Killed(when, asked - answered - kept, (asked & answered) - kept)
+        return Killed(when, asked - answered - kept, (asked & answered) - kept, AT_ONCE + len(late))
 
     def finish(self) -> None:
         """The plain command, until the end.
@@ -222,7 +225,7 @@ class Run:
         for name, times in asked.items():
             assert times <= 1 + lost[name], f"{name} was asked {times} times, and under way at {lost[name]} kills"
         for kill in self.kills:
-            assert len(kill.under_way) <= AT_ONCE and len(kill.unsaved) <= AT_ONCE + STORE_THREADS, kill
+            assert len(kill.under_way) <= kill.most and len(kill.unsaved) <= AT_ONCE + STORE_THREADS, kill
         return {
             "rows": self.rows,
             "asked": asked.total(),
