@@ -179,7 +179,7 @@ def plan_table(tier: str, rows: Sequence[PlanRow], left_out: Sequence[str], assu
         lines.append("| " + " | ".join(cells) + " |")
     about = (
         f"Assumed (`sample_plan` in config): a score of {assumed['score']:g}; needles that differ by {assumed['spread']:g} logits, and by "
-        f"{assumed['interaction']:g} from model to model; differences found in {assumed['power']:.0%} of the runs at 5 %. Answers each: about one "
+        f"{assumed['interaction']:g} from model to model; differences found in {100 * assumed['power']:.0f} % of the runs at 5 %. Answers each: about one "
         "needle (or item) at one length. Tokens, USD and hours: of one model, all lengths, prompts and answers. Hours: what the rate limits allow."
     )
     notes = "".join(f"\n\nLeft out: {text}" for text in left_out)

@@ -18,7 +18,13 @@ MAX_SERIES = 8
 MANY_ROWS, MANY_COLUMNS = 40, 60
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#A64D79", "#8A6100", "#2B7BB0", "#000000", "#6B6B1F")
 """Colour-blind-safe, and dark enough to be read on white."""
-UNITS = {"length": "length (tokens)", "count": "length (words)", "depth": "depth (%)", "history_turns": "history (turns)"}
+UNITS = {
+    "length": "length (tokens)",
+    "count": "length (words)",
+    "depth": "depth (%)",
+    "history_turns": "history (turns)",
+    "turn": "earlier turns",
+}
 LOG_FROM = 8
 """Ratio of the longest to the shortest length from which on the axis is logarithmic."""
 

@@ -137,7 +137,7 @@ def _verdict(share: float | None) -> str | None:
     """A verdict share for people: right, wrong, or the share of several references."""
     if share is None or share != share:
         return None
-    return {1.0: "right", 0.0: "wrong"}.get(share, f"{share:.0%} right")
+    return {1.0: "right", 0.0: "wrong"}.get(share, f"{100 * share:.0f} % right")
 
 
 def _start(text: str, characters: int) -> str:

@@ -22,7 +22,7 @@ def html_table(table: pd.DataFrame, title: str, about: Sequence[str] = (), note:
         table: one row a row; missing values are shown as a dash.
         title: heading of the page.
         about: paragraphs above the table.
-        note: shown on top in a band ("SIMULATED").
+        note: shown on top in a band ("SIMULATED"), each line on its own.
         filters: columns with a menu of their values.
     """
     import jinja2

@@ -202,7 +202,7 @@ def write_summary(
     beside = ["## Used, against the estimate", _markdown(compared)] if len(compared) else []
     parts = [f"# Summary, tier {tier}", *(f"**{note}**" for note in notes), _markdown(table), *about, *beside]
     write_text(markdown, "\n\n".join(parts) + "\n")
-    write_text(html, html_table(table.map(_unbroken), f"Summary, tier {tier}", about, " ".join(notes), ["Model", "Experiment"]))
+    write_text(html, html_table(table.map(_unbroken), f"Summary, tier {tier}", about, "\n".join(notes), ["Model", "Experiment"]))
 
 
 def write_metrics_page(metrics_path: str | Path, facts: Facts, output: str | Path) -> None:

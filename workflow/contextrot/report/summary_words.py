@@ -106,7 +106,7 @@ def few_note(row: dict[str, Any]) -> str:
 
 def format_note(row: dict[str, Any]) -> str:
     return (
-        f"{row['model_title']}, {row['experiment_title']}: {row['format_errors']:.0%} of the answers that should name one label name none, or "
+        f"{row['model_title']}, {row['experiment_title']}: {100 * row['format_errors']:.0f} % of the answers that should name one label name none, or "
         "several; they count as wrong, so part of what the scores show may be the format, not the task."
     )
 

@@ -103,7 +103,7 @@ def draw_difference_to_full(context: FigureContext) -> Figure:
             [row["value"]], [place], xerr=ends, fmt="o", capsize=2, color="C0", markerfacecolor="C0" if sure else "white"
         )
         recall = recalls.get(arm)
-        known = "" if recall is None or recall != recall else f", evidence {recall:.0%}"
+        known = "" if recall is None or recall != recall else f", evidence {100 * recall:.0f} %"
         labels.append(f"{str(arm).replace('_', ' ')} (n = {int(row['n'])}{known})")
     axes.set_yticks(range(len(rows)), labels)
     axes.set_xlabel("score less that of the whole context\n(mean, 95 % interval; filled: p < 0.05, Holm)")
