@@ -55,7 +55,7 @@ def clustered(values: np.ndarray, clusters: np.ndarray, statistic: Callable[[np.
     if len(each) == 1 and statistic is np.median:
         return quantile_interval(values, clusters, 0.5)
     centre, low, high = mean_interval(each if len(each) > 1 else values)
-    if low is None or high is None:
+    if centre is None or low is None or high is None:
         return value, None, None
     return value, max(low + value - centre, 0.0), high + value - centre
 
