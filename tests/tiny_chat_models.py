@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from tests.tiny_models import tiny_llama
+
 NO_SYSTEM_ROLE = (
     "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
     "{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
@@ -28,15 +30,11 @@ TEMPLATES = {"no system role": NO_SYSTEM_ROLE, "thought opened in the prompt": T
 
 def tiny_chat_model(folder: Path, tokenizer: Path, template: str | None) -> Path:
     """A random Llama of two layers; `tokenizer` is the folder whose tokenizer it has."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(5)
-    config = LlamaConfig(
-        vocab_size=49152, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+    model = tiny_llama(
+        layers=2, vocabulary=49152, hidden_size=64, intermediate_size=96, num_attention_heads=2, num_key_value_heads=1,
         max_position_embeddings=8192, initializer_range=0.3, tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, rope_theta=10000.0,
     )  # fmt: skip
-    LlamaForCausalLM(config).eval().save_pretrained(folder)
+    model.save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(tokenizer / name, folder / name)
     if template is not None:

@@ -13,16 +13,16 @@ TEMPLATE = (
 
 
 def tiny_llama(layers: int = 3, vocabulary: int = 64, **options: Any) -> Any:
-    """A random Llama in float32, with weights large enough that its answers differ."""
+    """A random Llama in float32, with weights large enough that its answers differ; `options` are its config's."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(3)
-    config = LlamaConfig(
-        vocab_size=vocabulary, hidden_size=32, intermediate_size=48, num_hidden_layers=layers, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=512, initializer_range=0.1, attn_implementation="sdpa", **options,
-    )  # fmt: skip
-    model = LlamaForCausalLM(config)
+    sizes = {
+        "hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512,
+        "initializer_range": 0.1, "attn_implementation": "sdpa",
+    }  # fmt: skip
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, num_hidden_layers=layers, **{**sizes, **options}))
     torch.nn.init.uniform_(model.model.norm.weight, 0.2, 2)
     return model.eval()
 
