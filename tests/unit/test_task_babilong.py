@@ -141,14 +141,24 @@ def test_published_answers_are_read_and_scored(tmp_path, embedded_tokenizer, dat
     [
         ("qa1_1M_instruction_yes.csv", "garden", "garden", 1_048_576, 1), ("qa6_8k.csv", "yes", "Yes, she is", 8_192, 1),
         ("qa7_0k.csv", "none", "one", 0, 0), ("qa9_2k.csv", "no", "Unknown", 2_048, 1), ("qa10_10M.csv", "maybe", "Maybe", 10_485_760, 1),
+        ("qa7_4k.csv", "three", "three", 4_096, 1), ("qa8_4k.csv", "apple,milk", "the milk and the apple", 4_096, 1),
+        ("qa8_4k.csv", "apple,milk", "the apple", 4_096, 0), ("qa8_4k.csv", "apple", "the apple and the milk", 4_096, 0),
+        ("qa8_4k.csv", "nothing", "Nothing.", 4_096, 1),
     ],
 )  # fmt: skip
 def test_every_task_and_length_that_was_published_is_read(
     name, target, output, length, right, tmp_path, embedded_tokenizer, data
 ):
-    (tmp_path / name).write_text(f'target,output,question\n{target},"{output}",Is Mary there?\n')
+    (tmp_path / name).write_text(f'target,output,question\n"{target}","{output}",Is Mary there?\n')
     of, (sample,) = build(embedded_tokenizer, data, answers=str(tmp_path))
     assert sample.condition["length"] == length and score(of, sample, of.recorded_answers(data)[sample.sample_id].text) == right
+
+
+@pytest.mark.parametrize(("name", "target"), [("qa1_1k.csv", ""), ("qa1_1k.csv", "cinema"), ("qa8_1k.csv", "apple,cinema")])
+def test_a_published_target_that_no_answer_can_name_is_refused(name, target, tmp_path, embedded_tokenizer, data):
+    (tmp_path / name).write_text(f'target,output,question\n"{target}",x,Where is Mary?\n')
+    with pytest.raises(DataError, match=rf"{name}, line 2: target '{target}' is none of {name[:3]}'s: "):
+        build(embedded_tokenizer, data, answers=str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -161,8 +171,8 @@ def test_answers_of_two_runs_and_of_an_unknown_task_are_refused(other, tmp_path,
     with pytest.raises(DataError, match=r"holds answers to qa1, 1024 twice: .*; `answers` must name one run alone"):
         build(embedded_tokenizer, data, answers=str(tmp_path))
     (tmp_path / other).unlink()
-    (tmp_path / "a" / "qa8_1k.csv").write_text("target,output,question\ngarden,x,Where is Mary?\n")
-    with pytest.raises(DataError, match="no answers are known of qa8"):
+    (tmp_path / "a" / "qa11_1k.csv").write_text("target,output,question\ngarden,x,Where is Mary?\n")
+    with pytest.raises(DataError, match="no answers are known of qa11"):
         build(embedded_tokenizer, data, answers=str(tmp_path / "a"))
 
 

@@ -289,6 +289,22 @@ def test_two_runs_in_one_folder_are_refused_and_one_file_may_be_named(embedded_t
 
 
 @pytest.mark.parametrize(
+    ("name", "row", "message"),
+    [
+        ("model.jsonl", {"response": "I do not know", "answer": None}, "has no 'answer'"), ("model.jsonl", {"response": "x", "answer": "a"}, "'a' is none of A"),
+        ("model.jsonl", {"response": "x", "answer": "AB"}, "'AB' is none of A"), ("qasper.jsonl", {"pred": "x", "answers": []}, "has no answers"),
+        ("trec.jsonl", {"pred": "x", "answers": ["x"], "all_classes": None}, "has no all_classes"),
+        ("preds_passkey.jsonl", {"prediction": "5", "ground_truth": None}, "has no gold answer"),
+        ("preds_math_calc.jsonl", {"prediction": "3", "ground_truth": "[3, 7]"}, "are no whole numbers"),
+    ],
+)  # fmt: skip
+def test_a_published_row_without_a_gold_answer_is_refused_as_an_asked_one_is(name, row, message, tmp_path):
+    lines(tmp_path / name, [row])
+    with pytest.raises(DataError, match=rf"{name}, line 1: .*{message}"):
+        published(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("length", "words", "band"),
     [(4100, 4100, "4-8k"), (4100.0, 4100, "4-8k"), ("4100", 4100, "4-8k"), ("short", None, "short"), (None, None, None)],
 )

@@ -211,6 +211,12 @@ def test_a_judge_s_grades_in_a_table_are_no_verdicts(grades, verdicts, tmp_path)
         assert [answer.verdict for answer in read_answers(path)] == verdicts
 
 
+@pytest.mark.parametrize("answer", [{"value": "X", "aliases": ["Y"]}, {"text": ["X", "Y"], "answer_start": [1, 2]}, ["X", "Y"]])
+def test_the_accepted_answers_of_a_table_are_read_in_the_forms_of_published_sets(answer, tmp_path):
+    path = lines(tmp_path / "a.jsonl", {"question": "q", "output": "x", "answer": answer})
+    assert [a.references for a in read_answers(Path(path))] == [("X", "Y")]
+
+
 def test_scores_below_0_are_a_scale_of_their_own(tmp_path):
     row = {"doc": {}, "target": "x", "arguments": [["p", {}]], "filtered_resps": ["x"], "metrics": ["gain", "acc"], "acc": 1.0}
     path = lines(tmp_path / "a.jsonl", *({**row, "doc_id": n, "gain": gain} for n, gain in enumerate((-0.5, 1.0))))

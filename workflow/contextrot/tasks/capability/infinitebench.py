@@ -7,7 +7,7 @@ the prompts are this project's own words. Where the published code would stop (a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -42,15 +42,21 @@ class Set:
     prompt: str
 
 
-def label_of(row: Mapping[str, Any], where: str) -> list[Any]:
+def label_of(name: str, answer: Any, options: Sequence[Any], where: str) -> list[Any]:
     """The gold answers of a row; of a choice, its text and its letter.
 
     Raises:
-        DataError: if a choice is not among the options.
+        DataError: if there is none, or a choice is not among the options, or a value of math_calc is no whole number.
     """
-    answer = row.get("answer")
-    label = list(answer) if isinstance(answer, list | tuple) else [answer]
-    options = list(row.get("options") or ())
+    label = [one for one in (answer if isinstance(answer, list | tuple) else [answer]) if one not in (None, "")]
+    if not label:
+        raise DataError(f"{where}: has no gold answer.")
+    if name == "math_calc":
+        label = list(label[0]) if isinstance(label[0], list | tuple) else label
+        try:
+            label = [int(value) for value in label]
+        except (TypeError, ValueError, OverflowError):
+            raise DataError(f"{where}: {str(label)[:80]} are no whole numbers.") from None
     if options and len(label) == 1:
         if label[0] not in options:
             raise DataError(f"{where}: the answer {str(label[0])[:80]!r} is none of the options.")
@@ -164,14 +170,13 @@ def _summary(answer: str, label: Label) -> float:
 
 def _values(answer: str, label: Label) -> float:
     """Share of the wanted values that the answer begins with, in their order."""
-    gold = list(label[0]) if label and isinstance(label[0], list | tuple) else list(label)
     said = re.findall("[0-9]+", answer)
     right = 0
-    for value, found in zip(gold, said, strict=False):
-        if int(value) != int(found[:4_000]):
+    for value, found in zip(label, said, strict=False):
+        if value != int(found[:4_000]):
             break
         right += 1
-    return right / len(gold) if gold else 0.0
+    return right / len(label)
 
 
 _NUMBER = "A fact that matters is hidden in a long text that does not. Find it.\n\n{context}\n\n{input}"

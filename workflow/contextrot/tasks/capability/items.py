@@ -113,20 +113,32 @@ def _id(row: Row, number: int) -> str:
 
 def _longbench(name: str, row: Row, number: int, prompts: Mapping[str, str]) -> Item:
     base = name.removesuffix("_e")
-    golds = _as_written(row.get("answers"), row.where)
-    if not golds:
-        raise DataError(f"{row.where}: has no answers.")
+    golds, classes = _longbench_gold(name, row)
     return Item(
         LONGBENCH, name, f"{number:04d}", _text(row, "context"), prompts.get(base, longbench.SETS[base].prompt),
-        {"input": _text(row, "input", needed=False)}, golds, _as_written(row.get("all_classes"), row.where),
+        {"input": _text(row, "input", needed=False)}, golds, classes,
         longbench.SETS[base].answer_tokens, _known(row),
     )  # fmt: skip
 
 
-def _v2(row: Row, number: int) -> Item:
+def _longbench_gold(name: str, row: Row) -> tuple[list[Any], list[str]]:
+    golds, classes = _as_written(row.get("answers"), row.where), _as_written(row.get("all_classes"), row.where)
+    if not any(golds):
+        raise DataError(f"{row.where}: has no answers.")
+    if longbench.SETS[name.removesuffix("_e")].scorer == "classification" and not classes:
+        raise DataError(f"{row.where}: has no all_classes, which {name} is scored by.")
+    return golds, classes
+
+
+def _v2_gold(row: Row) -> list[Any]:
     gold = _text(row, "answer")
-    if gold not in LETTERS:
+    if gold not in tuple(LETTERS):
         raise DataError(f"{row.where}: the answer {gold[:80]!r} is none of A, B, C, D.")
+    return [gold]
+
+
+def _v2(row: Row, number: int) -> Item:
+    gold = _v2_gold(row)
     fields = {"input": _text(row, "question"), **{letter: _text(row, f"choice_{letter}") for letter in LETTERS}}
     return Item(
         V2,
@@ -135,7 +147,7 @@ def _v2(row: Row, number: int) -> Item:
         _text(row, "context"),
         longbench.V2_PROMPT,
         fields,
-        [gold],
+        gold,
         [],
         longbench.V2_ANSWER_TOKENS,
         _known(row),
@@ -148,7 +160,7 @@ def _infinite(name: str, row: Row, number: int) -> Item:
     one = infinitebench.SETS[name]
     if "{options}" in one.prompt and len(options) != len(LETTERS):
         raise DataError(f"{row.where}: has {len(options)} options; {name} needs {len(LETTERS)}.")
-    label = infinitebench.label_of(row, row.where)
+    label = infinitebench.label_of(name, row.get("answer"), list(row.get("options") or ()), row.where)
     fields = {"input": _text(row, "input", needed=False), "options": listed}
     return Item(INFINITE, name, _id(row, number), _text(row, "context"), one.prompt, fields, label, [], one.answer_tokens, {})
 
@@ -166,11 +178,11 @@ def published(folder: Path) -> list[Item]:
     for (benchmark, name), path in answer_files(folder).items():
         read = {LONGBENCH: _longbench_answer, INFINITE: _infinite_answer, V2: _v2_answer}[benchmark]
         for number, row in enumerate(read_rows(path, "answers"), 1):
-            answer, gold, classes = read(row)
+            answer, gold, classes = read(name, row)
             if (name, path.parent.name) == infinitebench.FIRST_NUMBER_LEFT_OUT:
                 answer = infinitebench.without_first_number(answer)
             where = f"{path.stem}-{number:04d}"
-            found.append(Item(benchmark, name, where, "", "", {}, gold, list(classes), 1, _known(row), answer))
+            found.append(Item(benchmark, name, where, "", "", {}, gold, classes, 1, _known(row), answer))
     if not found:
         raise DataError(
             f"{folder} holds no answers (LongBench's qasper.jsonl, InfiniteBench's preds_passkey.jsonl and the like); check `answers`."
@@ -213,18 +225,17 @@ def _first(row: Row, *columns: str) -> Any:
     raise DataError(f"{row.where}: has none of {', '.join(columns)}; there are {', '.join(map(str, row))}.")
 
 
-def _longbench_answer(row: Row) -> tuple[str, list[Any], Sequence[str]]:
-    golds = _as_written(_first(row, "answers"), row.where)
-    return as_text(_first(row, "pred"), row.where) or "", golds, _as_written(row.get("all_classes"), row.where)
+def _longbench_answer(name: str, row: Row) -> tuple[str, list[Any], list[str]]:
+    return as_text(_first(row, "pred"), row.where) or "", *_longbench_gold(name, row)
 
 
-def _infinite_answer(row: Row) -> tuple[str, list[Any], Sequence[str]]:
-    gold = _first(row, "ground_truth", "label")
-    return as_text(_first(row, "prediction", "pred"), row.where) or "", list(gold) if isinstance(gold, list) else [gold], ()
+def _infinite_answer(name: str, row: Row) -> tuple[str, list[Any], list[str]]:
+    gold = infinitebench.label_of(name, _first(row, "ground_truth", "label"), (), row.where)
+    return as_text(_first(row, "prediction", "pred"), row.where) or "", gold, []
 
 
-def _v2_answer(row: Row) -> tuple[str, list[Any], Sequence[str]]:
-    return as_text(_first(row, "response"), row.where) or "", [as_text(_first(row, "answer"), row.where)], ()
+def _v2_answer(name: str, row: Row) -> tuple[str, list[Any], list[str]]:
+    return as_text(_first(row, "response"), row.where) or "", _v2_gold(row), []
 
 
 def score(benchmark: str, name: str, answer: str, gold: Sequence[Any], classes: Sequence[str]) -> float:

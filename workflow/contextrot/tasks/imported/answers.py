@@ -234,7 +234,11 @@ def _named(row: Row) -> dict[str, str]:
             value = row[name]
             if key == "verdict" and isinstance(value, Mapping):
                 value = value.get("label")  # LongMemEval's evaluation
-            found[key] = _BETWEEN.join(as_texts(value, row.where)) if isinstance(value, list) else as_text(value, row.where) or ""
+            found[key] = (
+                _BETWEEN.join(as_texts(value, row.where))
+                if isinstance(value, list | Mapping)
+                else as_text(value, row.where) or ""
+            )
     if "output" not in found:
         raise DataError(
             f"{row.where}: no answer; name its column one of {', '.join(published.COLUMNS['output'])}, or take a file of Inspect, "
