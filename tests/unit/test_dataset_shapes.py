@@ -43,6 +43,8 @@ def asked(tmp_path, embedded_tokenizer, data):
         ([{"page_content": "Anna.", "metadata": {"source": "x"}}], "Anna."),
         ([["T", ["One. ", "Two."]]], "T\nOne. Two."),
         ('{"title": ["T"], "sentences": [["One."]]}', "T\nOne."),
+        ({"title": ["T", "U", "V"], "sentences": [["One."], [], ["Three."]]}, "T\nOne.\n\nU\n\n\nV\nThree."),
+        ([{"title": "T", "text": ""}, {"text": "", "content": "Anna."}, {"text": ""}], "T\n\n\nAnna."),
     ],
 )  # fmt: skip
 def test_passages_in_the_forms_of_published_sets_are_one_text(context, text, asked):
@@ -61,6 +63,8 @@ def test_a_column_of_paragraphs_beside_a_question_is_no_squad_file(asked):
         (["Bea", "Anna", "Cid"], "B", "B"), (["Bea", "Anna", "Cid"], 1, "B"), (["Bea", "Anna", "Cid"], "Anna", "B"),
         ({"text": ["Bea", "Anna", "Cid"], "label": ["1", "2", "3"]}, "2", "B"),  # ARC counts from 1
         ({"text": ["Bea", "Anna"], "label": ["A", "B"]}, "B", "B"), ({"A": "Bea", "B": "Anna"}, "B", "B"), ({"x": "Bea", "y": "Anna"}, "y", "B"),
+        ([{"text": "Bea", "label": "1"}, {"text": "Anna", "label": "2"}], "2", "B"),
+        ({"text": ["Bea", "Anna"], "label": None}, "b", "B"), ({"text": ["Bea", "Anna"], "label": 7}, 1, "B"),
         ([3, 1, 2], 1, "B"),  # a choice's text before its number
         ("Bea|Anna", "b", "B"),
     ],
@@ -69,6 +73,23 @@ def test_the_letter_of_a_choice_however_the_file_names_it(choices, answer, lette
     of, (sample,) = asked([CHOICES | {"choices": choices, "answers": answer}], **LETTER)
     assert list(sample.condition["answers"]) == [letter]
     assert of.score(sample, Response("", 0, "answered", f"The answer is {letter}."), [])["score"] == 1
+
+
+@pytest.mark.parametrize(
+    ("scorer", "answers", "told"),
+    [
+        ("rouge_l", ["安娜", "Anna"], ["Anna"]), ("numeric", ["twelve", "12"], ["12"]), ("f1", ["The", "The The band"], ["The The band"]),
+        ("exact", ["?", "a", "An"], None), ("f1", "A", None), ("contains_any", ["a", "?"], ["a", "?"]),
+    ],
+)  # fmt: skip
+def test_of_the_accepted_answers_those_stay_that_tell_an_empty_answer_from_a_right_one(scorer, answers, told, asked):
+    if told is None:
+        with pytest.raises(DataError, match="line 1, answers: .* is made of articles and signs"):
+            asked([ROW | {"answers": answers}], scorer=scorer)
+        return
+    of, (sample,) = asked([ROW | {"answers": answers}], scorer=scorer)
+    assert list(sample.condition["answers"]) == told
+    assert [of.score(sample, Response("", 0, "answered", text), [])["score"] for text in ("", told[0])] == [0, 1]
 
 
 @pytest.mark.parametrize("header", [unicodedata.normalize("NFD", "Textstück,Prüffrage,Antwort"), " Textstück , Prüffrage ,Antwort", "\ufeffTextstück;Prüffrage;Antwort"])  # fmt: skip
@@ -85,6 +106,10 @@ def test_a_column_is_found_whatever_the_way_its_accents_and_spaces_are_written(h
         ([ROW | {"id": "a"}, ROW], {"id": "id"}, r"unknown column 'id' in `id`, data set .*mine\.jsonl, line 2\. Known: answers, context"),
         ([ROW, {"question": "Who?", "answers": "x"}], {}, r"unknown column 'context' .*line 2"),
         ([ROW, ROW | {"context": None}], {}, r"line 2: the context \(context\) is empty"),
+        ([ROW | {"context": [["T", ["Anna", None]]]}], {}, "line 1, context: a passage of the context is neither"),
+        ([ROW | {"context": {"title": "T", "sentences": [["Anna"], 3]}}], {}, "line 1, context: a passage of the context is neither"),
+        ([CHOICES | {"choices": ["Bea", "", "Anna"], "answers": "A"}], LETTER, "line 1, choices: choice 2 of 3 is empty"),
+        ([CHOICES | {"choices": [{"name": "Bea"}, {"name": "Anna"}], "answers": "A"}], LETTER, "line 1, choices: choice 1 of 2 is empty"),
         ([ROW | {"context": ["Anna", None]}], {}, "line 1, context: a passage of the context is neither"),
         ([ROW | {"answers": {"value": "Anna"}}], {}, "line 1, answers: an answer that is an object must have `text`"),
         ([ROW], {"scorer": "numeric"}, "line 1, answers: 'Anna' holds no number"),

@@ -11,12 +11,12 @@ import pytest
 
 from contextrot.engines import Endpoint
 from contextrot.records import Sample
+from contextrot.scores.tails import quantile_interval
 from contextrot.serving import load
 from contextrot.serving.arrivals import due_seconds
 from contextrot.serving.load import LoadGenerator
 from contextrot.serving.rate_search import Trial, highest_rate
 from contextrot.serving.timings import Timing, Turn
-from contextrot.tasks.serving.tails import quantile_interval
 from tests.virtual_loop import VirtualLoop
 
 SERVICE_SECONDS = 0.01

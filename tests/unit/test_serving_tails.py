@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from contextrot.tasks.serving.tails import clustered, effective_number, quantile_interval
+from contextrot.scores.tails import clustered, effective_number, quantile_interval
 
 
 def test_so_few_values_cannot_bound_a_tail():

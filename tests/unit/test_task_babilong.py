@@ -151,12 +151,16 @@ def test_every_task_and_length_that_was_published_is_read(
     assert sample.condition["length"] == length and score(of, sample, of.recorded_answers(data)[sample.sample_id].text) == right
 
 
-def test_answers_of_two_models_and_of_an_unknown_task_are_refused(tmp_path, embedded_tokenizer, data):
-    for place in ("a", "b"):
-        (tmp_path / place).mkdir()
-        (tmp_path / place / "qa1_1k.csv").write_text("target,output,question\ngarden,x,Where is Mary?\n")
-    with pytest.raises(DataError, match=r"holds 2 files qa1_1k\.csv; give the folder of one model"):
+@pytest.mark.parametrize(
+    "other", ["b/qa1_1k.csv", "a/qa1_1k_instruction_no_examples_no.csv", "a/QA1_1K_instruction_yes.csv", "a/qa1_1024.csv"]
+)
+def test_answers_of_two_runs_and_of_an_unknown_task_are_refused(other, tmp_path, embedded_tokenizer, data):
+    for place in ("a/qa1_1k.csv", other):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text("target,output,question\ngarden,x,Where is Mary?\n")
+    with pytest.raises(DataError, match=r"holds answers to qa1, 1024 twice: .*; `answers` must name one run alone"):
         build(embedded_tokenizer, data, answers=str(tmp_path))
+    (tmp_path / other).unlink()
     (tmp_path / "a" / "qa8_1k.csv").write_text("target,output,question\ngarden,x,Where is Mary?\n")
     with pytest.raises(DataError, match="no answers are known of qa8"):
         build(embedded_tokenizer, data, answers=str(tmp_path / "a"))

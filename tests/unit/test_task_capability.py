@@ -288,6 +288,17 @@ def test_two_runs_in_one_folder_are_refused_and_one_file_may_be_named(embedded_t
     assert len(build(task(answers=str(tmp_path / "pred_e")), embedded_tokenizer, tmp_path)) == 1
 
 
+@pytest.mark.parametrize(
+    ("length", "words", "band"),
+    [(4100, 4100, "4-8k"), (4100.0, 4100, "4-8k"), ("4100", 4100, "4-8k"), ("short", None, "short"), (None, None, None)],
+)
+def test_a_length_is_a_number_of_words_however_it_is_written(length, words, band, tmp_path):
+    row = {"pred": "yes", "answers": ["yes"], "all_classes": None, "length": length, "difficulty": 3}
+    lines(tmp_path / "qasper.jsonl", [row])
+    (item,) = published(tmp_path)
+    assert item.columns == {"words": words, "band": band, "difficulty": "3", "domain": None}
+
+
 @pytest.mark.parametrize(("words", "band"), [(0, "0-4k"), (3_999, "0-4k"), (4_000, "4-8k"), (7_999, "4-8k"), (8_000, "8k+")])
 def test_lengths_fall_into_longbench_e_s_ranges(words, band):
     assert longbench.band_of(words) == band

@@ -198,6 +198,25 @@ def test_a_one_of_ten_is_no_right_answer_and_what_was_not_measured_no_score(tmp_
     assert [(a.verdict, a.tool_score) for a in read_answers(Path(shares))] == [(True, 1.0)]
 
 
+@pytest.mark.parametrize(
+    ("grades", "verdicts"),
+    [(["1", "5"], [None, None]), (["1.0", "10"], [None, None]), (["1", "-1"], [None, None]), (["1", "0"], [True, False]), (["1", ""], [True, None])],
+)  # fmt: skip
+def test_a_judge_s_grades_in_a_table_are_no_verdicts(grades, verdicts, tmp_path):
+    (tmp_path / "a.csv").write_text("question,answer,output,judge\n" + "".join(f"q,gold,gold,{grade}\n" for grade in grades))
+    rows = lines(
+        tmp_path / "b.jsonl", *({"question": "q", "answer": "gold", "output": "gold", "judge": grade} for grade in grades)
+    )
+    for path in (tmp_path / "a.csv", Path(rows)):
+        assert [answer.verdict for answer in read_answers(path)] == verdicts
+
+
+def test_scores_below_0_are_a_scale_of_their_own(tmp_path):
+    row = {"doc": {}, "target": "x", "arguments": [["p", {}]], "filtered_resps": ["x"], "metrics": ["gain", "acc"], "acc": 1.0}
+    path = lines(tmp_path / "a.jsonl", *({**row, "doc_id": n, "gain": gain} for n, gain in enumerate((-0.5, 1.0))))
+    assert [(a.verdict, a.tool_score) for a in read_answers(Path(path))] == [(None, -0.5), (None, 1.0)]
+
+
 def test_a_chat_as_lm_eval_logs_it_is_asked_by_its_last_message(tmp_path):
     chat = json.dumps([{"role": "system", "content": "s"}, {"role": "user", "content": "6 times 7?"}])
     row = {"doc_id": 0, "doc": {}, "target": "42", "arguments": {"gen_args_0": {"arg_0": chat}}, "filtered_resps": ["42"]}
@@ -207,6 +226,9 @@ def test_a_chat_as_lm_eval_logs_it_is_asked_by_its_last_message(tmp_path):
 def test_a_depth_in_percent_and_longmemevals_labels_are_read(tmp_path):
     (tmp_path / "a.csv").write_text("question,answer,output,depth\nq,gold,gold,50%\n")
     assert read_answers(tmp_path / "a.csv")[0].depth == 50
+    row = {"doc_id": 0, "doc": {}, "target": "x", "arguments": [["p", {}]], "filtered_resps": ["x"]}
+    held = lines(tmp_path / "c.jsonl", {**row, "metadata": {"depth": "25 %", "length": "nan", "input_length": "4e3"}})
+    assert [(a.depth, a.length) for a in read_answers(Path(held))] == [(25, 4000)]
     row = {"question_id": "a", "hypothesis": "x", "autoeval_label": {"model": "m", "label": True}}
     assert read_answers(Path(lines(tmp_path / "b.jsonl", row)))[0].verdict is True
 

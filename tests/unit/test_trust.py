@@ -65,6 +65,30 @@ def test_each_length_has_its_quality_times_thought_cache_and_price_exactly(table
         assert row["prompt_tokens"] == length
 
 
+def test_times_and_prices_have_intervals_and_none_where_so_few_cannot_tell():
+    seconds = [float(second) for second in range(1, 12)]
+    rows = pd.DataFrame(
+        {
+            "length": 100,
+            "outcome": "answered",
+            "score": 1.0,
+            "unjudged": False,
+            "total_seconds": seconds,
+            "cost_usd": [2.0] * 5 + [4.0] * 6,
+        }
+    )
+    of_eleven = trust_rows(rows, None, "length")[0]
+    # the 2nd and the 10th of 11: a binomial of 11 and one half is below 2 or above 9 in 1.2 % of the cases
+    assert [of_eleven[f"total_seconds{end}"] for end in ("_low", "", "_high")] == [2.0, 6.0, 10.0]
+    low, mean, high = (of_eleven[f"usd_per_request{end}"] for end in ("_low", "", "_high"))
+    assert low < mean < high and mean == pytest.approx(34 / 11)
+    of_two = trust_rows(rows.head(2), None, "length")[0]
+    assert of_two["total_seconds"] == 1.5 and of_two["total_seconds_low"] is None and of_two["total_seconds_high"] is None
+    assert (
+        of_two["first_token_seconds_low"] is None and trust_rows(rows.head(1), None, "length")[0]["usd_per_request_low"] is None
+    )
+
+
 def test_the_limits_of_seconds_and_cents_are_where_clock_and_price_reach_them(tables):
     limits = tables[1].set_index("limit")
     assert limits.loc["seconds", "length"] == pytest.approx(4_500, rel=1e-12)  # 4,500 / 500 + 1 = 10

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from contextrot.report.trust import length_axis
+from contextrot.report.trust import bounds_of, length_axis
 from contextrot.scores.score import aggregate, on_target
 
 if TYPE_CHECKING:
@@ -160,14 +160,15 @@ def over_length(rows: Sequence[dict[str, Any]], column: str | None, measure: str
         rows: of the trust table, of one experiment.
         measure: its column.
     """
+    low, high = bounds_of(measure)
     values = [
         {
             "x": plain(row["length"]) if row["length"] is not None else "all",
             "series": row["model_title"],
             "model": row["model"],
             "value": plain(row[measure]),
-            "low": plain(row["low"]) if measure == "score" else None,
-            "high": plain(row["high"]) if measure == "score" else None,
+            "low": plain(row[low]),
+            "high": plain(row[high]),
             "n": int(row["n"]),
         }
         for row in rows

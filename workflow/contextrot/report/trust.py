@@ -18,6 +18,8 @@ from contextrot.randomness import generator_for
 from contextrot.records import SCORED_OUTCOMES, write_table
 from contextrot.scores.rot_curves import Curve, EffectiveLength, effective_length, non_increasing
 from contextrot.scores.score import aggregate, clusters_of, on_target, select
+from contextrot.scores.stats import mean_interval
+from contextrot.scores.tails import quantile_interval
 from contextrot.settings import TrustSettings
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 LIMITS = ("quality", "seconds", "usd")
 COLUMNS = (
     "model", "experiment", "model_title", "experiment_title", "length_column", "length", "prompt_tokens", "score", "low", "high",
-    "n", "answers", "first_token_seconds", "total_seconds", "reasoning_tokens", "cached_share", "usd_per_request", "hosted",
+    "n", "answers", "first_token_seconds", "first_token_seconds_low", "first_token_seconds_high", "total_seconds", "total_seconds_low",
+    "total_seconds_high", "reasoning_tokens", "cached_share", "usd_per_request", "usd_per_request_low", "usd_per_request_high", "hosted",
 )  # fmt: skip
 LIMIT_COLUMNS = (
     "model", "experiment", "model_title", "experiment_title", "length_column", "limit", "allowed", "status", "length", "low", "high",
@@ -40,12 +43,18 @@ def length_axis(task: Any) -> str | None:
     return task.length_column or next((grouping[0] for grouping in task.groupings if len(grouping) == 1), None)
 
 
+def bounds_of(measure: str) -> tuple[str, str]:
+    """The columns of the table of lengths that hold a measure's interval."""
+    return ("low", "high") if measure == "score" else (f"{measure}_low", f"{measure}_high")
+
+
 def trust_rows(scores: pd.DataFrame, metrics: pd.DataFrame | None, axis: str | None) -> list[dict[str, Any]]:
     """One row a length; what is not known is None.
 
     Quality is the mean score with its 95 % interval, as metrics.csv has it. Times are medians, because one request that had to wait
     says nothing of the others; tokens of thought and USD are means, because they add up to a bill; the cached share is that of all
-    prompt tokens. All are of the answers that count (records.SCORED_OUTCOMES).
+    prompt tokens. All are of the answers that count (records.SCORED_OUTCOMES). A median's interval is that of order statistics, the mean
+    USD's Student's, cut at 0; where so few requests cannot tell, it is None.
 
     Args:
         scores: scores.parquet.
@@ -67,11 +76,11 @@ def trust_rows(scores: pd.DataFrame, metrics: pd.DataFrame | None, axis: str | N
                 "prompt_tokens": _median(_column(group, "prompt_tokens")),
                 **_quality(metrics, group, axis, length),
                 "answers": len(group),
-                "first_token_seconds": _median(_column(counted, "first_token_seconds")),
-                "total_seconds": _median(_column(counted, "total_seconds")),
+                **_median_between("first_token_seconds", _column(counted, "first_token_seconds")),
+                **_median_between("total_seconds", _column(counted, "total_seconds")),
                 "reasoning_tokens": _mean(_column(counted, "reasoning_tokens")),
                 "cached_share": float(cached[both].sum() / prompts[both].sum()) if prompts[both].sum() else None,
-                "usd_per_request": _mean(_column(counted, "cost_usd")),
+                **_mean_between("usd_per_request", _column(counted, "cost_usd")),
             }
         )
     return rows
@@ -230,6 +239,19 @@ def _column(rows: pd.DataFrame, name: str) -> np.ndarray:
 def _median(values: np.ndarray) -> float | None:
     known = values[~np.isnan(values)]
     return float(np.median(known)) if len(known) else None
+
+
+def _median_between(name: str, values: np.ndarray) -> dict[str, float | None]:
+    """A median and its interval, by this name; the requests are taken for independent."""
+    known = values[~np.isnan(values)]
+    value, low, high = quantile_interval(known, np.arange(len(known)), 0.5)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _mean_between(name: str, values: np.ndarray) -> dict[str, float | None]:
+    """A mean and its interval, not below 0, by this name."""
+    value, low, high = mean_interval(values[~np.isnan(values)])
+    return {name: value, f"{name}_low": None if low is None else max(low, 0.0), f"{name}_high": high}
 
 
 def _mean(values: np.ndarray) -> float | None:

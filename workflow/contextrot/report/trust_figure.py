@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 from contextrot.figures import FigureContext
 from contextrot.figures.style import COLORS, LINES, MARKERS, new_figure, save
 from contextrot.report.charts import LOG_FROM, title_of
+from contextrot.report.trust import bounds_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-PANELS = (("score", "score [95 %]"), ("total_seconds", "seconds a request (median)"), ("usd_per_request", "USD a request (mean)"))
+PANELS = (
+    ("score", "score [95 %]"),
+    ("total_seconds", "seconds a request\n(median [95 %])"),
+    ("usd_per_request", "USD a request\n(mean [95 %])"),
+)
 
 
 def draw_trust(lengths_path: str | Path, note: str, outputs: Sequence[str | Path]) -> None:
@@ -79,17 +84,13 @@ def _panel(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
             "linestyle": LINES[number // len(COLORS) % len(LINES)],
             "label": one["model_title"].iloc[0] if len(one) else model,
         }
-        if measure == "score":
-            spread = [(one["score"] - one["low"]).clip(lower=0).fillna(0), (one["high"] - one["score"]).clip(lower=0).fillna(0)]
-            axes.errorbar(one["place"], one["score"], yerr=spread, **style)
-        else:
-            axes.plot(one["place"], one[measure], **style)
+        low, high = (one[bound].astype(float) for bound in bounds_of(measure))
+        spread = [(one[measure] - low).clip(lower=0), (high - one[measure]).clip(lower=0)]
+        axes.errorbar(one["place"], one[measure], yerr=spread, **style)
     if measure == "score":
         axes.set_ylim(-0.03, 1.03)
     elif axes.lines:
-        axes.margins(y=0.12)
-        axes.autoscale()
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.07 * axes.get_ylim()[1])
 
 
 def _lengths(axes: Axes, lengths: list[float]) -> None:

@@ -15,15 +15,23 @@ def paragraph_of(passage: Any) -> str | None:
     if isinstance(passage, str):
         return passage
     if isinstance(passage, Mapping):
-        text = next((passage[key] for key in TEXT_KEYS if passage.get(key)), None)
-        if text is None and isinstance(passage.get("sentences"), list | tuple):
-            text = "".join(map(str, passage["sentences"]))
-        if not isinstance(text, str):
-            return None
-        return f"{passage['title']}\n{text}" if isinstance(passage.get("title"), str) and passage["title"] else text
-    if isinstance(passage, list | tuple) and len(passage) == 2 and isinstance(passage[0], str) and isinstance(passage[1], list):
-        return f"{passage[0]}\n{''.join(map(str, passage[1]))}"
+        texts = [passage[key] for key in TEXT_KEYS if isinstance(passage.get(key), str)]
+        text = max(texts, key=bool, default=None)  # the first that is not empty
+        return _under_title(passage.get("title"), _joined(passage.get("sentences")) if text is None else text)
+    if isinstance(passage, list | tuple) and len(passage) == 2 and isinstance(passage[0], str):
+        return _under_title(passage[0], _joined(passage[1]))
     return None
+
+
+def _under_title(title: Any, text: str | None) -> str | None:
+    return f"{title}\n{text}" if text is not None and title and isinstance(title, str) else text
+
+
+def _joined(sentences: Any) -> str | None:
+    """The text of a list of sentences; None if it holds anything else."""
+    if not isinstance(sentences, list | tuple) or not all(isinstance(sentence, str) for sentence in sentences):
+        return None
+    return "".join(sentences)
 
 
 def as_passages(value: Any) -> list[Any]:

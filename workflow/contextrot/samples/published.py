@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from contextrot.errors import DataError
 from contextrot.files import read_table
@@ -37,6 +38,7 @@ COLUMNS = {
 """What is read -> the column names it may have, the usual one first."""
 
 OVERWRITTEN_TOKENS = "100"
+K = TypeVar("K", bound=tuple[Hashable, ...])
 _FAILED = re.compile(r"(FUTURE_ERROR|ERROR(?:_[A-Z]+)*)(?=[:\s]|$)")
 
 
@@ -99,7 +101,36 @@ def read_rows(path: str | Path, needed: Iterable[str], prefer: Mapping[str, str]
     if len(rows) > 1 and all(row.get("tokens") == OVERWRITTEN_TOKENS for row in rows):
         for row in rows:
             del row["tokens"]
+    return without_grades(rows)
+
+
+def without_grades(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows, without verdicts if any of them is a number that is neither 0 nor 1: a 1 of 10 is not right."""
+    if any(_is_grade(row.get("verdict", "")) for row in rows):
+        return [{key: value for key, value in row.items() if key != "verdict"} for row in rows]
     return rows
+
+
+def _is_grade(text: str) -> bool:
+    try:
+        return float(text) not in (0, 1)
+    except ValueError:
+        return False
+
+
+def of_one_run(place: Path, named: Iterable[tuple[K, Path]]) -> dict[K, Path]:
+    """The files of one run, by what each holds the answers to.
+
+    Raises:
+        DataError: if two hold answers to the same: of two models, or of one that was asked in two ways.
+    """
+    found: dict[K, Path] = {}
+    for key, path in named:
+        if key in found:
+            held = ", ".join(map(str, key))
+            raise DataError(f"{place} holds answers to {held} twice: {found[key]} and {path}; `answers` must name one run alone.")
+        found[key] = path
+    return found
 
 
 def _find_columns(names: Iterable[str], prefer: Mapping[str, str]) -> dict[str, str]:

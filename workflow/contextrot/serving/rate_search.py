@@ -1,7 +1,7 @@
 """The highest rate of requests at which a percentile of every limited latency keeps its limit, found by measuring few rates.
 
 The rate is doubled until a limit is broken, then the interval between the highest rate that keeps them and the lowest that does not is
-halved on a log scale. Each measured rate gives each latency's percentile with its interval (see tasks.serving.tails); a rate whose
+halved on a log scale. Each measured rate gives each latency's percentile with its interval (see scores.tails); a rate whose
 intervals hold a limit is undecided and measured again with more requests, up to `most` in one measurement.
 """
 

@@ -20,6 +20,7 @@ from contextrot.randomness import generator_for
 from contextrot.records import Sample
 from contextrot.responses.input_cut import counts_exactly
 from contextrot.responses.prices import pricing_of
+from contextrot.scores.tails import quantile_interval
 from contextrot.serving.arrivals import due_seconds
 from contextrot.serving.cold import Coldness, Probe, coldness
 from contextrot.serving.counters import check_loaded, difference, read_counters
@@ -31,7 +32,6 @@ from contextrot.serving.rows import Session, mark_cut, row_of, rows_of, scores_o
 from contextrot.serving.sending import Bodies
 from contextrot.serving.simulated import simulated_load
 from contextrot.serving.timings import Answer, FailedRequest, Timing, Turn, all_answered
-from contextrot.tasks.serving.tails import quantile_interval
 
 if TYPE_CHECKING:
     from contextrot.engines import Endpoint

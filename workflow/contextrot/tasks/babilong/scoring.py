@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
 from contextrot.errors import DataError
 from contextrot.files import Row, as_text, read_rows
+from contextrot.samples.published import of_one_run
 
 PLACES = frozenset({"bathroom", "bedroom", "garden", "hallway", "kitchen", "office"})
 PUBLISHED_LABELS = {
@@ -44,21 +44,25 @@ def read_published(folder: Path) -> dict[str, tuple[str, float, Row]]:
         DataError: if there is none, or one has not the columns.
     """
     found: dict[str, tuple[str, float, Row]] = {}
-    paths = sorted(path for path in folder.glob("**/*.csv") if _NAME.search(path.name)) if folder.is_dir() else []
-    if not paths:
-        raise DataError(f"{folder} holds no result file of BABILong (qa1_4k_....csv and the like); check `answers`.")
-    for name, count in Counter(path.name for path in paths).items():
-        if count > 1:
-            raise DataError(f"{folder} holds {count} files {name}; give the folder of one model.")
-    for path in paths:
-        task, number, times = (part.lower() for part in _NAME.search(path.name).groups())  # type: ignore[union-attr]
+    for (task, length), path in _result_files(folder).items():
         if task not in PUBLISHED_LABELS:
             raise DataError(f"{path}: no answers are known of {task}, only of {', '.join(PUBLISHED_LABELS)}; take the file away.")
-        length = float(number) * _TIMES[times]
         for place, row in enumerate(read_rows(path, "answers"), 1):
             for column in ("target", "output", "question"):
                 if column not in row:
                     raise DataError(f"{row.where}: the column {column!r} is missing; there are {', '.join(row)}.")
                 row[column] = as_text(row[column], row.where) or ""
-            found[f"{task}-{int(length):07d}-{path.stem}-{place:04d}"] = (task, length, row)
+            found[f"{task}-{length:07d}-{path.stem}-{place:04d}"] = (task, float(length), row)
     return found
+
+
+def _result_files(folder: Path) -> dict[tuple[str, int], Path]:
+    """Task and length, tokens -> the file of its answers."""
+    named = []
+    for path in sorted(folder.glob("**/*.csv")):
+        if name := _NAME.search(path.name):
+            task, number, times = map(str.lower, name.groups())
+            named.append(((task, int(number) * _TIMES[times]), path))
+    if not named:
+        raise DataError(f"{folder} holds no result file of BABILong (qa1_4k_....csv and the like); check `answers`.")
+    return of_one_run(folder, named)

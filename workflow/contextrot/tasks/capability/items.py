@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from contextrot.errors import ConfigError, DataError
 from contextrot.files import Row, as_text, in_data_or_here, read_json, read_rows
+from contextrot.samples.published import of_one_run, whole_number
 from contextrot.tasks.capability import infinitebench, longbench
 from contextrot.tasks.capability.sources import V2_FILE, rows_of
 
@@ -184,26 +185,25 @@ def answer_files(place: Path) -> dict[tuple[str, str], Path]:
         DataError: if a set has answers twice: of two models, or of LongBench and LongBench-E.
     """
     paths = [place] if place.is_file() else sorted(place.glob("**/*.json*"))
-    found: dict[tuple[str, str], Path] = {}
-    for path in paths:
-        if path.suffix not in (".json", ".jsonl") or path.name == SCORES_FILE:
-            continue
-        name = path.stem.removeprefix("preds_")
-        known = name.removesuffix("_e") in longbench.SETS
-        key = (LONGBENCH, name) if known else (INFINITE, name) if name in infinitebench.SETS else (V2, V2)
-        if key in found:
-            raise DataError(
-                f"{place} holds answers to {key[1]} twice: {found[key]} and {path}; name the folder, or file, of one run."
-            )
-        found[key] = path
-    return found
+    held = [path for path in paths if path.suffix in (".json", ".jsonl") and path.name != SCORES_FILE]
+    return of_one_run(place, ((_set_of(path.stem.removeprefix("preds_")), path) for path in held))
+
+
+def _set_of(name: str) -> tuple[str, str]:
+    if name.removesuffix("_e") in longbench.SETS:
+        return LONGBENCH, name
+    return (INFINITE, name) if name in infinitebench.SETS else (V2, V2)
 
 
 def _known(row: Row) -> dict[str, Any]:
-    length = row.get("length")  # LongBench's in words, of v2 short, medium, long
-    words = int(length) if isinstance(length, int) else None
-    band = longbench.band_of(words) if words is not None else as_text(length, row.where)
-    return {"words": words, "band": band, "difficulty": row.get("difficulty"), "domain": row.get("domain")}
+    length, difficulty, domain = (as_text(row.get(name), f"{row.where}, {name}") for name in ("length", "difficulty", "domain"))
+    words = whole_number(length)  # LongBench's in words, of v2 short, medium, long
+    return {
+        "words": words,
+        "band": length if words is None else longbench.band_of(words),
+        "difficulty": difficulty,
+        "domain": domain,
+    }
 
 
 def _first(row: Row, *columns: str) -> Any:

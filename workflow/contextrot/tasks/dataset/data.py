@@ -31,12 +31,14 @@ ROLES = {
 """A chat's word for who speaks -> the role that is sent."""
 LETTERS = string.ascii_uppercase
 _PYTHON_TEXT = re.compile(r"\s*(?:\[\s*'|\{\s*'\w+':)")
-CAN_BE_RIGHT = {
-    "numeric": "holds no number, so that no answer can be right",
-    "multiple_choice": "names no letter, so that no answer can be right",
-    "rouge_l": "has no word of Latin letters or digits, which alone ROUGE counts, so that no answer can be right",
+WHY_NONE = {
+    "numeric": "holds no number",
+    "multiple_choice": "names no letter",
+    "rouge_l": "has no word of Latin letters or digits, which alone ROUGE counts",
+    "exact": "is made of articles and signs, which SQuAD's scores leave out, so that an empty answer is right",
+    "f1": "is made of articles and signs, which SQuAD's scores leave out, so that an empty answer is right",
 }
-"""Scorer -> what is wrong with an accepted answer that it takes for wrong itself."""
+"""Scorer -> why an accepted answer may be none that it can tell right from wrong by."""
 _CARRY_TEXT = frozenset({*TEXT_KEYS, "sentences", "messages", "conversations"})
 
 
@@ -180,7 +182,7 @@ def _item(p: DatasetParameters, row: Row, number: int) -> Item | None:
         options, labels = _options(_column(row, p.choices, "choices"), f"{row.where}, {p.choices}")
         answers = tuple(_letter(answer, options, labels, at) for answer in answers)
         values["choices"] = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
-    _refuse_what_cannot_be_right(p.scorer, answers, at)
+    answers = _that_tell(p.scorer, answers, at)
     for _, name, _, _ in string.Formatter().parse(p.prompt_template):
         if name and name not in values and name != "context":
             values[name] = as_text(_column(row, name, "template"), f"{row.where}, {name}") or ""
@@ -231,27 +233,38 @@ def conversation(value: Any, where: str) -> tuple[Message, ...]:
     return tuple(found)
 
 
-def _refuse_what_cannot_be_right(scorer: str, answers: Sequence[str], where: str) -> None:
-    """Raises DataError for an answer that its own scorer takes for wrong: a name where a number is wanted, Chinese for ROUGE's words."""
-    if scorer in CAN_BE_RIGHT:
-        wrong = [answer for answer in answers if SCORERS[scorer](answer, [answer]) == 0]
-        if wrong:
-            raise DataError(f"{where}: {wrong[0][:80]!r} {CAN_BE_RIGHT[scorer]}; mend the answer, or take another `scorer`.")
+def _that_tell(scorer: str, answers: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """The accepted answers that their own scorer takes for right, and an empty answer for wrong: no alias in Greek for ROUGE's words.
+
+    Raises:
+        DataError: if it is none of them.
+    """
+    if scorer not in WHY_NONE:
+        return answers
+    score = SCORERS[scorer]
+    found = tuple(answer for answer in answers if score(answer, [answer]) > 0 and score("", [answer]) == 0)
+    if not found:
+        raise DataError(f"{where}: {answers[0][:80]!r} {WHY_NONE[scorer]}; mend the answer, or take another `scorer`.")
+    return found
 
 
 def _options(value: Any, where: str) -> tuple[list[str], list[str]]:
-    """The choices, and what the file calls each where it does: ARC's {text: [...], label: [...]}, or an object of letters."""
+    """The choices, and what the file calls each where it does: ARC's {text: [...], label: [...]}, a list of {text, label}, or an object of letters."""
     if isinstance(value, str):
         value = parse_json(value, where) if value.lstrip()[:1] == "[" else _parsed(value, where)
-    labels: Any = ()
+    labels: Any = None
     if isinstance(value, Mapping):
-        labels = value.get("label", ()) if "text" in value else list(value)
-        value = value.get("text", list(value.values()))
+        labels, value = (value.get("label"), value["text"]) if "text" in value else (list(value), list(value.values()))
+    elif isinstance(value, list | tuple) and value and all(isinstance(one, Mapping) for one in value):
+        labels, value = ([one.get(key) for one in value] for key in ("label", "text"))
     if isinstance(value, str):
         value = value.split("|")
     if not isinstance(value, list | tuple) or not 2 <= len(value) <= len(LETTERS):
         raise DataError(f"{where}: must be a list of 2 to {len(LETTERS)} choices (in a CSV file as JSON, or parted by |).")
-    return [(as_text(option, where) or "").strip() for option in value], [as_text(label, where) or "" for label in labels]
+    options = [(as_text(option, where) or "").strip() for option in value]
+    if "" in options:
+        raise DataError(f"{where}: choice {options.index('') + 1} of {len(options)} is empty; leave it out.")
+    return options, [as_text(label, where) or "" for label in labels] if isinstance(labels, list | tuple) else []
 
 
 def _letter(answer: str, options: Sequence[str], labels: Sequence[str], where: str) -> str:

@@ -25,6 +25,8 @@ INSPECT_VERDICTS = {"C": True, "I": False, "1": True, "0": False, "true": True, 
 _BETWEEN = "\x1f"
 """Between several accepted answers of a row."""
 INSPECT_ENDS = {"max_tokens": "truncated", "model_length": "truncated", "content_filter": "refused"}
+NOT_MEASURED = -1
+"""What lm-evaluation-harness's RULER writes of the lengths that a row has not."""
 KAMRADT_RIGHT = 10
 """Kamradt's judge scores 1, 3, 5, 7 or 10; 10 is "completely accurate"."""
 
@@ -91,12 +93,12 @@ def read_answers(path: Path, scorer: str | None = None) -> list[Answer]:
     records = records_of(rows)
     if records is not None:
         return _on_one_scale([_of_record(record, row, scorer) for record, row in zip(records, rows, strict=True)])
-    return table_answers([_named(row) for row in rows], path)
+    return table_answers(published.without_grades([_named(row) for row in rows]), path)
 
 
 def _on_one_scale(answers: list[Answer]) -> list[Answer]:
-    """The answers, without verdicts where the tool's scores go beyond 1: a 1 of 10 is not right."""
-    if any(answer.tool_score is not None and answer.tool_score > 1 for answer in answers):
+    """The answers, without verdicts where the tool's scores are no shares: a 1 of 10 is not right."""
+    if any(answer.tool_score is not None and not 0 <= answer.tool_score <= 1 for answer in answers):
         return [replace(answer, verdict=None) for answer in answers]
     return answers
 
@@ -205,7 +207,7 @@ def _of_record(record: Record, row: Row, scorer: str | None) -> Answer:
     scores = dict(record.scores or {})
     if scorer is not None and scorer not in scores and scores:
         raise DataError(f"{record.where}: no score {scorer!r}; there are: {', '.join(scores)}.")
-    measured = {name: value for name, value in scores.items() if value >= 0}  # -1: not measured
+    measured = {name: value for name, value in scores.items() if value != NOT_MEASURED}
     value = measured.get(scorer) if scorer else next(iter(measured.values()), None)
     held = row.get("doc") if isinstance(row.get("doc"), Mapping) else row
     held = {**held, **(row.get("metadata") if isinstance(row.get("metadata"), Mapping) else {})}
@@ -242,29 +244,28 @@ def _named(row: Row) -> dict[str, str]:
 
 
 def _first(values: Mapping[str, Any], names: Sequence[str]) -> float | None:
-    for name in names:
-        value = values.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        if isinstance(value, str):
-            try:
-                return float(value)
-            except ValueError:
-                continue
-    return None
+    """The first of the named values that is a number."""
+    written = (values.get(name) for name in names)
+    numbers = (_finite(str(value)) for value in written if isinstance(value, str | int | float) and not isinstance(value, bool))
+    return next((number for number in numbers if number is not None), None)
 
 
 def _number(text: str | None, where: str) -> float | None:
     if text is None or not text.strip():
         return None
-    plain = text.strip().removesuffix("%").strip()
-    try:
-        number = float(plain)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    number = _finite(text)
+    if number is None:
         raise DataError(f"{where}: {text[:60]!r} is no number.")
     return number
+
+
+def _finite(text: str) -> float | None:
+    """The number that a text is, percent or not; None if it is none."""
+    try:
+        number = float(text.strip().removesuffix("%"))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _plain(value: Any) -> str:

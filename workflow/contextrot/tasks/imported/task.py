@@ -45,7 +45,7 @@ class Imported(Task):
     """What do the answers say that another tool recorded?"""
 
     Parameters = ImportedParameters
-    version = 1
+    version = 2
     measures = ["score", "tool_score"]
     ranges = {"tool_score": (0, 1)}
     groupings = [("length",), ("length", "depth"), ("depth",), ("type",), ()]

@@ -10,7 +10,7 @@ from contextrot.errors import DataError
 from contextrot.files import as_texts, question_rows, read_rows
 from contextrot.samples.composed import Messages, largest, longest_beginning, too_short
 from contextrot.samples.haystack import LENGTH_TOLERANCE
-from contextrot.samples.passages import paragraph_of
+from contextrot.samples.passages import as_passages, paragraph_of
 from contextrot.tasks.ruler import wording
 from contextrot.tasks.ruler.plans import Plan, one_message
 
@@ -39,9 +39,7 @@ def read_questions(path: Path) -> tuple[list[Question], list[str]]:
     questions = []
     for row in question_rows(read_rows(path, "question set")):
         passages, answer = row.get("context"), row.get("answers", row.get("answer"))
-        if isinstance(passages, dict):  # the Hub's form of HotpotQA
-            passages = [[t, list(s)] for t, s in zip(passages.get("title", ()), passages.get("sentences", ()), strict=True)]
-        texts = [passages] if isinstance(passages, str) else [paragraph_of(one) for one in passages or ()]
+        texts = [passages] if isinstance(passages, str) else [paragraph_of(one) for one in as_passages(passages or ())]
         if not texts or None in texts or not row.get("question"):
             raise DataError(
                 f"{row.where}: needs `context` (a paragraph, or a list of [title, sentences]), `question` and `answers` or `answer`, as SQuAD "

@@ -10,7 +10,7 @@ import numpy as np
 
 from contextrot.records import OUTCOMES
 from contextrot.scores.clusters import clustered_mean
-from contextrot.tasks.serving.tails import clustered, quantile_interval
+from contextrot.scores.tails import clustered, quantile_interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -39,8 +39,11 @@ def quantile_interval(values: np.ndarray, clusters: np.ndarray, q: float, confid
     # ranks of the order statistics between which the quantile lies, as shares of n + 1: low, high
     low, high = int(binom.ppf(tail, n, q)), int(binom.ppf(1 - tail, n, q)) + 1
     scale = (len(ordered) + 1) / (n + 1)
-    at = lambda rank, round_: float(ordered[min(max(round_(rank * scale), 1), len(ordered)) - 1])  # noqa: E731
-    return value, at(low, math.floor) if low >= 1 else None, at(high, math.ceil) if high <= n else None
+
+    def at(rank: float) -> float:
+        return float(ordered[int(min(max(rank, 1), len(ordered))) - 1])
+
+    return value, at(math.floor(low * scale)) if low >= 1 else None, at(math.ceil(high * scale)) if high <= n else None
 
 
 def clustered(values: np.ndarray, clusters: np.ndarray, statistic: Callable[[np.ndarray], float]) -> Estimate:
@@ -55,7 +58,7 @@ def clustered(values: np.ndarray, clusters: np.ndarray, statistic: Callable[[np.
     if len(each) == 1 and statistic is np.median:
         return quantile_interval(values, clusters, 0.5)
     centre, low, high = mean_interval(each if len(each) > 1 else values)
-    if low is None or high is None:
+    if centre is None or low is None or high is None:
         return value, None, None
     return value, max(low + value - centre, 0.0), high + value - centre
 
