@@ -9,9 +9,9 @@ import pytest
 from contextrot.plan.cost_estimate import cost_table, estimate_cost, expected_output
 from contextrot.project import Project
 from contextrot.records import Response, Sample, write_responses, write_samples
-from contextrot.responses.cost import estimate_experiment
 from contextrot.responses.expected_output import ExpectedOutput, gold_output, measured_output, thinks
 from contextrot.responses.prices import FREE, pricing_of
+from contextrot.responses.rehearsal import Rehearsal, estimate_experiment
 from contextrot.samples.sample_table import SampleTable
 from contextrot.settings import ModelSettings, Price
 from contextrot.task import Parameters, Task
@@ -125,6 +125,23 @@ def test_later_turns_send_the_whole_conversation_again(o200k):
 def test_a_conversation_that_outgrows_the_window_is_not_sent(o200k):
     e = estimate_experiment("gpt", "stories", PLAIN, model(window=1110), [chat(o200k, "and then")], mean(20))
     assert (e.calls, e.prompt_tokens) == (1, 1000)
+
+
+class Chat(Rehearsal):
+    """Bills each request as a provider does."""
+
+    def usd(self, sample):
+        calls = self.hold([sample])[sample.sample_id]
+        return sum(c.prompt_tokens * 2e-6 + min(self._tokens_of(c.output_limit), c.output_limit) * 8e-6 for c in calls)
+
+
+@pytest.mark.parametrize("window", [1110, 1500, 2000, 10_000])
+@pytest.mark.parametrize("told", [1, 10, 30, 60, 99, 100])
+def test_a_conversation_costs_no_more_than_was_said_however_long_its_answers_are(window, told, o200k):
+    sample, asked = chat(o200k, *["and then"] * 20), model(window=window, price=PRICE)
+    usd = Chat(PLAIN, asked, lambda limit: told, {}).usd(sample)
+    for expected in (None, mean(10)):
+        assert usd <= estimate_experiment("gpt", "stories", PLAIN, asked, [sample], expected).usd_at_most + 1e-9
 
 
 def test_a_server_of_ours_has_no_rate_limit_and_a_url_and_a_provider_have_defaults():

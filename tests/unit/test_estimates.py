@@ -13,9 +13,9 @@ from contextrot import tasks
 from contextrot.randomness import generator_for
 from contextrot.records import Sample, write_samples
 from contextrot.responses.collect import collect_responses
-from contextrot.responses.cost import estimate_experiment
 from contextrot.responses.expected_output import measured_output
 from contextrot.responses.prefix_sharing import shared_tokens
+from contextrot.responses.rehearsal import estimate_experiment
 from contextrot.responses.usage import summarize
 from contextrot.settings import ModelSettings, Price, Settings
 from contextrot.task import Parameters, SampleContext, Task

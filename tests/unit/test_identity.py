@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
@@ -10,6 +11,7 @@ from contextrot.engines import llama_cpp
 from contextrot.errors import RequestError
 from contextrot.responses import identity
 from contextrot.responses.identity import model_identity
+from contextrot.responses.server_records import SERVERS, said_by
 from contextrot.settings import ModelSettings
 from tests.scripted_server import Act
 from tests.unit.test_inference import Run, sample
@@ -182,13 +184,21 @@ def test_another_build_of_llama_cpp_is_asked_anew_and_one_that_is_gone_leaves_it
     )
     first = who(model, tmp_path / "store")
     assert who(model, tmp_path / "store").key_part == first.key_part != {}
-    assert identity.said_by(tmp_path / "store", first.fingerprint)["build"]["version"] == "version: 7"
+    assert said_by(tmp_path / "store", first.fingerprint)["build"]["version"] == "version: 7"
     server.rename(tmp_path / "away")
     llama_cpp.build_of.cache_clear()
     assert who(model, tmp_path / "store").key_part == first.key_part
     (tmp_path / "away").rename(server)
     (tmp_path / changed).write_text((tmp_path / changed).read_text() + "\n")
     assert who(model, tmp_path / "store").key_part != first.key_part
+
+
+def test_what_a_server_said_is_read_from_regular_files_only(tmp_path):
+    (tmp_path / SERVERS).mkdir()
+    os.mkfifo(tmp_path / SERVERS / "a.json")
+    (tmp_path / SERVERS / "b.json").write_text("[]")
+    (tmp_path / SERVERS / "c.json").write_bytes(b"\xff")
+    assert [said_by(tmp_path, name) for name in "abcd"] == [{}] * 4
 
 
 def test_another_version_of_the_engine_s_package_is_asked_anew(tmp_path, monkeypatch):

@@ -8,8 +8,8 @@ from contextrot.judging.contract import JudgingContext, Questions
 from contextrot.judging.judge import pairs_of
 from contextrot.judging.requests import requests_of
 from contextrot.records import Response, Sample
-from contextrot.responses.cost import CostEstimate, estimate_calls
-from contextrot.responses.rehearsal import Call, stand_in
+from contextrot.responses.cost import Call, CostEstimate, estimate_calls
+from contextrot.responses.rehearsal import stand_in
 from contextrot.samples.tokenizers import Tokenizer
 
 

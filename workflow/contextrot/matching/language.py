@@ -9,7 +9,6 @@ import unicodedata
 from functools import cache, lru_cache
 
 import regex
-import snowballstemmer
 
 SPACELESS = r"\p{Han}\p{Hiragana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 """Scripts that put no spaces between words, as a character class; katakana runs are words."""
@@ -193,4 +192,6 @@ def forms(word: str, language: str) -> frozenset[str]:
 
 @cache
 def _stemmer(language: str):
+    import snowballstemmer  # late: every parse of the workflow imports this module, and none stems
+
     return snowballstemmer.stemmer(_STEMMED[language])

@@ -16,10 +16,10 @@ from contextrot.judging.cost import estimate_judge
 from contextrot.project import Project
 from contextrot.records import Sample, read_samples, write_text
 from contextrot.responses.asking_by_batch import asks_by_batch
-from contextrot.responses.cost import CostEstimate, estimate_experiment
+from contextrot.responses.cost import CostEstimate
 from contextrot.responses.expected_output import ExpectedOutput, gold_output, measured_output, thinks
 from contextrot.responses.prefix_sharing import caching_of, shared_tokens
-from contextrot.responses.rehearsal import holds_conversations
+from contextrot.responses.rehearsal import estimate_experiment, holds_conversations
 from contextrot.samples.sample_table import SampleTable
 from contextrot.samples.tokenizers import tokenizer_of
 

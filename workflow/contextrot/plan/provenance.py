@@ -15,7 +15,7 @@ from contextrot.engines.machine import what_runs_here
 from contextrot.errors import ContextRotError
 from contextrot.randomness import generator_for
 from contextrot.responses.chat_request import ChatRequests
-from contextrot.responses.identity import said_by
+from contextrot.responses.server_records import said_by
 from contextrot.secrets import public
 from contextrot.task import SampleContext
 

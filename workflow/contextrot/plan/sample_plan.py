@@ -20,8 +20,7 @@ from contextrot.plan.effective_length import UNUSED_TOKENS, criterion_of, length
 from contextrot.project import Project
 from contextrot.randomness import generator_for
 from contextrot.records import write_text
-from contextrot.responses.cost import estimate_calls
-from contextrot.responses.rehearsal import Call
+from contextrot.responses.cost import Call, estimate_calls
 from contextrot.scores.adaptive import Search
 from contextrot.scores.rehearsal import rehearsed_grid, rehearsed_search
 from contextrot.scores.sample_size import Assumed, answers_for, interval_width, needles_for, smallest_difference

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from contextrot import engines
 from contextrot.records import Sample
-from contextrot.responses.cost import estimate_experiment
 from contextrot.responses.limits import rate_limits_of
+from contextrot.responses.rehearsal import estimate_experiment
 from contextrot.settings import ModelSettings
 from contextrot.task import Task
 

@@ -1,4 +1,4 @@
-"""What the answers to an experiment's samples will cost before they are paid: calls, tokens, USD and hours.
+"""What calls will cost before they are paid: tokens, USD and hours.
 
 Prompt tokens are those of the samples as they were built, by the model's own tokenizer. Answers are not known beforehand: at most
 they have their limit; what is expected is what was measured before (see `expected_output`), with an interval. A price that is not known
@@ -7,17 +7,28 @@ stays unknown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contextrot.records import Sample
 from contextrot.responses.expected_output import ExpectedOutput
 from contextrot.responses.limits import rate_limits_of
 from contextrot.responses.prices import batch_pricing, pricing_of
 from contextrot.responses.provider_batches import has_batches
-from contextrot.responses.rehearsal import Call, expected_calls
 from contextrot.settings import ModelSettings
-from contextrot.task import Task
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as it is expected: its prompt, and the most that its answer can be, thoughts included.
+
+    Attributes:
+        read_tokens, written_tokens: of the prompt's, those that a prompt cache gives and takes.
+    """
+
+    prompt_tokens: int
+    output_limit: int
+    read_tokens: int = 0
+    written_tokens: int = 0
 
 
 @dataclass
@@ -57,28 +68,6 @@ class CostEstimate:
     basis: str = "the limits of the answers"
 
 
-def estimate_experiment(
-    model_name: str,
-    experiment: str,
-    task: Task,
-    model: ModelSettings,
-    samples: Sequence[Sample],
-    expected: ExpectedOutput | None = None,
-    shared: Mapping[str, tuple[int, int]] | None = None,
-    by_batch: bool = False,
-) -> CostEstimate:
-    """The estimate for the answers themselves.
-
-    Args:
-        samples: those that do not fit the window cost nothing.
-        expected: what answers are expected to be, instead of their limits.
-        shared: sample_id -> tokens of its first prompt that a prompt cache gives and takes.
-        by_batch: whether they are asked in batches.
-    """
-    calls = expected_calls(task, samples, model, expected.of if expected else None, shared)
-    return estimate_calls(model_name, experiment, None, model, calls, expected, by_batch)
-
-
 def estimate_calls(
     model_name: str,
     experiment: str,
@@ -87,12 +76,18 @@ def estimate_calls(
     calls: Sequence[Call],
     expected: ExpectedOutput | None = None,
     by_batch: bool = False,
+    longest: Sequence[Call] | None = None,
 ) -> CostEstimate:
-    """The estimate for some calls, answers of which are as long as `expected`, else as their limits."""
+    """The estimate for some calls, answers of which are as long as `expected`, else as their limits.
+
+    Args:
+        longest: what may be asked at most, where the calls depend on earlier answers; else the calls themselves.
+    """
+    longest = calls if longest is None else longest
     single = pricing_of(model)
     halved = batch_pricing(single)
     pricing = halved if by_batch else single
-    prompt, most = sum(c.prompt_tokens for c in calls), sum(c.output_limit for c in calls)
+    prompt, most = sum(c.prompt_tokens for c in calls), sum(c.output_limit for c in longest)
     outputs = [expected.of(c.output_limit) if expected else c.output_limit for c in calls]
     output = round(sum(outputs))
     interval = expected.interval([c.output_limit for c in calls]) if expected and calls else None
@@ -103,7 +98,7 @@ def estimate_calls(
         whole = sum(pricing.cost(c.prompt_tokens, n) for c, n in pairs)
         usd = sum(pricing.cost(c.prompt_tokens, n, c.read_tokens, c.written_tokens) for c, n in pairs) if caches else whole
         saved = whole - usd if caches else None
-        at_most = sum(pricing.at_most(c.prompt_tokens, c.output_limit) for c in calls)
+        at_most = sum(pricing.at_most(c.prompt_tokens, c.output_limit) for c in longest)
         if model.hosted and has_batches(model.provider):
             in_batches = sum(halved.cost(c.prompt_tokens, n) for c, n in pairs)
         if interval and output:

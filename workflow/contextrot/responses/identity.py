@@ -22,21 +22,17 @@ from contextrot import engines, secrets
 from contextrot.engines import Endpoint
 from contextrot.engines.external import endpoint_of
 from contextrot.errors import ConfigError, RequestError, StoreError
-from contextrot.files.regular_files import read_regular
-from contextrot.records import write_text
 from contextrot.responses import outgoing
 from contextrot.responses.model_names import same_model
 from contextrot.responses.prices import on_this_machine
+from contextrot.responses.server_records import LARGEST_ANSWER, remember, said_by
 from contextrot.responses.store import request_key, weights_fingerprint
 from contextrot.settings import OWN_PROVIDERS, ModelSettings
 
 log = logging.getLogger(__name__)
 
-SERVERS = "servers"
-"""Folder in the request store of what servers said of themselves."""
 SECONDS_BETWEEN_LOOKS = 20.0
 PATIENCE_SECONDS = 5.0
-LARGEST_ANSWER = 20_000_000
 NOT_READY = (502, 503, 504)
 MODEL_FIELDS = (
     "id", "root", "parent", "owned_by", "digest", "revision", "quantization", "arch", "architecture", "compatibility_type", "publisher",
@@ -170,9 +166,9 @@ class ServerIdentity:
 
     def __init__(self, name: str, where: str, ask: Callable[[], Awaitable[dict[str, Any]]], folder: Path) -> None:
         self._name, self._where, self._ask = name, where, ask
-        self._folder = folder / SERVERS
-        self._last = self._folder / f"last-{request_key({'server': where, 'model': name})[:32]}.json"
-        self.said = self._remembered()
+        self._folder = folder
+        self._last = f"last-{request_key({'server': where, 'model': name})[:32]}"
+        self.said = said_by(folder, self._last)
         self.settled = False
         self._printed: tuple[dict[str, Any], str] | None = None
         self._assumed = False
@@ -180,13 +176,6 @@ class ServerIdentity:
         self._changed_to: RequestError | None = None
         self._since_look: list[Callable[[], None]] = []
         self._one_at_a_time = asyncio.Lock()
-
-    def _remembered(self) -> dict[str, Any]:
-        try:
-            said = json.loads(read_regular(self._last, LARGEST_ANSWER))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return said if isinstance(said, dict) else {}
 
     @property
     def fingerprint(self) -> str | None:
@@ -274,9 +263,8 @@ class ServerIdentity:
         return self._changed_to
 
     def _remember(self) -> None:
-        for name in ("last", self.fingerprint):
-            if name:
-                write_text(self._last if name == "last" else self._folder / f"{name}.json", json.dumps(self.said, indent=2))
+        for name in filter(None, (self._last, self.fingerprint)):
+            remember(self._folder, name, self.said)
 
 
 def identity_of(model: ModelSettings, store: Path) -> ServerIdentity | None:
@@ -302,12 +290,3 @@ async def _of_build(model: ModelSettings, build: Callable[[ModelSettings], dict[
     if not found:
         raise NotReachable(f"engine {model.engine} is not here")
     return {"build": found}
-
-
-def said_by(store: Path, fingerprint: str) -> dict[str, Any]:
-    """What the server or build of a fingerprint said of itself; empty if nobody here has asked it."""
-    try:
-        said = json.loads((store / SERVERS / f"{fingerprint}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}

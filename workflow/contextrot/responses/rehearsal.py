@@ -7,12 +7,15 @@ how a task asks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
+from itertools import chain, zip_longest
 from random import Random
 
 from contextrot.records import Response, Sample
+from contextrot.responses.cost import Call, CostEstimate, estimate_calls
+from contextrot.responses.expected_output import ExpectedOutput
 from contextrot.responses.store import request_key
 from contextrot.samples.sample_table import SampleTable, column
 from contextrot.samples.tokenizers import Tokenizer, tokenizer_of
@@ -22,53 +25,85 @@ from contextrot.task import Asker, Request, Task
 STAND_IN = "The keeper wrote down what the tide had brought that day, and went up the stairs to light the lamp."
 
 
-@dataclass(frozen=True)
-class Call:
-    """One request as it is expected: its prompt, and the most that its answer can be, thoughts included.
-
-    Attributes:
-        read_tokens, written_tokens: of the prompt's, those that a prompt cache gives and takes.
-    """
-
-    prompt_tokens: int
-    output_limit: int
-    read_tokens: int = 0
-    written_tokens: int = 0
-
-
 def holds_conversations(task: Task, samples: Sequence[Sample]) -> bool:
     """Whether the requests of samples are known only by holding their conversations, for which prompts must be read."""
     return type(task).converse is not Task.converse or any(column(samples, "later_prompts"))
+
+
+def estimate_experiment(
+    model_name: str,
+    experiment: str,
+    task: Task,
+    model: ModelSettings,
+    samples: Sequence[Sample],
+    expected: ExpectedOutput | None = None,
+    shared: Mapping[str, tuple[int, int]] | None = None,
+    by_batch: bool = False,
+) -> CostEstimate:
+    """The estimate for the answers themselves.
+
+    Args:
+        samples: those that do not fit the window cost nothing; with their prompts where conversations are held.
+        expected: what answers are expected to be, instead of their limits.
+        shared: sample_id -> tokens of its first prompt that a prompt cache gives and takes.
+        by_batch: whether they are asked in batches.
+    """
+    longest = most_calls(task, samples, model, shared)
+    calls = expected_calls(task, samples, model, expected.of, shared) if expected else longest
+    return estimate_calls(model_name, experiment, None, model, calls, expected, by_batch, longest)
+
+
+def most_calls(
+    task: Task, samples: Sequence[Sample], model: ModelSettings, shared: Mapping[str, tuple[int, int]] | None = None
+) -> list[Call]:
+    """What samples can take at most, however long the answers are.
+
+    Long answers make long prompts, short ones leave room for more turns: a request that only short answers leave room for may fill the window.
+    """
+    if not holds_conversations(task, samples):
+        return _plain_calls(samples, model, shared or {})
+    long = Rehearsal(task, model, None, shared or {}).hold(samples)
+    short = Rehearsal(task, model, lambda limit: 1, shared or {}).hold(samples)
+    found = []
+    for sample_id, of_long in long.items():
+        for at_limit, at_once in zip_longest(of_long, short[sample_id]):
+            whole = at_limit or replace(at_once, prompt_tokens=model.window + model.reasoning_tokens - at_once.output_limit)
+            found.append(replace(whole, prompt_tokens=max(whole.prompt_tokens, at_once.prompt_tokens if at_once else 0)))
+    return found
 
 
 def expected_calls(
     task: Task,
     samples: Sequence[Sample],
     model: ModelSettings,
-    tokens_of: Callable[[int], float] | None = None,
+    tokens_of: Callable[[int], float],
     shared: Mapping[str, tuple[int, int]] | None = None,
 ) -> list[Call]:
     """The requests that samples will take, each once, as the request store has them; samples that do not fit take none.
 
     Args:
         samples: with their prompts where conversations are held.
-        tokens_of: the expected tokens of an answer with a limit; without it answers reach their limits.
+        tokens_of: the expected tokens of an answer with a limit.
         shared: sample_id -> tokens of its first prompt that a prompt cache gives and takes.
     """
-    known, room = shared or {}, model.reasoning_tokens
     if not holds_conversations(task, samples):
-        light = samples.without_messages() if isinstance(samples, SampleTable) else samples
-        sent = [sample for sample in light if sample.fits_window]
-        return [Call(s.prompt_tokens or 0, s.max_output_tokens + room, *known.get(s.sample_id, ())) for s in sent]
-    rehearsal = Rehearsal(task, model, tokens_of, known)
-    for sample in samples:
-        if sample.fits_window:
-            rehearsal.hold(sample)
-    return list(rehearsal.calls.values())
+        return _plain_calls(samples, model, shared or {})
+    return list(chain.from_iterable(Rehearsal(task, model, tokens_of, shared or {}).hold(samples).values()))
+
+
+def _plain_calls(samples: Sequence[Sample], model: ModelSettings, shared: Mapping[str, tuple[int, int]]) -> list[Call]:
+    light = samples.without_messages() if isinstance(samples, SampleTable) else samples
+    sent, room = [sample for sample in light if sample.fits_window], model.reasoning_tokens
+    return [Call(s.prompt_tokens or 0, s.max_output_tokens + room, *shared.get(s.sample_id, ())) for s in sent]
 
 
 class Rehearsal:
-    """Holds a task's conversations with stand-in answers, and keeps in `calls` what was asked."""
+    """Holds a task's conversations with stand-in answers.
+
+    Args:
+        tokens_of: the expected tokens of an answer with a limit; without it answers reach their limits.
+        shared: sample_id -> tokens of its first prompt that a prompt cache gives and takes.
+    """
 
     def __init__(
         self,
@@ -78,7 +113,7 @@ class Rehearsal:
         shared: Mapping[str, tuple[int, int]],
     ) -> None:
         self.task, self.model, self.shared = task, model, shared
-        self.calls: dict[str, Call] = {}
+        self._asked: set[str] = set()
         self._tokens_of = tokens_of
 
     @cached_property
@@ -86,9 +121,24 @@ class Rehearsal:
         """The model's own."""
         return tokenizer_of(self.model)
 
-    def hold(self, sample: Sample) -> list[Response]:
-        """One sample's conversation."""
-        return asyncio.run(self.task.converse(sample, _Asker(self, sample)))
+    def hold(self, samples: Iterable[Sample]) -> dict[str, list[Call]]:
+        """What is asked for each sample that fits, by its id, if it was not asked for one before."""
+        return asyncio.run(self._hold(samples))
+
+    async def _hold(self, samples: Iterable[Sample]) -> dict[str, list[Call]]:
+        found = {}
+        for sample in samples:
+            if sample.fits_window:
+                ask = _Asker(self, sample)
+                await self.task.converse(sample, ask)
+                found[sample.sample_id] = ask.calls
+        return found
+
+    def is_new(self, key: str) -> bool:
+        """Whether a request is asked for the first time."""
+        new = key not in self._asked
+        self._asked.add(key)
+        return new
 
     def answer_to(self, key: str, limit: int) -> tuple[str, int]:
         """A text as long as the answer is expected to be, another for each request, and its tokens; thoughts are not part of it."""
@@ -101,6 +151,7 @@ class _Asker(Asker):
     def __init__(self, rehearsal: Rehearsal, sample: Sample) -> None:
         super().__init__(sample, rehearsal.model.window)
         self._rehearsal, self._first = rehearsal, True
+        self.calls: list[Call] = []
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -115,7 +166,8 @@ class _Asker(Asker):
         options = {**self._rehearsal.task.request_options(self.sample), **request.options}
         key = request_key({"messages": request.messages, "limit": limit, "options": options, "repeat": request.repeat})
         read_written = self._rehearsal.shared.get(self.sample.sample_id, ()) if self._first else ()
-        self._rehearsal.calls.setdefault(key, Call(tokens, limit + self._rehearsal.model.reasoning_tokens, *read_written))
+        if self._rehearsal.is_new(key):
+            self.calls.append(Call(tokens, limit + self._rehearsal.model.reasoning_tokens, *read_written))
         self._first = False
         text, answered = self._rehearsal.answer_to(key, limit)
         return Response(
