@@ -48,7 +48,7 @@ def label_of(name: str, answer: Any, options: Sequence[Any], where: str) -> list
     Raises:
         DataError: if there is none, or a choice is not among the options, or a value of math_calc is no whole number.
     """
-    label = [one for one in (answer if isinstance(answer, list | tuple) else [answer]) if one not in (None, "")]
+    label: list[Any] = [one for one in (answer if isinstance(answer, list | tuple) else [answer]) if one not in (None, "")]
     if not label:
         raise DataError(f"{where}: has no gold answer.")
     if name == "math_calc":
